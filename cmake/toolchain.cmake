@@ -1,0 +1,43 @@
+# Compiler, warnings, hardening, sanitizers: one place for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+
+option(VESTIBULE_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+set(VESTIBULE_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=")
+
+find_program(VESTIBULE_CCACHE ccache)
+if(VESTIBULE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
+endif()
+find_program(VESTIBULE_MOLD mold)
+if(VESTIBULE_MOLD AND NOT VESTIBULE_FUZZ)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+# Debug information is kept small (-g1: line tables): a stack trace has lines, a link stays quick.
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+                    -Wno-psabi -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
+  add_compile_options(-fcoroutines -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
+                      -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
+endif()
+if(VESTIBULE_SANITIZE)
+  add_compile_options(-fsanitize=${VESTIBULE_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${VESTIBULE_SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT VESTIBULE_FUZZ)
+  add_compile_options(-D_FORTIFY_SOURCE=2)
+  add_link_options(-pie -Wl,-z,relro,-z,now)
+endif()
+if(VESTIBULE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+find_package(Threads REQUIRED)
