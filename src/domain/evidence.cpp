@@ -1,0 +1,93 @@
+#include "domain/evidence.hpp"
+
+#include <algorithm>
+
+namespace vestibule::domain {
+
+std::string_view name(FactorKind kind) noexcept {
+  switch (kind) {
+    case FactorKind::password: return "password";
+    case FactorKind::totp: return "totp";
+    case FactorKind::recovery_code: return "recovery_code";
+  }
+  return "unknown";
+}
+
+std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
+  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code}) {
+    if (name(k) == text) return k;
+  }
+  return std::nullopt;
+}
+
+Traits traits_of(FactorKind kind) noexcept {
+  Traits t;
+  switch (kind) {
+    case FactorKind::password: t.knowledge = true; break;
+    case FactorKind::totp: t.possession = true; break;
+    case FactorKind::recovery_code: break;  // counts toward no level
+  }
+  return t;
+}
+
+Duration age(const Proof& proof, const Instant& now) noexcept {
+  Duration elapsed = std::max(now.wall - proof.wall, Duration::zero());
+  if (proof.boot != Proof::no_boot) elapsed = std::max(elapsed, now.boot - proof.boot);
+  return elapsed;
+}
+
+void Evidence::add(const Proof& proof) noexcept {
+  remove(proof.factor);
+  if (size_ == capacity) {
+    Proof* oldest = std::min_element(
+        proofs_.data(), proofs_.data() + size_,
+        [](const Proof& a, const Proof& b) { return a.wall < b.wall; });
+    *oldest = proofs_[size_ - 1U];
+    --size_;
+  }
+  proofs_[size_++] = proof;
+}
+
+void Evidence::remove(FactorId factor) noexcept {
+  Proof* last = std::remove_if(proofs_.data(), proofs_.data() + size_,
+                               [&](const Proof& p) { return p.factor == factor; });
+  size_ = static_cast<std::uint8_t>(last - proofs_.data());
+}
+
+int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age) noexcept {
+  bool known = false;
+  bool possessed = false;
+  bool verified = false;  // one authenticator that is two kinds by itself
+  bool strong = false;
+  for (const Proof& p : evidence) {
+    if (p.traits.knowledge) known = true;
+    if (!p.traits.possession || !trusted || age(p, now) > max_age) continue;
+    possessed = true;
+    verified |= p.traits.user_verified;
+    strong |= p.traits.user_verified && p.traits.phishing_resistant && p.traits.device_bound;
+  }
+  if (strong) return 3;
+  if (verified || (known && possessed)) return 2;
+  return known || possessed ? 1 : 0;
+}
+
+Duration time_left(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age,
+                   int wanted) noexcept {
+  if (level(evidence, now, trusted, max_age) < wanted) return Duration::zero();
+  // The level falls when one of the counted proofs passes max_age: try each such moment in turn.
+  std::array<Duration, Evidence::capacity> lapses{};
+  std::size_t n = 0;
+  for (const Proof& p : evidence) {
+    const Duration left = max_age - age(p, now);
+    if (p.traits.possession && left >= Duration::zero()) lapses[n++] = left;
+  }
+  std::sort(lapses.begin(), lapses.begin() + n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Duration later = lapses[i] + Duration(1);
+    const Instant then{now.wall + later, now.boot + later};
+    if (level(evidence, then, trusted, max_age) < wanted) return lapses[i];
+  }
+  return Duration::max();
+}
+
+}  // namespace vestibule::domain

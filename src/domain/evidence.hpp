@@ -1,0 +1,71 @@
+#pragma once
+// Proofs, their ages, and the level they add up to. The level is derived when it is asked for and
+// never stored (lessons: a stored level goes stale).
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/id.hpp"
+
+namespace vestibule::domain {
+
+enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3 };
+[[nodiscard]] std::string_view name(FactorKind kind) noexcept;  ///< frozen: stands in audit records
+[[nodiscard]] std::optional<FactorKind> factor_kind_from(std::string_view name) noexcept;
+
+/// What a proof shows (NIST SP 800-63B-4). A set of flags.
+struct Traits {
+  bool knowledge : 1 = false;
+  bool possession : 1 = false;
+  bool user_verified : 1 = false;
+  bool phishing_resistant : 1 = false;
+  bool device_bound : 1 = false;
+};
+[[nodiscard]] Traits traits_of(FactorKind kind) noexcept;
+
+/// One successful verification of one factor.
+struct Proof {
+  static constexpr BootTime no_boot = BootTime::min();
+  FactorKind kind{};
+  Traits traits{};
+  FactorId factor{};
+  WallTime wall{};
+  BootTime boot = no_boot;  ///< no_boot once the machine has restarted since
+};
+
+/// Promise 3: the greater of boot-time and wall-clock elapsed; a wall clock set back before the
+/// proof does not make it younger than the boot clock says, and is never negative.
+[[nodiscard]] Duration age(const Proof& proof, const Instant& now) noexcept;
+
+/// A session's proofs: the latest one of each enrolled factor.
+class Evidence {
+ public:
+  static constexpr std::size_t capacity = 8;
+  /// Adds a proof, replacing the one of the same factor; when full, the oldest gives way.
+  void add(const Proof& proof) noexcept;
+  void remove(FactorId factor) noexcept;
+  [[nodiscard]] const Proof* begin() const noexcept { return proofs_.data(); }
+  [[nodiscard]] const Proof* end() const noexcept { return proofs_.data() + size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+ private:
+  std::array<Proof, capacity> proofs_{};
+  std::uint8_t size_ = 0;
+};
+
+/// 0 nothing, 1 one kind of factor, 2 two different kinds, 3 phishing-resistant, user-verified and
+/// device-bound besides. Something you know counts for as long as the session lives; everything
+/// else only while its age is at most `max_age`. A recovery code never counts: it opens factor
+/// management and nothing else. With `trusted` false (clock set back) only what is known counts.
+[[nodiscard]] int level(const Evidence& evidence, const Instant& now, bool trusted,
+                        Duration max_age) noexcept;
+
+/// Time until level(...) falls below `wanted`, or zero if it is below already.
+[[nodiscard]] Duration time_left(const Evidence& evidence, const Instant& now, bool trusted,
+                                 Duration max_age, int wanted) noexcept;
+
+}  // namespace vestibule::domain

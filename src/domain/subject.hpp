@@ -1,0 +1,42 @@
+#pragma once
+// Who asks. A Subject is a plain copy of what the decision needs; it is copied out of the session
+// table for each request and allocates nothing.
+
+#include <boost/container/small_vector.hpp>
+#include <string_view>
+
+#include "base/id.hpp"
+#include "domain/inline_text.hpp"
+
+namespace vestibule::domain {
+
+/// A role or group by number: names are interned once, compared as integers ever after.
+using NameId = std::uint32_t;
+/// The number of a name, given out for ever. Thread-safe; takes a lock: not for the hot path.
+[[nodiscard]] NameId intern(std::string_view name);
+/// The name of a number that intern() gave out. Thread-safe.
+[[nodiscard]] std::string_view interned(NameId id);
+
+using NameSet = boost::container::small_vector<NameId, 8>;
+
+inline constexpr std::size_t kMaxUserName = 96;  ///< bytes
+using UserName = InlineText<kMaxUserName>;
+
+struct Subject {
+  UserId user{};
+  UserName name;
+  NameSet roles;
+  NameSet groups;
+  SessionId session{};
+};
+
+/// Built-in roles. Operators add their own.
+namespace role {
+inline constexpr std::string_view administrator = "administrator";
+inline constexpr std::string_view auditor = "auditor";
+inline constexpr std::string_view member = "member";
+}  // namespace role
+
+[[nodiscard]] bool has(const NameSet& set, NameId id) noexcept;
+
+}  // namespace vestibule::domain

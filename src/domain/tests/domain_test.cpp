@@ -1,0 +1,114 @@
+#include <gtest/gtest.h>
+
+#include "domain/act.hpp"
+
+namespace vestibule::domain {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct World {
+  ManualClock clock;
+  CountingRng rng;
+  Proof proof(FactorKind kind) {
+    const Instant now = clock.now();
+    return Proof{kind, traits_of(kind), FactorId::make(rng), now.wall, now.boot};
+  }
+};
+
+TEST(Evidence, LevelIsDerivedFromAges) {
+  World w;
+  Evidence e;
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 0);
+  e.add(w.proof(FactorKind::password));
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 1);
+  e.add(w.proof(FactorKind::totp));
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 2);
+  w.clock.advance(1h);
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 2) << "at the very limit it still counts";
+  w.clock.advance(1us);
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 1) << "one microsecond later it does not";
+}
+
+TEST(Evidence, RecoveryCodeAndTwoPasswordsAreNoSecondFactor) {
+  World w;
+  Evidence e;
+  e.add(w.proof(FactorKind::password));
+  e.add(w.proof(FactorKind::password));
+  e.add(w.proof(FactorKind::recovery_code));
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 1);
+}
+
+TEST(Evidence, AClockSetBackMakesNothingYounger) {
+  World w;
+  const Proof p = w.proof(FactorKind::totp);
+  w.clock.advance(2h);
+  w.clock.set_wall(p.wall - 1h);
+  EXPECT_EQ(age(p, w.clock.now()), Duration(2h));
+  Proof after_reboot = p;
+  after_reboot.boot = Proof::no_boot;
+  EXPECT_EQ(age(after_reboot, w.clock.now()), Duration(0));
+  Evidence e;
+  e.add(w.proof(FactorKind::password));
+  e.add(after_reboot);
+  EXPECT_EQ(level(e, w.clock.now(), /*trusted=*/false, 1h), 1) << "the mark decides then";
+}
+
+TEST(Evidence, TimeLeftNamesTheVerySecond) {
+  World w;
+  Evidence e;
+  e.add(w.proof(FactorKind::password));
+  e.add(w.proof(FactorKind::totp));
+  w.clock.advance(20min);
+  EXPECT_EQ(time_left(e, w.clock.now(), true, 1h, 2), Duration(40min));
+  EXPECT_EQ(time_left(e, w.clock.now(), true, 10min, 2), Duration(0));
+  EXPECT_EQ(time_left(e, w.clock.now(), true, 1h, 1), Duration::max());
+  EXPECT_EQ(time_left(e, w.clock.now(), true, 1h, 3), Duration(0));
+}
+
+TEST(Evidence, SameFactorReplacesAndCapacityHolds) {
+  World w;
+  Evidence e;
+  const Proof p = w.proof(FactorKind::totp);
+  e.add(p);
+  e.add(p);
+  EXPECT_EQ(e.size(), 1U);
+  for (int i = 0; i < 20; ++i) {
+    w.clock.advance(1s);
+    e.add(w.proof(FactorKind::totp));
+  }
+  EXPECT_EQ(e.size(), Evidence::capacity);
+}
+
+TEST(Source, TextRoundTrip) {
+  for (const char* t : {"127.0.0.1", "10.1.2.3", "::1", "2001:db8::5", "unix"}) {
+    const auto s = Source::parse(t);
+    ASSERT_TRUE(s) << t;
+    EXPECT_EQ(s->text(), t);
+  }
+  for (const char* t : {"", "1.2.3", "1.2.3.4.5", "::g", "localhost", "127.0.0.1 "}) EXPECT_FALSE(Source::parse(t)) << t;
+}
+
+TEST(Refusal, ChallengeOfRfc9470) {
+  Refusal r;
+  r.reason = Reason::mfa_lapsed;
+  r.need.level = 2;
+  r.need.max_age = 300s;
+  const std::string h = www_authenticate(r);
+  EXPECT_NE(h.find("error=\"insufficient_user_authentication\""), std::string::npos);
+  EXPECT_NE(h.find("acr_values=\"urn:vestibule:level:2\", max_age=\"300\""), std::string::npos);
+  r.reason = Reason::credential_missing;
+  EXPECT_EQ(www_authenticate(r), "Bearer realm=\"vestibule\"");
+  r.reason = Reason::policy_denied;
+  EXPECT_EQ(www_authenticate(r), "");
+}
+
+TEST(Names, InternIsStable) {
+  const NameId a = intern("ml");
+  EXPECT_EQ(intern("ml"), a);
+  EXPECT_NE(intern("ops"), a);
+  EXPECT_EQ(interned(a), "ml");
+}
+
+}  // namespace
+}  // namespace vestibule::domain
