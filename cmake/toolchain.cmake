@@ -10,7 +10,8 @@ set(VESTIBULE_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=")
 
 find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${VESTIBULE_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
 endif()
 find_program(VESTIBULE_MOLD mold)
@@ -25,7 +26,7 @@ add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-styl
                     -Wno-psabi -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
-  add_compile_options(-fcoroutines -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
+  add_compile_options(-fcoroutines -fpch-preprocess -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
                       -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
 endif()
 if(VESTIBULE_SANITIZE)
