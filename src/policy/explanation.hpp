@@ -1,0 +1,48 @@
+#pragma once
+// Why a decision came out as it did, for people (text) and programs (JSON).
+
+#include <string>
+#include <vector>
+
+#include "domain/act.hpp"
+
+namespace vestibule::policy {
+
+/// Rules stand in order of their names: their order in the file means nothing.
+struct Explanation {
+  struct RuleLine {
+    std::string name;
+    bool allow = false;
+    bool matched = false;
+    int line = 0;                       ///< in the policy file
+    std::vector<std::string> why_not;   ///< one for each matcher that does not fit; empty if matched
+  };
+  struct Part {
+    std::string what;                   ///< "level", "max_age", "confirm"
+    std::string value;                  ///< "3", "15min", "self"
+    std::vector<std::string> from;      ///< "sensitivity high", "rule \"night shift\"": all that ask for this much
+  };
+  struct ProofLine {
+    std::string kind;                   ///< "totp"
+    Duration age{};
+    bool counts = false;
+    std::string why;                    ///< why it counts, or why it does not
+  };
+
+  domain::Decision decision;
+  std::string act;                      ///< one line: who, what, where, whence, when
+  std::vector<RuleLine> rules;
+  std::vector<Part> parts;              ///< empty if denied
+  std::vector<ProofLine> proofs;
+  int level = 0;                        ///< reached within the requirement's max_age
+  std::vector<std::string> remedies;    ///< what would satisfy; empty if allowed
+
+  /// Several lines, each ending in a newline. `every_rule` false leaves out rules that do not match
+  /// unless nothing was allowed.
+  enum class Rules { all, deciding };
+  [[nodiscard]] std::string text(Rules which = Rules::all) const;
+  /// One object; ages in seconds.
+  [[nodiscard]] std::string json() const;
+};
+
+}  // namespace vestibule::policy

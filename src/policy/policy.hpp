@@ -1,0 +1,114 @@
+#pragma once
+// Who may do what, with how fresh a proof: one TOML file, read once, asked before every act. The
+// language is taught in docs/policy.md.
+//
+// A deny rule that matches wins; else an allow rule must match. What must be proved is the
+// strictest of the sensitivity's row and of every allow rule that matches. The order of rules and
+// keys in the file means nothing.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "domain/act.hpp"
+
+namespace vestibule::policy {
+
+struct Compiled;     // the parsed rules: model.hpp, private to the room
+struct Explanation;  // explanation.hpp
+
+/// One thing that is wrong with a policy file.
+struct Problem {
+  std::string file;
+  int line = 0;         ///< from 1; 0 if it belongs to no line
+  int column = 0;
+  std::string key;      ///< "rule[2].hours", "sensitivity.high.max_age"; empty for a syntax error
+  std::string message;
+  /// "policy.toml:12:1: rule[2].hours: ..."
+  [[nodiscard]] std::string text() const;
+};
+
+struct ParseResult;
+
+/// A policy file may have so many rules, entries in one list, bytes in a rule's name, in an entry,
+/// and in the whole. Facts of an act longer than kMaxFact are denied unread.
+inline constexpr std::size_t kMaxRules = 1000;
+inline constexpr std::size_t kMaxEntries = 100;
+inline constexpr std::size_t kMaxRuleName = 48;
+inline constexpr std::size_t kMaxEntry = 128;
+inline constexpr std::size_t kMaxPolicyText = 1 << 20;
+inline constexpr std::size_t kMaxFact = 1024;
+
+/// Access point of the gateway's own administration: an allow rule reaches it only by naming it,
+/// never by a wildcard or by leaving access_point out.
+inline constexpr std::string_view kAdministration = "vestibule";
+
+/// An immutable parsed policy. Copying it copies a pointer. All const members are thread-safe.
+/// decide() and decide_both() touch no file, take no lock, allocate nothing and write nothing that
+/// cores share; parse() reads time zones from the system's zone database.
+class Policy {
+ public:
+  /// Either a policy or every problem found, in order of lines. `file` is for the messages only.
+  [[nodiscard]] static ParseResult parse(std::string_view text, std::string_view file);
+
+  /// clock_trusted false (Clock::trusted): proofs count as lapsed; an allow rule with hours does
+  /// not match, a deny rule with hours matches, since the hour is not known. A subject without a
+  /// user matches nothing. Decision::rule is the deny rule that matched, or of the allow rules the
+  /// last (by name) that raised the requirement, or the first that matched, or "default".
+  [[nodiscard]] domain::Decision decide(const domain::Act& act, const domain::Subject& subject,
+                                        const domain::Evidence& evidence,
+                                        const domain::Source& source, const Instant& now,
+                                        bool clock_trusted) const noexcept;
+
+  /// The same decision with its grounds: every rule and why it does not match, each part of the
+  /// requirement and who asked for it, each proof with its age, what would satisfy. Slow; for
+  /// people. Include policy/explanation.hpp.
+  [[nodiscard]] Explanation explain(const domain::Act& act, const domain::Subject& subject,
+                                    const domain::Evidence& evidence, const domain::Source& source,
+                                    const Instant& now, bool clock_trusted) const;
+
+  /// SHA-256 of canonical(): two files that say the same have the same digest, whatever their
+  /// comments, key order and rule order. Zones are named, not spelled out: a new release of the
+  /// zone database does not change it.
+  [[nodiscard]] const Digest& digest() const noexcept;
+  /// TOML that parses back to a policy of the same digest.
+  [[nodiscard]] const std::string& canonical() const noexcept;
+
+  [[nodiscard]] std::size_t rule_count() const noexcept;
+  /// What an access point of this sensitivity asks for before any rule raises it.
+  [[nodiscard]] const domain::Requirement& baseline(domain::Sensitivity s) const noexcept;
+  /// Roles, groups and users that some rule names ("role:member"), sorted, each once: for a warning
+  /// about names that nobody has.
+  [[nodiscard]] std::vector<std::string> principals() const;
+
+  /// For the room's own functions.
+  [[nodiscard]] const Compiled& compiled() const noexcept { return *compiled_; }
+  explicit Policy(std::shared_ptr<const Compiled> compiled) noexcept : compiled_(std::move(compiled)) {}
+
+ private:
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+struct ParseResult {
+  std::optional<Policy> policy;   ///< present if and only if there are no problems
+  std::vector<Problem> problems;
+  explicit operator bool() const noexcept { return policy.has_value(); }
+  /// All problems, one a line.
+  [[nodiscard]] std::string text() const;
+};
+
+/// While a loosening change awaits approval: both policies must allow, and the requirement is the
+/// stricter of both. `staged` may be null. The digest reported is the active one's.
+[[nodiscard]] domain::Decision decide_both(const Policy& active, const Policy* staged,
+                                           const domain::Act& act, const domain::Subject& subject,
+                                           const domain::Evidence& evidence,
+                                           const domain::Source& source, const Instant& now,
+                                           bool clock_trusted) noexcept;
+
+/// What `vestibule setup` writes: members chat, administrators administrate; its comments teach.
+[[nodiscard]] std::string_view default_policy_text() noexcept;
+
+}  // namespace vestibule::policy
