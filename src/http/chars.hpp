@@ -1,0 +1,118 @@
+#pragma once
+// Character classes of RFC 9110, 9112 and 3986 as one lookup table. Private to the room.
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace vestibule::http::chars {
+
+enum Class : std::uint8_t {
+  kToken = 1,    ///< tchar, RFC 9110 section 5.6.2
+  kPath = 2,     ///< pchar without '%' and ';', RFC 3986 section 3.3
+  kQuery = 4,    ///< kPath, '/', '?' and the brackets that clients leave bare
+  kMethod = 8,   ///< upper-case letters, digits, '-' and '_'
+  kAlias = 16,   ///< '_' and '.': taken for '-' by some servers
+  kUnreserved = 32,  ///< RFC 3986 section 2.3
+};
+
+constexpr std::array<std::uint8_t, 256> make_classes() {
+  std::array<std::uint8_t, 256> t{};
+  const auto add = [&t](std::string_view set, unsigned what) {
+    for (const char c : set) {
+      auto& slot = t[static_cast<unsigned char>(c)];
+      slot = static_cast<std::uint8_t>(slot | what);
+    }
+  };
+  constexpr std::string_view upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  constexpr std::string_view lower = "abcdefghijklmnopqrstuvwxyz";
+  constexpr std::string_view digit = "0123456789";
+  for (const std::string_view set : {upper, lower, digit}) {
+    add(set, kToken | kPath | kQuery | kUnreserved);
+  }
+  add("!#$%&'*+-.^_`|~", kToken);
+  add("-._~", kPath | kQuery | kUnreserved);
+  add("!$&'()*+,=:@", kPath | kQuery);
+  add("/?[]", kQuery);
+  add(upper, kMethod);
+  add(digit, kMethod);
+  add("-_", kMethod);
+  add("_.", kAlias);
+  return t;
+}
+inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
+
+constexpr std::array<std::int8_t, 256> make_hex() {
+  std::array<std::int8_t, 256> t{};
+  for (auto& v : t) v = -1;
+  for (int i = 0; i < 10; ++i) t[static_cast<unsigned>('0' + i)] = static_cast<std::int8_t>(i);
+  for (int i = 0; i < 6; ++i) {
+    t[static_cast<unsigned>('a' + i)] = static_cast<std::int8_t>(10 + i);
+    t[static_cast<unsigned>('A' + i)] = static_cast<std::int8_t>(10 + i);
+  }
+  return t;
+}
+inline constexpr std::array<std::int8_t, 256> kHex = make_hex();
+
+[[nodiscard]] inline constexpr std::uint8_t of(char c) noexcept {
+  return kClasses[static_cast<unsigned char>(c)];
+}
+[[nodiscard]] inline constexpr int hex_value(char c) noexcept {
+  return kHex[static_cast<unsigned char>(c)];
+}
+[[nodiscard]] inline constexpr char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+[[nodiscard]] inline constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+[[nodiscard]] inline constexpr bool is_alpha(char c) noexcept {
+  return lower(c) >= 'a' && lower(c) <= 'z';
+}
+[[nodiscard]] inline constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+
+[[nodiscard]] inline bool is_token(std::string_view s) noexcept {
+  for (const char c : s) {
+    if ((of(c) & kToken) == 0) return false;
+  }
+  return !s.empty();
+}
+
+enum class ObsText : std::uint8_t { refuse, allow };
+
+/// True if the text holds nothing but HTAB, SP and VCHAR (and bytes from 0x80 where allowed): what
+/// may stand in a field value or a reason phrase. Eight bytes a step.
+[[nodiscard]] inline bool is_field_text(const char* p, std::size_t n, ObsText obs) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t tops = 0x8080808080808080U;
+  const auto good = [obs](unsigned char c) {
+    return (c >= 0x20 && c < 0x7F) || c == '\t' || (c >= 0x80 && obs == ObsText::allow);
+  };
+  const char* const end = p + n;
+  while (end - p >= 8) {
+    std::uint64_t x = 0;
+    std::memcpy(&x, p, 8);
+    const std::uint64_t del = x ^ (ones * 0x7F);
+    // Some byte is a control character, DEL, or has its top bit set.
+    const std::uint64_t odd = (((x - ones * 0x20) & ~x) | ((del - ones) & ~del) | x) & tops;
+    if (odd != 0) {
+      for (int i = 0; i < 8; ++i) {
+        if (!good(static_cast<unsigned char>(p[i]))) return false;
+      }
+    }
+    p += 8;
+  }
+  for (; p != end; ++p) {
+    if (!good(static_cast<unsigned char>(*p))) return false;
+  }
+  return true;
+}
+
+[[nodiscard]] inline bool equals_folded(std::string_view a, std::string_view lower_b) noexcept {
+  if (a.size() != lower_b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower_b[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace vestibule::http::chars

@@ -1,0 +1,109 @@
+#include "http/hop.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "http/chars.hpp"
+
+namespace vestibule::http {
+namespace {
+
+// Normalised names; '*' at the end stands for anything that follows. X-names without their "x-".
+constexpr auto kPlain = std::to_array<std::string_view>({
+    "access-token", "api-key*", "apikey*", "auth-token*", "auth-user*", "authenticated-*",
+    "authorization*", "cf-*", "client-cert*", "client-ip*", "dpop", "email", "fastly-client*",
+    "forwarded*", "front-end-https", "groups", "http-method*", "id-token", "impersonate-*", "iv-*",
+    "mellon-*", "method-override*", "ocp-apim-*", "oidc-*", "original-*", "proxy-*", "remote-*",
+    "rewrite-*", "shib-*", "sm-*", "smuser*", "ssl-*", "tailscale-*", "token", "true-client*",
+    "user", "user-email", "user-groups", "user-id", "user-name", "user-role*", "username",
+    "webauth*", "wl-proxy-*",
+});
+constexpr auto kWithX = std::to_array<std::string_view>({
+    "access-token*", "amz-security-token", "amzn-mtls*", "amzn-oidc*", "anonymous-consumer",
+    "api-key*", "apikey*", "appengine-*", "arr-*", "auth*", "azure-*", "cert*", "client-cert*",
+    "client-dn*", "client-ip*", "client-s-dn*", "client-ssl*", "client-verif*", "clientcert*",
+    "cluster-client*", "consumer*", "credential*", "dn", "email*", "envoy-*", "forward*",
+    "goog-api*", "goog-auth*", "goog-iap*", "group*", "hasura-*", "host*", "http-*", "id-token*",
+    "identity*", "impersonat*", "jwt*", "litellm-*", "method*", "ms-client-principal*",
+    "ms-token*", "mtls*", "oidc*", "original-*", "originating-*", "pomerium*", "port", "portkey-*",
+    "principal*", "proto*", "proxy*", "real-*", "remote-*", "rewrite-*", "role*", "saml*",
+    "scheme", "scope*", "spiffe*", "ssl*", "sso*", "subject*", "tailscale*", "tls*", "token*",
+    "true-client*", "url*", "user*", "verified*", "vestibule*", "webauth*",
+});
+
+constexpr char fold(char c) {
+  return c == '_' || c == '.' ? '-' : chars::lower(c);
+}
+
+// Where the names that begin with each letter are.
+template <std::size_t N>
+struct Index {
+  std::array<std::uint8_t, 27> begin{};
+  constexpr explicit Index(const std::array<std::string_view, N>& names) {
+    for (std::size_t letter = 0; letter < 27; ++letter) {
+      std::size_t i = 0;
+      while (i < N && static_cast<std::size_t>(names[i][0] - 'a') < letter) ++i;
+      begin[letter] = static_cast<std::uint8_t>(i);
+    }
+  }
+};
+static_assert(std::is_sorted(kPlain.begin(), kPlain.end()));
+static_assert(std::is_sorted(kWithX.begin(), kWithX.end()));
+constexpr Index kPlainIndex(kPlain);
+constexpr Index kWithXIndex(kWithX);
+
+constexpr bool matches(std::string_view name, std::string_view pattern) {
+  const bool open = pattern.back() == '*';
+  if (open) pattern.remove_suffix(1);
+  if (name.size() < pattern.size() || (!open && name.size() != pattern.size())) return false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (fold(name[i]) != pattern[i]) return false;
+  }
+  return true;
+}
+
+template <std::size_t N>
+bool listed(std::string_view name, const std::array<std::string_view, N>& names,
+            const Index<N>& index) noexcept {
+  const char c = chars::lower(name[0]);
+  if (c < 'a' || c > 'z') return false;
+  const auto letter = static_cast<std::size_t>(c - 'a');
+  for (std::size_t i = index.begin[letter]; i < index.begin[letter + 1]; ++i) {
+    if (matches(name, names[i])) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool hop_by_hop(Known known) noexcept {
+  constexpr std::uint64_t mask = [] {
+    std::uint64_t m = 0;
+    for (const Known k : {Known::connection, Known::keep_alive, Known::proxy_connection,
+                          Known::proxy_authenticate, Known::proxy_authorization, Known::te,
+                          Known::trailer, Known::transfer_encoding, Known::upgrade,
+                          Known::http2_settings}) {
+      m |= std::uint64_t{1} << static_cast<unsigned>(k);
+    }
+    return m;
+  }();
+  return (mask >> static_cast<unsigned>(known) & 1U) != 0;
+}
+
+bool identity_header(std::string_view name) noexcept {
+  // X_, X- and doubled separators alike.
+  bool x = false;
+  if (name.size() > 2 && chars::lower(name[0]) == 'x' && fold(name[1]) == '-') {
+    x = true;
+    name.remove_prefix(2);
+  }
+  while (name.size() > 1 && fold(name[0]) == '-') name.remove_prefix(1);
+  if (name.size() < 2) return false;
+  if (x ? listed(name, kWithX, kWithXIndex) : listed(name, kPlain, kPlainIndex)) return true;
+  // Somebody-API-Key, whoever it is.
+  if (name.size() < 7 || chars::lower(name.back()) != 'y') return false;
+  return matches(name.substr(name.size() - 7), "api-key") ||
+         matches(name.substr(name.size() - 6), "apikey");
+}
+
+}  // namespace vestibule::http

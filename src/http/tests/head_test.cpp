@@ -1,0 +1,90 @@
+#include "http/head.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cctype>
+#include <string>
+
+#include "http/parse.hpp"
+
+namespace vestibule::http {
+namespace {
+
+TEST(KnownField, EveryNameInEveryCase) {
+  for (int i = 0; i < static_cast<int>(Known::other); ++i) {
+    const auto known = static_cast<Known>(i);
+    const std::string name(to_text(known));
+    std::string upper = name;
+    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    EXPECT_EQ(known_field(name), known) << name;
+    EXPECT_EQ(known_field(upper), known) << name;
+    EXPECT_EQ(known_field(name + "x"), Known::other) << name;
+  }
+  EXPECT_EQ(to_text(Known::other), "");
+  EXPECT_EQ(known_field(""), Known::other);
+  EXPECT_EQ(known_field(std::string(300, 'a')), Known::other);
+}
+
+// The fold that makes letters equal must not make anything else equal.
+TEST(KnownField, EveryOtherByteIsAnotherName) {
+  for (int i = 0; i < static_cast<int>(Known::other); ++i) {
+    const std::string name(to_text(static_cast<Known>(i)));
+    for (std::size_t at = 0; at < name.size(); ++at) {
+      for (int b = 0; b < 256; ++b) {
+        std::string other = name;
+        other[at] = static_cast<char>(b);
+        const bool same = b < 128 && std::tolower(b) == name[at];
+        EXPECT_EQ(known_field(other) == static_cast<Known>(i), same) << name << ' ' << at << ' ' << b;
+      }
+    }
+  }
+}
+
+TEST(Headers, FindCountIterate) {
+  const std::string text =
+      "GET / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nX-Thing: one\r\naccept: y\r\nx-thing: two\r\nEmpty:\r\n\r\n";
+  RequestParser p;
+  ASSERT_EQ(p.feed(text), ParseState::done);
+  const Headers& h = p.head().headers;
+  EXPECT_EQ(h.size(), 6U);
+  EXPECT_EQ(h.find(Known::accept), "x");
+  EXPECT_EQ(h.count(Known::accept), 2U);
+  EXPECT_EQ(h.count(Known::host), 1U);
+  EXPECT_EQ(h.count(Known::cookie), 0U);
+  EXPECT_FALSE(h.find(Known::cookie));
+  EXPECT_EQ(h.find("X-THING"), "one");
+  EXPECT_EQ(h.find("ACCEPT"), "x");
+  EXPECT_FALSE(h.find("x-thin"));
+  EXPECT_EQ(h.find("empty"), "");
+  std::string names;
+  for (const HeaderField& f : h) names.append(f.name).append(",");
+  EXPECT_EQ(names, "Host,Accept,X-Thing,accept,x-thing,Empty,");
+}
+
+TEST(Headers, AHeadFollowsItsBytes) {
+  std::string text = "POST /a?b=c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
+  RequestParser p;
+  ASSERT_EQ(p.feed(text), ParseState::done);
+  RequestHead head = p.head();
+  const std::string moved = text;
+  head.rebase(moved.data());
+  text.assign(text.size(), '#');
+  EXPECT_EQ(head.method_text, "POST");
+  EXPECT_EQ(head.target, "/a?b=c");
+  EXPECT_EQ(head.parts.path, "/a");
+  EXPECT_EQ(head.parts.query, "b=c");
+  EXPECT_EQ(head.host, "h");
+  EXPECT_EQ(head.headers.find(Known::content_length), "3");
+}
+
+TEST(Methods, Texts) {
+  for (const char* name : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+    EXPECT_EQ(to_text(method_from(name)), name);
+  }
+  for (const char* name : {"get", "Get", "PROPFIND", "GET ", ""}) {
+    EXPECT_EQ(method_from(name), Method::other) << name;
+  }
+}
+
+}  // namespace
+}  // namespace vestibule::http
