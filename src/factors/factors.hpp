@@ -1,0 +1,204 @@
+#pragma once
+// Second factors: enrolment, verification, throttling, recovery codes. The one choke point: whoever
+// asks for a code, for whatever purpose, passes charge and prove below.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "crypto/sealed.hpp"
+#include "factors/kind.hpp"
+#include "factors/totp.hpp"
+#include "identity/users.hpp"
+#include "store/database.hpp"
+
+namespace vestibule::factors {
+
+using identity::Actor;
+
+struct Options {
+  std::string issuer = "Vestibule";
+  TotpParameters totp;
+  std::chrono::minutes enrolment_ttl{15};
+  std::chrono::minutes challenge_ttl{5};
+  int failures_per_back_off = 5;          ///< consecutive; each further as many double the wait
+  Duration first_back_off = std::chrono::seconds(30);
+  Duration most_back_off = std::chrono::hours(1);
+  int lock_after = 0;                     ///< PCI profile: 10; 0: off
+  Duration lock_for = std::chrono::minutes(30);
+  int disable_after = 100;                ///< consecutive failures; at most 100 (SP 800-63B-4)
+  std::size_t max_factors = 5;            ///< strong ones a user
+};
+
+struct FactorInfo {
+  FactorId id{};
+  FactorKind kind{};
+  std::string label;
+  WallTime created{};
+  WallTime last_used{};                   ///< zero: never
+  int failures = 0;                       ///< consecutive
+  WallTime locked_until{};                ///< zero: not locked
+  bool disabled = false;                  ///< by too many failures: only removal helps
+  int codes_left = 0;                     ///< of recovery codes
+};
+
+/// An answer, by whom and what for. `by.evidence` must hold a knowledge proof of the same user: code
+/// failures count only after the first factor, so that a stranger can lock nobody out.
+struct Attempt {
+  FactorKind kind = FactorKind::totp;
+  Secret answer;
+  std::string purpose;                    ///< the act that the answer is bound to, e.g. "factor.remove fac_..."
+  Actor by;
+  FactorId factor{};                      ///< nil: every one of the kind that the user has
+  ChallengeId challenge{};                ///< for kinds that need one
+};
+
+/// An attempt that has been paid for. Move-only; prove_in() takes it and with it the right to look.
+class Charged {
+ public:
+  Charged(Charged&&) = default;
+  Charged& operator=(Charged&&) = default;
+  [[nodiscard]] const Attempt& attempt() const noexcept { return attempt_; }
+  /// This very attempt, if wrong, locks or disables the factor: sign-ins in progress die with it.
+  [[nodiscard]] bool last_before_lock() const noexcept { return locks_; }
+
+ private:
+  friend class Factors;
+  explicit Charged(Attempt a) : attempt_(std::move(a)) {}
+  Attempt attempt_;
+  std::vector<FactorId> factors_;
+  bool locks_ = false;
+};
+
+struct PendingEnrolment {
+  FactorId id{};
+  FactorKind kind{};
+  Secret secret;                          ///< base32
+  Secret uri;                             ///< otpauth://
+  TotpParameters parameters;
+  WallTime expires{};
+};
+
+/// What entitles to begin an enrolment. The session room reads it from its own rows, never from a request.
+enum class Authority : std::uint8_t {
+  enrol_grant,      ///< set-up token or enrolment code: the first strong factor only
+  existing_factor,  ///< a Proof given in the same job
+  recovery,         ///< a recovery code opened factor management
+};
+
+struct Confirmed {
+  FactorInfo factor;
+  domain::Proof proof;                    ///< possession was proved just now
+  std::vector<Secret> recovery_codes;     ///< made with the first factor; shown once
+};
+
+/// Owned by app, made before Database::start(). Thread-safe; tasks run on cores. Functions ending in
+/// _in belong into a write job.
+class Factors {
+ public:
+  static Result<std::unique_ptr<Factors>> open(store::Database& database, const crypto::KeyRing& keys,
+                                               identity::Users& users, audit::Log& log, const Clock& clock,
+                                               Rng& rng, Options options);
+  ~Factors();
+
+  // --- proving
+  /// Charges in a job of its own, so that no failing job gives the charge back. mfa_required (no
+  /// knowledge proof), factor_missing, factor_locked, clock_untrusted, store_unavailable.
+  net::Task<Result<Charged>> charge(Attempt attempt);
+  /// The same within a job. The caller's job must then commit whatever prove_in() says.
+  Result<Charged> charge_in(store::Tx& tx, Attempt attempt, Instant now);
+  /// Verifies and consumes the answer in the caller's job, refunds, records what act it was bound to.
+  /// code_wrong, code_used.
+  Result<domain::Proof> prove_in(store::Tx& tx, Charged charged, Instant now);
+
+  /// Charges, then runs `act(tx, proof)` in the job that consumes the answer: both happen or neither.
+  /// If the act fails the answer stays unused; the charge stays too.
+  template <class F>
+  net::Task<std::invoke_result_t<F&, store::Tx&, const domain::Proof&>> prove_and(Attempt attempt, F act) {
+    using R = std::invoke_result_t<F&, store::Tx&, const domain::Proof&>;
+    Result<Charged> charged = co_await charge(std::move(attempt));
+    if (!charged) co_return std::move(charged).error();
+    // The outer Result decides whether the job commits: a wrong answer does (its record stands), an
+    // act that fails does not.
+    auto job = [this, paid = std::move(*charged), act = std::move(act)](store::Tx& tx) mutable -> Result<Settled<R>> {
+      Result<domain::Proof> proof = prove_in(tx, std::move(paid), clock_.now());
+      if (!proof) return Settled<R>{R(std::move(proof).error())};
+      R done = act(tx, *proof);
+      if (!done) return std::move(done).error();
+      return Settled<R>{std::move(done)};
+    };
+    Result<Settled<R>> settled = co_await database_.write(std::move(job));
+    if (!settled) co_return std::move(settled).error();
+    co_return std::move(settled->value);
+  }
+
+  /// For kinds with challenges: single use, expiring, in the store, bound to user and purpose.
+  struct Challenge {
+    ChallengeId id{};
+    Bytes payload;
+    WallTime expires{};
+  };
+  net::Task<Result<Challenge>> begin(UserId user, FactorKind kind, std::string purpose);
+
+  // --- enrolment (sessions.hpp has the calls that read the authority off a session)
+  /// A pending factor; an earlier pending one of the user gives way. enrol_grant with a strong factor
+  /// there already: factor_exists.
+  Result<PendingEnrolment> begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind, std::string_view label,
+                                              Authority authority, const Actor& by, Instant now);
+  /// Charges an attempt at a pending enrolment; after 10 wrong codes it is gone. Same job rules as
+  /// charge_in(). not_found.
+  Result<void> charge_enrolment_in(store::Tx& tx, UserId user, FactorId pending, Instant now);
+  /// A code proves possession, and the factor counts from now on. code_wrong, not_found, factor_exists.
+  Result<Confirmed> confirm_in(store::Tx& tx, UserId user, FactorId pending, std::string_view answer, const Actor& by,
+                               Instant now);
+  /// factor_last for the last strong one, factor_missing. The proof (of this job) may come from the
+  /// factor itself.
+  Result<void> remove_in(store::Tx& tx, UserId user, FactorId factor, const domain::Proof& proof, const Actor& by,
+                         Instant now);
+  /// Ten new codes; all older ones are void. The proof must be of a strong factor.
+  Result<std::vector<Secret>> new_recovery_codes_in(store::Tx& tx, UserId user, const domain::Proof& proof,
+                                                    const Actor& by, Instant now);
+  /// Reset by an administrator's enrolment code: nothing of the user's remains.
+  Result<void> remove_all_in(store::Tx& tx, UserId user, const Actor& by, Instant now);
+
+  // --- looking up
+  net::Task<Result<std::vector<FactorInfo>>> list(UserId user) const;
+  Result<std::vector<FactorInfo>> list_in(store::Tx& tx, UserId user) const;
+  [[nodiscard]] std::vector<KindInfo> kinds() const;
+
+  /// Deletes expired enrolments and challenges, and rows of users who are gone.
+  net::Task<Result<void>> maintain();
+
+ private:
+  template <class R>
+  struct Settled { R value; };
+
+  Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,
+          const Clock& clock, Rng& rng, Options options);
+  [[nodiscard]] Kind* kind(FactorKind kind) const noexcept;
+  Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);
+  [[nodiscard]] WallTime lock_from(int failures, WallTime now) const noexcept;
+  void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
+              std::string_view object, std::string_view note, Instant now);
+
+  store::Database& database_;
+  identity::Users& users_;
+  audit::Log& log_;
+  const Clock& clock_;
+  Rng& rng_;
+  Options options_;
+  std::vector<std::unique_ptr<Kind>> kinds_;
+  crypto::HmacKey recovery_key_;
+};
+
+/// Migrations of this room.
+[[nodiscard]] std::span<const store::Migration> migrations();
+
+/// Restore hook: pending enrolments, challenges and recovery codes are void (which of them had been
+/// used since the backup, nobody knows); TOTP steps up to now count as used.
+Result<void> void_after_restore(store::Tx& tx, WallTime now);
+
+}  // namespace vestibule::factors

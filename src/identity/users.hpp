@@ -1,0 +1,219 @@
+#pragma once
+// Accounts: who exists, with which roles and groups, and their passwords. Set-up of the first
+// administrator, enrolment codes, guessing counters.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "base/secret.hpp"
+#include "base/snapshot_table.hpp"
+#include "crypto/handle.hpp"
+#include "crypto/password.hpp"
+#include "crypto/sealed.hpp"
+#include "identity/password_rules.hpp"
+#include "identity/user.hpp"
+#include "net/blocking_pool.hpp"
+#include "store/database.hpp"
+
+namespace vestibule::identity {
+
+struct Options {
+  std::filesystem::path common_passwords = "/usr/share/john/password.lst";
+  PasswordRules rules;
+  crypto::PasswordCost cost;                     ///< of new hashes; older ones are renewed at sign-in
+  std::uint64_t password_memory_kib = 256 * 1024; ///< what all hashing at once may take
+  std::size_t password_waiters = 64;              ///< beyond: overloaded
+  std::chrono::minutes setup_ttl{30};
+  std::chrono::hours enrolment_ttl{24};
+  // Guessing (see guess.hpp for what they do)
+  int free_guesses = 5;                           ///< for a name from one source, between back-offs
+  Duration first_back_off = std::chrono::seconds(30);
+  Duration most_back_off = std::chrono::hours(1);
+  int free_guesses_name = 20;                     ///< for a name from all sources that never succeeded
+  Duration name_interval = std::chrono::seconds(5); ///< then: one such guess in this time, never less
+  int free_guesses_source = 30;                   ///< for all names from one source; one is forgiven a minute
+};
+
+/// A password that passed the rules and was hashed: what a write job stores. Made by prepare().
+class PreparedPassword {
+ public:
+  PreparedPassword(PreparedPassword&&) = default;
+  PreparedPassword& operator=(PreparedPassword&&) = default;
+
+ private:
+  friend class Users;
+  PreparedPassword(std::string name, std::string hash) : name_(std::move(name)), hash_(std::move(hash)) {}
+  std::string name_, hash_;
+};
+
+/// The right password was given: what opening a session needs. Only verify_password() makes one.
+class Verified {
+ public:
+  [[nodiscard]] UserId user() const noexcept { return user_; }
+  [[nodiscard]] const domain::Proof& proof() const noexcept { return proof_; }
+
+ private:
+  friend class Users;
+  UserId user_{};
+  domain::Proof proof_{};
+  Digest name_key_{}, source_key_{};
+  std::string rehash_;  // empty, or the password hashed at today's cost
+  std::int64_t version_ = 0;
+};
+
+/// Owned by app, made before Database::start(), outlives every task. Thread-safe; tasks run on cores.
+/// Functions ending in _in belong into a write job: they change the rows and append the audit record,
+/// and memory follows once the job has committed.
+class Users {
+ public:
+  static Result<std::unique_ptr<Users>> open(store::Database& database, const crypto::KeyRing& keys,
+                                             const crypto::HandleMint& mint, net::BlockingPool& pool,
+                                             audit::Log& log, const Clock& clock, Rng& rng, Options options);
+  ~Users();
+
+  // --- looking up: lock-free, no allocation
+  /// For routes of administrators; sign-in asks verify_password().
+  [[nodiscard]] std::optional<UserId> find(std::string_view name) const noexcept;
+  /// Calls f(const User&) if there is such a user. On a core; f must not block or read other tables.
+  template <class F>
+  bool read(UserId id, F&& f) const {
+    return table_.read(id, [&](const Entry& e) { f(e.user); });
+  }
+  enum class Standing : std::uint8_t { good, disabled, unknown };
+  /// Also disabled: one whom disable() has barred although the store could not be written.
+  [[nodiscard]] Standing standing(UserId id) const noexcept;
+  /// Fills in name, roles and groups. Same verdict as standing().
+  [[nodiscard]] Standing fill(UserId id, domain::Subject& out) const noexcept;
+  [[nodiscard]] net::Task<Result<std::vector<User>>> list() const;
+  [[nodiscard]] net::Task<Result<User>> get(UserId id) const;
+  /// False: the list of common passwords is missing; app and doctor say so.
+  [[nodiscard]] bool common_list_loaded() const noexcept { return common_loaded_; }
+
+  // --- passwords
+  /// Checks the rules, then hashes. password_weak, invalid_argument (name), overloaded.
+  net::Task<Result<PreparedPassword>> prepare(std::string name, Secret password);
+  /// Charges first, then verifies. signin_failed for whatever is wrong (no such name, no password,
+  /// disabled, wrong), at the same cost; password_locked while guesses are slowed; store_unavailable,
+  /// overloaded. The charge is refunded by accept_in(), in the job that opens the session.
+  net::Task<Result<Verified>> verify_password(std::string name, Secret password, Actor by);
+  /// Refunds and stores a renewed hash. conflict if the account changed since (disabled, password).
+  Result<void> accept_in(store::Tx& tx, const Verified& verified, Instant now);
+  /// Sets the password of a user whose caller has proved what the route asks for.
+  Result<void> set_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by);
+  net::Task<Result<void>> set_password(UserId user, Secret password, Actor by);
+
+  // --- administration
+  struct Create {
+    std::string name;
+    std::string display;
+    std::vector<std::string> roles{std::string(domain::role::member)};
+    std::vector<std::string> groups;
+  };
+  Result<UserId> create_in(store::Tx& tx, const Create& what, const Actor& by);
+  Result<void> set_roles_in(store::Tx& tx, UserId user, const std::vector<std::string>& roles, const Actor& by);
+  Result<void> set_groups_in(store::Tx& tx, UserId user, const std::vector<std::string>& groups, const Actor& by);
+  Result<void> set_display_in(store::Tx& tx, UserId user, std::string_view display, const Actor& by);
+  Result<void> disable_in(store::Tx& tx, UserId user, const Actor& by);
+  Result<void> enable_in(store::Tx& tx, UserId user, const Actor& by);
+  /// Listeners of topic "user.removed" (factors, session) clean up their own rows.
+  Result<void> remove_in(store::Tx& tx, UserId user, const Actor& by);
+  net::Task<Result<UserId>> create(Create what, Actor by);
+  net::Task<Result<void>> set_roles(UserId user, std::vector<std::string> roles, Actor by);
+  net::Task<Result<void>> set_groups(UserId user, std::vector<std::string> groups, Actor by);
+  net::Task<Result<void>> set_display(UserId user, std::string display, Actor by);
+  /// Bars in memory first, then commits. If the store fails, the bar stays, persist_bars() repeats,
+  /// and the error tells. The last administrator who is not disabled cannot be disabled, removed or
+  /// lose the role: conflict.
+  net::Task<Result<void>> disable(UserId user, Actor by);
+  net::Task<Result<void>> enable(UserId user, Actor by);
+  net::Task<Result<void>> remove(UserId user, Actor by);
+
+  // --- set-up of the first administrator
+  /// A new set-up token (older ones are void), or nothing if an administrator exists. Blocking, after
+  /// Database::start(); app writes it into a file of mode 0600.
+  Result<std::optional<Secret>> create_setup_token();
+  [[nodiscard]] bool needs_setup() const noexcept { return administrators_.load(std::memory_order_relaxed) == 0; }
+  /// Looks only: setup_done, setup_token. What decides is setup_in().
+  net::Task<Result<void>> check_setup_token(Secret token) const;
+  /// Consumes the token and creates the administrator. setup_done, setup_token.
+  Result<UserId> setup_in(store::Tx& tx, std::string_view token, const PreparedPassword& password, const Actor& by);
+
+  // --- enrolment codes: a new user's first password and first second factor, or a reset
+  /// A new code; older ones of the user are void. `by` must not be the user.
+  Result<Secret> create_enrolment_code_in(store::Tx& tx, UserId user, const Actor& by);
+  net::Task<Result<Secret>> create_enrolment_code(UserId user, Actor by);
+  /// Looks only: whose it is, to check the password's rules with the name. credential_unknown.
+  net::Task<Result<User>> check_enrolment_code(Secret code) const;
+  /// Consumes the code and sets the password. The caller (session) ends all sessions of the user and
+  /// removes all factors. credential_unknown, user_disabled.
+  Result<UserId> use_enrolment_code_in(store::Tx& tx, std::string_view code, const PreparedPassword& password,
+                                       const Actor& by);
+  /// Notes the time of a factor reset, for eligibility (promise 5).
+  Result<void> note_factor_reset_in(store::Tx& tx, UserId user, WallTime now);
+
+  /// Writes bars that the store refused before; forgets guesses older than a day. Called by
+  /// session's maintenance about every 10 s.
+  net::Task<Result<void>> maintain();
+
+ private:
+  struct Entry {
+    User user;
+    std::shared_ptr<std::atomic<bool>> barred;
+  };
+  struct DigestHash {
+    std::size_t operator()(const Digest& d) const noexcept {
+      std::size_t h = 0;
+      std::memcpy(&h, d.data(), sizeof h);
+      return h;
+    }
+  };
+  struct Slot;
+
+  Users(store::Database& database, const crypto::KeyRing& keys, const crypto::HandleMint& mint,
+        net::BlockingPool& pool, audit::Log& log, const Clock& clock, Rng& rng, Options options);
+  Result<void> load(store::Tx& tx);
+  void on_changes(store::Tx& tx, std::span<const store::Change> changes);
+  void put(User user);
+  void drop(UserId id);
+  [[nodiscard]] Digest name_key(std::string_view name) const noexcept;
+  [[nodiscard]] Digest source_key(const domain::Source& source) const noexcept;
+  Result<void> charge_in(store::Tx& tx, const Digest& name, const Digest& source, WallTime now);
+  net::Task<Result<Slot>> take_slot();
+  Result<void> guard_last_administrator(store::Tx& tx, UserId user);
+  void record(store::Tx& tx, std::string_view operation, const Actor& by, UserId object, std::string_view object_name,
+              std::string_view note, audit::Kind kind = audit::Kind::change);
+
+  store::Database& database_;
+  const crypto::HandleMint& mint_;
+  net::BlockingPool& pool_;
+  audit::Log& log_;
+  const Clock& clock_;
+  Rng& rng_;
+  Options options_;
+  Secret pepper_;
+  crypto::HmacKey index_key_;
+  CommonPasswords common_;
+  bool common_loaded_ = false;
+  SnapshotTable<UserId, Entry> table_;
+  SnapshotTable<Digest, UserId, DigestHash> by_name_;
+  std::atomic<std::size_t> administrators_{0};
+  std::atomic<std::int64_t> hashing_{0}, waiting_{0};
+  std::mutex bars_mutex_;              // bars_ only; never held across a wait
+  std::vector<std::pair<UserId, Actor>> bars_;
+  std::atomic<bool> has_bars_{false};
+};
+
+/// Migrations of this room.
+[[nodiscard]] std::span<const store::Migration> migrations();
+
+/// Restore hook: enrolment codes and the set-up token are void.
+Result<void> void_after_restore(store::Tx& tx);
+
+}  // namespace vestibule::identity

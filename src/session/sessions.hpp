@@ -1,0 +1,258 @@
+#pragma once
+// Sessions and the handles that name them: sign-in, step-up, tokens, identification on the hot path,
+// revocation.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "base/snapshot_table.hpp"
+#include "crypto/handle.hpp"
+#include "factors/factors.hpp"
+#include "identity/users.hpp"
+#include "store/database.hpp"
+
+namespace vestibule::session {
+
+using factors::FactorKind;
+using identity::Actor;
+
+/// Which door a handle opens. Never both.
+enum class Audience : std::uint8_t {
+  control = 1,  ///< vs_: portal and CLI
+  access = 2,   ///< vt_: access points
+};
+
+struct Options {
+  std::string boot_id;                          ///< content of /proc/sys/kernel/random/boot_id
+  Duration idle = std::chrono::hours(1);
+  Duration overall = std::chrono::hours(24);
+  Duration overall_level3 = std::chrono::hours(12);
+  Duration pending = std::chrono::minutes(10);  ///< a sign-in without its second factor
+  Duration granted = std::chrono::minutes(30);  ///< the same, with an enrolment to finish
+  Duration token_ttl = std::chrono::hours(24);  ///< at most; a token never outlives its session
+  std::size_t max_sessions = 64;                ///< a user; the one idle longest gives way
+  std::size_t max_tokens = 64;                  ///< a session
+  std::function<void(WallTime)> raise_mark;     ///< SystemClock::raise_mark; may be empty
+};
+
+/// Names a handle without being one.
+using HandleKey = Digest;
+
+struct Flags {
+  bool enrol_grant : 1 = false;        ///< may enrol the first second factor
+  bool factor_management : 1 = false;  ///< a recovery code was used: may enrol one new factor
+  bool pending : 1 = false;            ///< no second factor proved yet in this session
+};
+
+/// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.
+struct Identified {
+  domain::Subject subject;
+  domain::Evidence evidence;
+  WallTime session_ends{};
+  HandleKey handle{};
+  Flags flags;
+};
+
+/// Whom the caller is to the audit log.
+[[nodiscard]] Actor actor_of(const Identified& who, const domain::Source& source, std::string_view client,
+                             RequestId request);
+
+struct SignedIn {
+  SessionId session{};
+  UserId user{};
+  Secret handle;                         ///< vs_...
+  WallTime ends{};                       ///< of the session as it stands
+  std::vector<FactorKind> second;        ///< strong kinds enrolled; empty: none
+};
+
+struct IssuedToken {
+  Secret handle;                         ///< vt_...
+  WallTime ends{};
+};
+
+struct SessionInfo {
+  SessionId id{};
+  UserId user{};
+  WallTime created{}, last_seen{}, ends{};
+  std::string source, client;
+  domain::Evidence evidence;
+  Flags flags;
+  int tokens = 0;
+};
+
+/// What is to be denied.
+struct Revocation {
+  enum class Scope : std::uint8_t { session, user, handle } scope{};
+  SessionId session{};
+  UserId user{};
+  HandleKey handle{};
+  static Revocation of(SessionId id) { return {Scope::session, id, {}, {}}; }
+  static Revocation all_of(UserId id) { return {Scope::user, {}, id, {}}; }
+  static Revocation of_handle(HandleKey key) { return {Scope::handle, {}, {}, key}; }
+};
+
+/// Owned by app, made before Database::start(), after Users and Factors. Thread-safe; tasks run on
+/// cores.
+class Sessions {
+ public:
+  static Result<std::unique_ptr<Sessions>> open(store::Database& database, const crypto::HandleMint& mint,
+                                                identity::Users& users, factors::Factors& factors, audit::Log& log,
+                                                const Clock& clock, Rng& rng, Options options);
+  ~Sessions();
+
+  // --- the hot path: no lock, no allocation, no system call, no SQL. On a core.
+  /// credential_malformed, credential_audience, credential_unknown, session_ended, session_idle,
+  /// user_disabled. Counts as activity: the moment is noted in the entry at most once a minute (the
+  /// one exception to "no shared writes").
+  [[nodiscard]] Result<Identified> identify(std::string_view token, Audience audience, Instant now) const noexcept;
+  /// The same from the store, for credential_unknown on a node whose feed lags. Garbage is refused
+  /// before it.
+  net::Task<Result<Identified>> identify_slow(Secret token, Audience audience, Instant now) const;
+  /// Does an admission still stand? After every wait. Never counts as activity.
+  [[nodiscard]] bool standing(SessionId session, UserId user, const HandleKey& handle, Instant now) const noexcept;
+  /// Evidence as it is now, e.g. after a step-up by another connection. Nothing if not standing.
+  [[nodiscard]] std::optional<domain::Evidence> evidence(SessionId session, Instant now) const noexcept;
+
+  // --- signing in
+  /// Name and password: a session with the knowledge proof alone, level 1, pending. signin_failed,
+  /// password_locked, overloaded, store_unavailable.
+  net::Task<Result<SignedIn>> start(std::string name, Secret password, domain::Source source, std::string client);
+  /// Adds a proof of a second factor to the session: sign-in's second step, and every later step-up.
+  /// Only the age of this factor is renewed. A recovery code opens factor management instead.
+  /// code_wrong, code_used, factor_locked (a pending session dies with it), factor_missing.
+  net::Task<Result<domain::Evidence>> prove(Identified who, FactorKind kind, Secret answer, Actor by);
+  /// The first administrator. setup_done, setup_token, password_weak, invalid_argument.
+  net::Task<Result<SignedIn>> setup(Secret token, std::string name, Secret password, domain::Source source,
+                                    std::string client);
+  /// A new password by an administrator's code; all sessions and factors of the user end.
+  net::Task<Result<SignedIn>> with_enrolment_code(Secret code, Secret password, domain::Source source,
+                                                  std::string client);
+  /// A token for access points. It lives as long as its session at most and is worth what the
+  /// session's evidence is worth at the time: a step-up later makes the same token pass again.
+  net::Task<Result<IssuedToken>> issue_token(Identified who, Duration ttl, Actor by);
+
+  // --- changing factors, password
+  /// The authority is the session's grant, or else the answer of an existing factor, in this call.
+  /// factor_exists if neither; code_wrong, code_used, factor_locked.
+  net::Task<Result<factors::PendingEnrolment>> begin_enrolment(Identified who, FactorKind kind, std::string label,
+                                                               std::optional<Secret> existing_code, Actor by);
+  /// The new factor's first code. It counts as a proof of this session.
+  net::Task<Result<factors::Confirmed>> confirm_enrolment(Identified who, FactorId pending, Secret answer, Actor by);
+  net::Task<Result<void>> remove_factor(Identified who, FactorId factor, Secret code, Actor by);
+  net::Task<Result<std::vector<Secret>>> new_recovery_codes(Identified who, Secret code, Actor by);
+  /// Needs the old password and, where one is enrolled, a code, in the same call. Ends all other
+  /// sessions of the user.
+  net::Task<Result<void>> change_password(Identified who, Secret old_password, Secret new_password,
+                                          std::optional<Secret> code, Actor by);
+
+  // --- revocation: memory first, then the store
+  /// At once on all cores, without the store. Only the next restart or persisting ends it.
+  void deny(const Revocation& what);
+  struct Revoked {
+    bool durable = false;  ///< false: denied now, and persisted as soon as the store works again
+  };
+  net::Task<Revoked> revoke(Revocation what, Actor by);
+  /// Called in whatever thread denies; registered before Database::start(). Must be quick.
+  void on_deny(std::function<void(const Revocation&)> listener);
+
+  // --- looking up
+  net::Task<Result<std::vector<SessionInfo>>> list(UserId user) const;  ///< nil: all
+  [[nodiscard]] std::size_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+  // --- maintenance, on core 0
+  /// Until stop(): persists last-seen times, pending revocations and the clock's mark; deletes what
+  /// has expired. Runs the other two rooms' maintenance as well.
+  net::Task<> maintain(net::Core& core);
+  /// One round.
+  net::Task<Result<void>> maintain_once();
+  void stop() noexcept { stopping_.store(true); }
+  /// False while a revocation waits for the store.
+  [[nodiscard]] bool all_persisted() const noexcept { return !has_denied_.load(); }
+
+ private:
+  struct Live {
+    std::atomic<std::int64_t> seen_wall{0};
+    std::atomic<std::int64_t> seen_boot{0};   // BootTime::min(): before the last restart
+    std::atomic<bool> dirty{false};
+    std::atomic<bool> over{false};            // was seen idle or ended: stays so
+  };
+  struct SessionEntry {
+    UserId user{};
+    WallTime created{}, ends{};
+    BootTime created_boot{};
+    Flags flags;
+    domain::Evidence evidence;
+    std::shared_ptr<Live> live;
+  };
+  struct HandleEntry {
+    SessionId session{};
+    Audience audience{};
+    WallTime created{}, ends{};
+    BootTime created_boot{};
+  };
+  struct DigestHash {
+    std::size_t operator()(const Digest& d) const noexcept {
+      std::size_t h = 0;
+      std::memcpy(&h, d.data(), sizeof h);
+      return h;
+    }
+  };
+  struct Opened;
+  struct Changes;
+
+  Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
+           factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
+  Result<void> load(store::Tx& tx);
+  void on_changes(store::Tx& tx, std::span<const store::Change> changes);
+  Result<std::optional<SessionEntry>> read_session(store::Tx& tx, SessionId id) const;
+  void put_session(SessionId id, SessionEntry entry);
+  [[nodiscard]] Reason check_times(const SessionEntry& s, Instant now, bool activity) const noexcept;
+  [[nodiscard]] bool denied(SessionId session, UserId user, const HandleKey& handle) const noexcept;
+  void lift(const Revocation& what);
+  Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Flags flags, const Actor& by,
+                           Instant now);
+  Result<void> add_proof_in(store::Tx& tx, SessionId session, UserId user, const domain::Proof& proof, Instant now);
+  Result<void> standing_in(store::Tx& tx, const Identified& who) const;
+  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now);
+  Result<void> raise_mark_in(store::Tx& tx, Instant now);
+  void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
+              std::string_view object, std::string_view note, Instant now) const;
+
+  store::Database& database_;
+  const crypto::HandleMint& mint_;
+  identity::Users& users_;
+  factors::Factors& factors_;
+  audit::Log& log_;
+  const Clock& clock_;
+  Rng& rng_;
+  Options options_;
+  SnapshotTable<SessionId, SessionEntry> sessions_;        // written by the store's feed alone
+  SnapshotTable<HandleKey, HandleEntry, DigestHash> handles_;
+  std::atomic<std::size_t> count_{0};
+  // Revocations not persisted yet: any core denies, so these tables have a mutex for their writers.
+  std::mutex deny_mutex_;
+  SnapshotTable<SessionId, bool> denied_sessions_;
+  SnapshotTable<UserId, bool> denied_users_;
+  SnapshotTable<HandleKey, bool, DigestHash> denied_handles_;
+  std::vector<std::pair<Revocation, Actor>> unpersisted_;
+  std::atomic<bool> has_denied_{false};
+  std::vector<std::function<void(const Revocation&)>> deny_listeners_;
+  std::atomic<bool> stopping_{false};
+};
+
+/// Migrations of this room.
+[[nodiscard]] std::span<const store::Migration> migrations();
+
+/// Restore hook, for a copy of the database that no server has open: ends sessions and tokens, and
+/// calls those of identity and factors. The clock's mark stays: it only rises.
+Result<void> void_after_restore(store::Tx& tx, WallTime now);
+
+}  // namespace vestibule::session
