@@ -1,0 +1,83 @@
+#include "json/fold_guard.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+namespace vestibule::json {
+namespace {
+
+constexpr std::size_t kMaxKnown = 63;
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+// Writes the folded key to out; its length, or kMaxKnown + 1 if it cannot be a known key.
+std::size_t fold(std::string_view key, char* out) noexcept {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    if (n == kMaxKnown) return kMaxKnown + 1;
+    const char c = key[i];
+    if (static_cast<unsigned char>(c) < 0x80) {
+      out[n++] = lower(c);
+    } else if (key.substr(i, 2) == "\xC5\xBF") {  // U+017F
+      out[n++] = 's';
+      i += 1;
+    } else if (key.substr(i, 3) == "\xE2\x84\xAA") {  // U+212A
+      out[n++] = 'k';
+      i += 2;
+    } else {
+      return kMaxKnown + 1;
+    }
+  }
+  return n;
+}
+
+bool equals_folded(std::string_view folded, std::string_view known) noexcept {
+  return std::equal(folded.begin(), folded.end(), known.begin(), known.end(),
+                    [](char a, char b) { return a == lower(b); });
+}
+
+std::size_t slot_of(std::string_view folded) noexcept {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(folded[i]); };
+  return folded.size() * 37 + at(0) * 11U + at(folded.size() / 2) * 5U + at(folded.size() - 1);
+}
+
+}  // namespace
+
+bool folds_to(std::string_view key, std::string_view known) noexcept {
+  char folded[kMaxKnown];
+  const std::size_t n = fold(key, folded);
+  return n <= kMaxKnown && key != known && equals_folded({folded, n}, known);
+}
+
+FoldGuard::FoldGuard(std::span<const std::string_view> known) : known_(known) {
+  if (known.size() > 100) throw std::invalid_argument("too many known keys");
+  for (std::size_t index = 0; index < known.size(); ++index) {
+    char folded[kMaxKnown];
+    const std::string_view key = known[index];
+    const bool ascii = std::all_of(key.begin(), key.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    const std::size_t n = fold(key, folded);
+    if (key.empty() || !ascii || n > kMaxKnown || check(key) >= 0)
+      throw std::invalid_argument("not a usable known key: " + std::string(key));
+    std::size_t i = slot_of({folded, n});
+    while (slots_[i & 255U] != 0) ++i;
+    slots_[i & 255U] = static_cast<std::uint8_t>(index + 1);
+  }
+}
+
+int FoldGuard::check(std::string_view key) const noexcept {
+  char folded[kMaxKnown];
+  const std::size_t n = fold(key, folded);
+  if (n == 0 || n > kMaxKnown) return kNone;
+  int match = kNone;
+  for (std::size_t i = slot_of({folded, n}); slots_[i & 255U] != 0; ++i) {
+    const int index = slots_[i & 255U] - 1;
+    const std::string_view known = known_[static_cast<std::size_t>(index)];
+    if (known == key) return index;
+    if (equals_folded({folded, n}, known)) match = kFolded;
+  }
+  return match;
+}
+
+}  // namespace vestibule::json
