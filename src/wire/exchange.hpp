@@ -1,0 +1,99 @@
+#pragma once
+// One request and its reply, whatever carries it. Transport only: who asks and whether they may is
+// the gate's matter.
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "http/chunked.hpp"
+#include "http/head.hpp"
+#include "http/write.hpp"
+#include "net/stream.hpp"
+
+namespace vestibule::wire {
+
+class Connection;
+
+/// Lives while a Handler serves it; used on its core only. The head's views hold as long.
+class Exchange {
+ public:
+  Exchange(Connection& connection, const http::RequestHead& head);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  [[nodiscard]] net::Core& core() noexcept;
+  [[nodiscard]] const http::RequestHead& head() const noexcept { return head_; }
+  [[nodiscard]] const net::Peer& peer() const noexcept;
+  [[nodiscard]] bool tls() const noexcept;
+  [[nodiscard]] http::DateCache& date() noexcept;
+
+  // --- the request's body. A client that waits for 100 (Continue) gets it at the first read.
+
+  /// All of it, contiguous; holds until the exchange ends. body_too_large beyond `limit` (found by
+  /// Content-Length before a byte is read), request_timeout, request_malformed, client_gone.
+  net::Task<Result<std::string_view>> read_whole(std::size_t limit);
+  /// The next piece, empty at the end. The view holds until the next call.
+  net::Task<Result<std::string_view>> read_some();
+  [[nodiscard]] bool body_done() const noexcept { return body_done_; }
+
+  // --- the reply: start(), fields, then begin() once; write() any number of times; end().
+  //     Nothing reaches the client before begin().
+
+  /// The writer of the reply's head, status line first; only one at a time.
+  http::HeadWriter start();
+  /// Adds Date, Connection and framing, and sends the head with the first bytes of the body. With
+  /// BodyKind::length and all bytes in `first`, or BodyKind::none, the reply is complete.
+  /// For a client of HTTP/1.0 chunked becomes until_close.
+  net::Task<Result<void>> begin(http::HeadWriter& writer, http::Framing framing, std::string_view first = {});
+  /// More of the body; nothing for an empty piece. More bytes than announced abort the connection.
+  net::Task<Result<void>> write(std::string_view piece);
+  /// The clean end. A reply with fewer bytes than announced is aborted instead.
+  net::Task<Result<void>> end();
+  /// Breaks off so that no client takes it for a clean end: the connection is closed.
+  void abort() noexcept;
+
+  /// A whole reply in one go.
+  net::Task<Result<void>> reply(http::HeadWriter& writer, std::string_view body);
+
+  [[nodiscard]] bool begun() const noexcept { return begun_; }
+  [[nodiscard]] bool complete() const noexcept { return complete_; }
+  [[nodiscard]] std::uint64_t reply_bytes() const noexcept { return written_; }
+  /// The client has gone away (a look at the socket, no read).
+  [[nodiscard]] bool gone() noexcept;
+  /// This connection takes no further request after this one.
+  void close_after() noexcept { close_ = true; }
+
+ private:
+  friend class Connection;
+  net::Task<Result<void>> want_body();
+  net::Task<Result<void>> read_length();
+
+  Connection& connection_;
+  const http::RequestHead& head_;
+  http::ChunkedDecoder decoder_;
+  std::uint64_t body_left_ = 0;
+  std::string whole_;             // a body that did not fit behind its head, or was chunked
+  std::string head_out_;          // the reply's head while it is written
+  std::uint64_t announced_ = 0;
+  std::uint64_t written_ = 0;
+  http::BodyKind reply_kind_ = http::BodyKind::none;
+  bool continue_due_ = false;
+  bool body_done_ = false;
+  bool begun_ = false;
+  bool complete_ = false;
+  bool aborted_ = false;
+  bool close_ = false;
+};
+
+/// What serves exchanges: proxy, portal, later oauth. One instance a core or thread-safe.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// Must begin a reply or abort; must not throw.
+  virtual net::Task<> serve(Exchange& exchange) = 0;
+  /// A request that never became an exchange was refused (malformed head, timeout): for counting.
+  virtual void refused(const net::Peer& peer, Reason reason) noexcept = 0;
+};
+
+}  // namespace vestibule::wire

@@ -1,0 +1,87 @@
+#pragma once
+// HTTP/1.1 to an upstream: keep-alive connections per core, strict about what comes back.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/chunked.hpp"
+#include "http/parse.hpp"
+#include "net/listener.hpp"
+
+namespace vestibule::wire {
+
+struct UpstreamOptions {
+  net::Address address;
+  net::TlsContext tls;                           ///< null: plain
+  std::string server_name;                       ///< for TLS
+  std::chrono::milliseconds connect{5'000};
+  std::chrono::milliseconds head{300'000};       ///< until the reply's head: models think long
+  std::chrono::milliseconds body{300'000};       ///< between two pieces of the reply
+  std::chrono::milliseconds write{60'000};
+  std::chrono::milliseconds idle{30'000};        ///< kept for reuse; below the upstream's own limit
+  std::size_t max_idle = 64;                     ///< a core
+  http::Limits head_limits{};
+};
+
+class Upstream;
+
+/// One request to the upstream and its reply. Used on one core; goes back to the pool (or closes)
+/// when destroyed.
+class UpstreamCall {
+ public:
+  UpstreamCall(UpstreamCall&&) noexcept;
+  UpstreamCall& operator=(UpstreamCall&&) = delete;
+  ~UpstreamCall();
+
+  /// Sends (more of) the request. An error of a write is not final: the upstream may have answered
+  /// early (read_head() tells), and then its answer counts.
+  net::Task<net::ErrorCode> send(std::string_view a, std::string_view b = {}, std::string_view c = {},
+                                 std::string_view d = {});
+  /// Whether the whole request went out; a connection with a half-sent request is never reused.
+  void sent_all() noexcept;
+  /// The reply's head; 1xx are passed over. Views hold until the call ends. upstream_unreachable if
+  /// the connection ended before a byte of the reply (see stale()); upstream_malformed,
+  /// upstream_timeout.
+  net::Task<Result<const http::ResponseHead*>> read_head(http::Method method);
+  /// After upstream_unreachable: the connection came from the pool and had been closed meanwhile.
+  [[nodiscard]] bool stale() const noexcept;
+  /// The next piece of the body, empty at the clean end only. A truncated body is upstream_aborted.
+  net::Task<Result<std::string_view>> read_body();
+  [[nodiscard]] bool body_done() const noexcept;
+  /// Ends the call from outside (revocation, client gone): what waits ends with an error.
+  void cancel() noexcept;
+
+ private:
+  friend class Upstream;
+  struct Link;
+  UpstreamCall(Upstream& owner, std::unique_ptr<Link> link);
+  Upstream* owner_;
+  std::unique_ptr<Link> link_;
+};
+
+/// The connections of one core to one upstream. Owned by app or proxy; outlives its calls.
+class Upstream {
+ public:
+  Upstream(net::Core& core, UpstreamOptions options);
+  ~Upstream();
+  Upstream(const Upstream&) = delete;
+  Upstream& operator=(const Upstream&) = delete;
+
+  /// A pooled connection that is still quiet, or a new one. `fresh`: never a pooled one.
+  net::Task<Result<UpstreamCall>> call(bool fresh = false);
+  [[nodiscard]] const UpstreamOptions& options() const noexcept { return options_; }
+  [[nodiscard]] std::size_t idle() const noexcept { return pool_.size(); }
+  /// Closes idle connections (the upstream was restarted or the gateway stops).
+  void drop_idle() noexcept;
+
+ private:
+  friend class UpstreamCall;
+  void give_back(std::unique_ptr<UpstreamCall::Link> link) noexcept;
+
+  net::Core& core_;
+  UpstreamOptions options_;
+  std::vector<std::unique_ptr<UpstreamCall::Link>> pool_;  // the most recently used last
+};
+
+}  // namespace vestibule::wire
