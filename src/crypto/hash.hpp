@@ -60,7 +60,8 @@ class HmacKey {
 [[nodiscard]] Digest hmac_sha256(ByteView key, ByteView data) noexcept;
 
 enum class HashAlg : std::uint8_t { sha1, sha256, sha512 };
-/// 20, 32 or 64 bytes. For TOTP (RFC 6238), whose tokens choose the hash; SHA-1 is for nothing else.
+/// 20, 32 or 64 bytes. For TOTP (RFC 6238), whose tokens choose the hash; SHA-1 is for that only.
+/// The key: at most 1 MiB.
 [[nodiscard]] Bytes hmac(HashAlg alg, ByteView key, ByteView data);
 
 /// HKDF-SHA-256, extract and expand. length: 1 to 8160 bytes (RFC 5869 section 2.3), else

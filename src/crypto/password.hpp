@@ -30,15 +30,17 @@ inline constexpr PasswordCost kLeastPasswordCost{};
 inline constexpr PasswordCost kMostPasswordCost{1024 * 1024, 64, 16};
 inline constexpr std::size_t kMaxPassword = 1024;  ///< bytes
 
-/// Measures this machine: the most memory up to `max_memory_kib`, then the most passes, that stay
-/// within `target` for one hash. Never below kLeastPasswordCost, even where that takes longer.
-/// Takes about four times the target.
+/// Measures this machine (processor time of the calling thread): the most memory up to
+/// `max_memory_kib`, then the most passes, that stay near `target` for one hash. Never below
+/// kLeastPasswordCost, even where that takes longer. Takes a few times the target. Keep the result:
+/// measured anew at each start it would differ a little, and needs_rehash() with it.
 [[nodiscard]] PasswordCost calibrate_password_cost(
     std::chrono::milliseconds target = std::chrono::milliseconds(250),
     std::uint32_t max_memory_kib = 64 * 1024);
 
 /// "$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>" (PHC string format; 16-byte salt, 32-byte hash).
-/// invalid_argument if the password is empty or longer than kMaxPassword, or the cost out of bounds.
+/// invalid_argument if the password is empty or longer than kMaxPassword, or the cost is out of
+/// bounds.
 /// The password is taken as bytes: whoever accepts it from a keyboard normalises it first.
 [[nodiscard]] Result<std::string> hash_password(std::string_view password, ByteView pepper,
                                                 const PasswordCost& cost, Rng& rng);
