@@ -87,22 +87,25 @@ enum class ObsText : std::uint8_t { refuse, allow };
   const auto good = [obs](unsigned char c) {
     return (c >= 0x20 && c < 0x7F) || c == '\t' || (c >= 0x80 && obs == ObsText::allow);
   };
-  const char* const end = p + n;
-  while (end - p >= 8) {
+  const auto good8 = [&good](const char* at) {
     std::uint64_t x = 0;
-    std::memcpy(&x, p, 8);
+    std::memcpy(&x, at, 8);
     const std::uint64_t del = x ^ (ones * 0x7F);
-    // Some byte is a control character, DEL, or has its top bit set.
-    const std::uint64_t odd = (((x - ones * 0x20) & ~x) | ((del - ones) & ~del) | x) & tops;
-    if (odd != 0) {
-      for (int i = 0; i < 8; ++i) {
-        if (!good(static_cast<unsigned char>(p[i]))) return false;
-      }
+    // Some byte is a control character, DEL, or has its top bit set: look closer.
+    if (((((x - ones * 0x20) & ~x) | ((del - ones) & ~del) | x) & tops) == 0) return true;
+    for (int i = 0; i < 8; ++i) {
+      if (!good(static_cast<unsigned char>(at[i]))) return false;
     }
-    p += 8;
+    return true;
+  };
+  if (n >= 8) {
+    for (std::size_t i = 0; i + 8 <= n; i += 8) {
+      if (!good8(p + i)) return false;
+    }
+    return good8(p + n - 8);  // the rest, and some bytes again
   }
-  for (; p != end; ++p) {
-    if (!good(static_cast<unsigned char>(*p))) return false;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!good(static_cast<unsigned char>(p[i]))) return false;
   }
   return true;
 }

@@ -27,16 +27,14 @@ struct Pattern {
 
 constexpr unsigned mix(std::string_view s, unsigned seed) {
   const auto at = [&s](std::size_t i) { return static_cast<unsigned char>(s[i]) | 0x20U; };
-  unsigned h = static_cast<unsigned>(s.size()) * 0x9E37U + seed;
-  h = (h ^ at(0)) * (seed | 1U);
-  h = (h ^ at(s.size() / 2)) * (seed | 1U);
-  h = (h ^ at(s.size() * 3 / 4)) * (seed | 1U);
-  h = (h ^ at(s.size() - 1)) * (seed | 1U);
-  return (h >> 16U) % kSlots;
+  const std::size_t n = s.size();
+  const unsigned h = at(0) | at(n / 2) << 8U | at(n * 3 / 4) << 16U | at(n - 1) << 24U;
+  return ((h ^ static_cast<unsigned>(n) * 0x9E3779B1U) * seed) >> 23U;
 }
+static_assert(kSlots == 1U << 9U);
 
-// Found by trying (start 0x01000193, step 0x9E3779B1): no two names meet.
-constexpr unsigned kSeed = 0x20E69005U;
+// Found by trying (odd; start 0x01000193, step 0x9E3779B1): no two names meet.
+constexpr unsigned kSeed = 0xD6336A43U;
 static_assert([] {
   std::array<bool, kSlots> used{};
   for (const std::string_view name : kNames) {

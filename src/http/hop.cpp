@@ -13,7 +13,7 @@ constexpr auto kPlain = std::to_array<std::string_view>({
     "access-token", "api-key*", "apikey*", "auth-token*", "auth-user*", "authenticated-*",
     "authorization*", "cf-*", "client-cert*", "client-ip*", "dpop", "email", "fastly-client*",
     "forwarded*", "front-end-https", "groups", "http-method*", "id-token", "impersonate-*", "iv-*",
-    "mellon-*", "method-override*", "ocp-apim-*", "oidc-*", "original-*", "proxy-*", "remote-*",
+    "mellon-*", "method-override*", "ocp-apim-*", "oidc-*", "original-*", "proxy*", "remote-*",
     "rewrite-*", "shib-*", "sm-*", "smuser*", "ssl-*", "tailscale-*", "token", "true-client*",
     "user", "user-email", "user-groups", "user-id", "user-name", "user-role*", "username",
     "webauth*", "wl-proxy-*",
@@ -31,9 +31,15 @@ constexpr auto kWithX = std::to_array<std::string_view>({
     "true-client*", "url*", "user*", "verified*", "vestibule*", "webauth*",
 });
 
-constexpr char fold(char c) {
-  return c == '_' || c == '.' ? '-' : chars::lower(c);
-}
+constexpr auto kFold = [] {
+  std::array<char, 256> table{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    const char c = static_cast<char>(i);
+    table[i] = c == '_' || c == '.' ? '-' : chars::lower(c);
+  }
+  return table;
+}();
+constexpr char fold(char c) { return kFold[static_cast<unsigned char>(c)]; }
 
 // Where the names that begin with each letter are.
 template <std::size_t N>
@@ -68,8 +74,9 @@ bool listed(std::string_view name, const std::array<std::string_view, N>& names,
   const char c = chars::lower(name[0]);
   if (c < 'a' || c > 'z') return false;
   const auto letter = static_cast<std::size_t>(c - 'a');
+  const char second = fold(name[1]);
   for (std::size_t i = index.begin[letter]; i < index.begin[letter + 1]; ++i) {
-    if (matches(name, names[i])) return true;
+    if (names[i][1] == second && matches(name, names[i])) return true;
   }
   return false;
 }
@@ -91,13 +98,16 @@ bool hop_by_hop(Known known) noexcept {
 }
 
 bool identity_header(std::string_view name) noexcept {
-  // X_, X- and doubled separators alike.
-  bool x = false;
-  if (name.size() > 2 && chars::lower(name[0]) == 'x' && fold(name[1]) == '-') {
-    x = true;
+  // Separators ahead, X- or X_, and doubled separators behind it make no difference.
+  const auto skip_separators = [&name] {
+    while (name.size() > 1 && fold(name[0]) == '-') name.remove_prefix(1);
+  };
+  skip_separators();
+  const bool x = name.size() > 2 && chars::lower(name[0]) == 'x' && fold(name[1]) == '-';
+  if (x) {
     name.remove_prefix(2);
+    skip_separators();
   }
-  while (name.size() > 1 && fold(name[0]) == '-') name.remove_prefix(1);
   if (name.size() < 2) return false;
   if (x ? listed(name, kWithX, kWithXIndex) : listed(name, kPlain, kPlainIndex)) return true;
   // Somebody-API-Key, whoever it is.
