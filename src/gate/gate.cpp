@@ -1,0 +1,623 @@
+#include "gate/gate.hpp"
+
+#include <array>
+
+#include "base/counters.hpp"
+#include "base/log.hpp"
+#include "net/signal.hpp"
+
+namespace vestibule::gate {
+namespace {
+
+Counter g_admitted("vestibule_acts_admitted_total", "Acts admitted.");
+Counter g_refused("vestibule_acts_refused_total", "Acts refused, the subject being known.");
+Counter g_unknown("vestibule_acts_unauthenticated_total", "Requests refused because nobody was signed in.");
+Counter g_cut("vestibule_admissions_cut_total", "Live admissions cut by revocation, stop, policy or limit.");
+Counter g_live("vestibule_admissions_live", "Admissions under way.");
+
+constexpr std::string_view kMigration = R"(
+CREATE TABLE emergency_stop (
+  scope TEXT NOT NULL,
+  target TEXT NOT NULL,
+  since BIGINT NOT NULL,
+  by_name TEXT NOT NULL,
+  why TEXT NOT NULL,
+  PRIMARY KEY (scope, target));
+CREATE TABLE policy_active (
+  id BIGINT PRIMARY KEY,
+  canonical TEXT NOT NULL,
+  digest BYTES NOT NULL,
+  since BIGINT NOT NULL))";
+constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
+
+bool is_bearer(std::string_view value) noexcept {
+  static constexpr std::string_view kScheme = "bearer ";
+  if (value.size() <= kScheme.size()) return false;
+  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+    const char c = value[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != kScheme[i]) return false;
+  }
+  return true;
+}
+
+std::string describe(const std::vector<policy::Difference>& differences) {
+  std::string out;
+  for (const auto& d : differences) {
+    if (!out.empty()) out += "; ";
+    out += d.loosens ? "loosens: " : "tightens: ";
+    out += d.text;
+  }
+  return out;
+}
+
+}  // namespace
+
+/// What one core has of the gate. Only that core touches it.
+struct Gate::PerCore {
+  std::shared_ptr<const Stops> stops = std::make_shared<const Stops>();
+  std::shared_ptr<const PolicySet> policies;
+  std::uint64_t generation = 0;                 // of policies
+  Admission::State* first = nullptr;            // live admissions
+  std::vector<std::unique_ptr<Admission::State>> spare;
+  std::vector<std::unique_ptr<Admission::State>> overdue;  // completions that the journal had no room for
+  std::array<std::uint8_t, 4096> random{};
+  std::size_t random_left = 0;
+};
+
+Gate::Gate(store::Database& database, audit::Log& log, session::Sessions& sessions, factors::Factors& factors,
+           const Clock& clock, Rng& rng, net::Cores& cores, Options options)
+    : database_(database), log_(log), sessions_(sessions), factors_(factors), clock_(clock), rng_(rng),
+      cores_(cores), options_(options), stops_(std::make_shared<const Stops>()) {
+  for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>());
+  sessions_.on_deny([this](const session::Revocation&) { recheck_everywhere(); });
+}
+
+Gate::~Gate() = default;
+
+std::span<const store::Migration> Gate::migrations() { return kMigrations; }
+
+Gate::PerCore& Gate::mine() const noexcept { return *per_core_[net::Core::current()->index()]; }
+
+Result<Staged> Gate::load(std::string_view file_text, std::string_view file_name) {
+  policy::ParseResult parsed = policy::Policy::parse(file_text, file_name);
+  if (!parsed) return fail(Reason::config_invalid, parsed.text());
+  Result<Stops> stops = database_.read_blocking([](store::Tx& tx) { return Stops::load(tx); });
+  if (!stops) return std::move(stops).error();
+  Result<std::optional<std::string>> row =
+      database_.read_blocking([](store::Tx& tx) { return PolicyRow::load(tx); });
+  if (!row) return std::move(row).error();
+
+  auto set = std::make_shared<PolicySet>(PolicySet{*parsed.policy, std::nullopt});
+  Staged out;
+  if (row->has_value()) {
+    policy::ParseResult before = policy::Policy::parse(**row, "policy in force");
+    if (!before) return fail(Reason::config_invalid, "the stored policy cannot be read: " + before.text());
+    out.differences = policy::compare(*before.policy, *parsed.policy);
+    out.changed = before.policy->digest() != parsed.policy->digest();
+    if (options_.trust == PolicyTrust::approval && policy::loosens(out.differences)) {
+      set->active = *before.policy;
+      set->staged = *parsed.policy;
+      out.staged = parsed.policy->digest();
+    }
+  } else {
+    out.changed = true;
+  }
+  out.active = set->active.digest();
+  if (out.changed) {
+    const Instant now = clock_.now();
+    const std::string note = (row->has_value() ? "" : "first policy; ") + describe(out.differences);
+    auto written = database_.write_blocking([&](store::Tx& tx) -> Result<void> {
+      audit::Record r;
+      r.kind = audit::Kind::change;
+      r.at = now.wall;
+      r.now = now;
+      r.access_point = "vestibule";
+      r.operation = out.staged ? "policy.stage" : options_.trust == PolicyTrust::file ? "policy.load_trusted" : "policy.load";
+      r.outcome = domain::Outcome::allow;
+      r.reason = Reason::ok;
+      r.policy = parsed.policy->digest();
+      r.note = note;
+      log_.append(tx, r);
+      return PolicyRow::put_in(tx, set->active, now.wall);
+    });
+    if (!written) return std::move(written).error();
+  }
+  stops_ = std::make_shared<const Stops>(std::move(*stops));
+  policies_ = set;
+  for (auto& core : per_core_) {
+    core->stops = stops_;
+    core->policies = policies_;
+  }
+  return out;
+}
+
+// ------------------------------------------------------------------------- the path of a request
+
+Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience) const noexcept {
+  const http::Headers& h = head.headers;
+  const bool bearer = h.has(http::Known::authorization);
+  const bool key = h.has(http::Known::x_api_key);
+  if (!bearer && !key) return fail(Reason::credential_missing);
+  if ((bearer && key) || h.count(http::Known::authorization) > 1 || h.count(http::Known::x_api_key) > 1) {
+    return fail(Reason::credential_malformed);
+  }
+  std::string_view token;
+  if (bearer) {
+    const std::string_view value = *h.find(http::Known::authorization);
+    if (!is_bearer(value)) return fail(Reason::credential_malformed);
+    token = value.substr(7);
+  } else {
+    token = *h.find(http::Known::x_api_key);
+  }
+  return sessions_.identify(token, audience, clock_.now());
+}
+
+RequestId Gate::new_request() noexcept {
+  PerCore& c = mine();
+  RequestId id;
+  if (c.random_left < id.bytes.size()) {
+    rng_.fill(c.random);
+    c.random_left = c.random.size();
+  }
+  c.random_left -= id.bytes.size();
+  std::copy_n(c.random.begin() + static_cast<std::ptrdiff_t>(c.random_left), id.bytes.size(), id.bytes.begin());
+  return id;
+}
+
+domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
+  const PerCore& core = mine();
+  const PolicySet& set = *core.policies;
+  domain::Decision d = policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject,
+                                           caller.who.evidence, caller.source, clock_.now(), clock_.trusted());
+  if (core.stops->covers(act.access_point, caller.who.subject.name.view())) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = Reason::stopped;
+  }
+  return d;
+}
+
+namespace {
+
+void fill(audit::Record& r, const domain::Act& act, const domain::Subject& subject, const domain::Source& source,
+          std::string_view client, RequestId request) {
+  r.request = request;
+  r.access_point = act.access_point;
+  r.operation = act.operation;
+  r.model = act.model;
+  r.body_bytes = act.body_bytes;
+  r.body_digest = act.body_digest;
+  r.user = subject.user;
+  r.user_name = subject.name.view();
+  r.session = subject.session;
+  r.source = source;
+  r.client = client;
+}
+
+domain::Refusal refusal(Reason reason, const domain::Decision& d, const Caller& caller, const domain::Act& act) {
+  domain::Refusal out;
+  out.reason = reason;
+  out.need = d.need;
+  out.request = caller.request;
+  out.access_point = act.access_point;
+  if (info(reason).status == 503) out.retry_after_s = 1;
+  return out;
+}
+
+}  // namespace
+
+void Gate::refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept {
+  g_refused.add();
+  const Instant now = clock_.now();
+  audit::Record r;
+  fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);
+  r.kind = audit::Kind::refusal;
+  r.at = now.wall;
+  r.now = now;
+  r.outcome = domain::Outcome::deny;
+  r.reason = reason;
+  r.policy = mine().policies->active.digest();
+  r.evidence = caller.who.evidence;
+  static_cast<void>(log_.submit(r, store::Urgency::soon));  // a refusal stands with or without its record
+}
+
+void Gate::refuse_unknown(const domain::Source& source, Reason reason, std::string_view access_point) noexcept {
+  g_unknown.add();
+  log_.refuse_unauthenticated(source, reason, access_point);
+}
+
+net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
+  PerCore& core = mine();
+  const Instant now = clock_.now();
+  const domain::Decision decision = consider(caller, act);
+
+  audit::Record r;
+  fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);
+  r.at = now.wall;
+  r.now = now;
+  r.outcome = decision.outcome;
+  r.reason = decision.reason;
+  r.rule = decision.rule.view();
+  r.policy = decision.policy;
+  r.evidence = caller.who.evidence;
+  r.level = domain::level(caller.who.evidence, now, clock_.trusted(), decision.need.max_age);
+
+  if (decision.outcome != domain::Outcome::allow) {
+    g_refused.add();
+    r.kind = audit::Kind::refusal;
+    static_cast<void>(log_.submit(r, store::Urgency::soon));
+    co_return refusal(decision.reason, decision, caller, act);
+  }
+
+  r.kind = audit::Kind::admission;
+  const auto started = std::chrono::steady_clock::now();
+  const Result<audit::Ticket> ticket =
+      log_.submit(r, options_.await_admission ? store::Urgency::now : store::Urgency::soon);
+  if (!ticket) {
+    const Reason why = ticket.error().code == Reason::overloaded ? Reason::overloaded : Reason::audit_unavailable;
+    co_return refusal(why, decision, caller, act);
+  }
+
+  std::unique_ptr<Admission::State> s;
+  if (core.spare.empty()) {
+    s = std::make_unique<Admission::State>();
+  } else {
+    s = std::move(core.spare.back());
+    core.spare.pop_back();
+  }
+  s->gate = this;
+  s->live = nullptr;
+  s->started = started;
+  s->ends = std::chrono::steady_clock::time_point::max();
+  s->decision = decision;
+  s->completion = Completion{};
+  s->admitted = now;
+  s->subject = caller.who.subject;
+  s->evidence = caller.who.evidence;
+  s->handle = caller.who.handle;
+  s->source = caller.source;
+  s->request = caller.request;
+  s->access_point.assign(act.access_point);
+  s->operation.assign(act.operation);
+  s->model.assign(act.model);
+  s->client.assign(caller.client.substr(0, 128));
+  s->act = act;
+  s->act.access_point = s->access_point;
+  s->act.operation = s->operation;
+  s->act.model = s->model;
+  s->policy_generation = core.generation;
+  s->prev = nullptr;
+  s->next = core.first;
+  if (core.first != nullptr) core.first->prev = s.get();
+  core.first = s.get();
+  g_admitted.add();
+  g_live.add();
+  Admission admission(std::move(s));
+
+  if (options_.await_admission) {
+    const Result<void> durable = co_await log_.durable(*ticket, options_.durable);
+    if (!durable) {
+      admission.completion().reason = Reason::audit_unavailable;
+      co_return refusal(Reason::audit_unavailable, decision, caller, act);
+    }
+  }
+  admission.state_->waited =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
+  const Reason still = standing(admission);  // the world may have changed while the disk turned
+  if (still != Reason::ok) {
+    admission.completion().reason = still;
+    co_return refusal(still, decision, caller, act);
+  }
+  co_return std::move(admission);
+}
+
+Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
+  if (core.stops->covers(s.access_point, s.subject.name.view())) return Reason::stopped;
+  if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
+  if (s.policy_generation != core.generation) {
+    // Judged as of its admission: what was fresh then may finish, what is no longer allowed may not.
+    const PolicySet& set = *core.policies;
+    const domain::Decision d =
+        policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, s.evidence, s.source,
+                            s.admitted, true);
+    if (d.outcome != domain::Outcome::allow) return Reason::revoked_in_flight;
+  }
+  return Reason::ok;
+}
+
+Reason Gate::standing(const Admission& admission) const noexcept {
+  return check(*admission.state_, mine(), clock_.now());
+}
+
+// --------------------------------------------------------------------------------- live admissions
+
+Admission::Admission(Admission&&) noexcept = default;
+
+Admission::~Admission() {
+  if (state_) state_->gate->complete(std::move(state_));
+}
+
+void Admission::watch(Live& live, std::chrono::milliseconds limit) noexcept {
+  state_->live = &live;
+  state_->ends = state_->started + limit;
+}
+
+void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
+  PerCore& core = mine();
+  (s->prev != nullptr ? s->prev->next : core.first) = s->next;
+  if (s->next != nullptr) s->next->prev = s->prev;
+  g_live.add(-1);
+  if (record_completion(*s)) {
+    if (core.spare.size() < 256) core.spare.push_back(std::move(s));
+  } else {
+    // The journal is full or failing. The room for this record was reserved when the act was
+    // admitted: it is the state itself, kept until the sweep gets it written.
+    core.overdue.push_back(std::move(s));
+  }
+}
+
+bool Gate::record_completion(const Admission::State& s) noexcept {
+  const Instant now = clock_.now();
+  audit::Record r;
+  fill(r, s.act, s.subject, s.source, s.client, s.request);
+  r.kind = audit::Kind::completion;
+  r.at = now.wall;
+  r.now = now;
+  r.outcome = domain::Outcome::allow;
+  r.reason = s.completion.reason;
+  r.policy = s.decision.policy;
+  r.status = s.completion.status;
+  r.reply_bytes = s.completion.reply_bytes;
+  r.input_tokens = s.completion.input_tokens;
+  r.output_tokens = s.completion.output_tokens;
+  const auto end = std::chrono::steady_clock::now();
+  const auto first = s.completion.first_byte.time_since_epoch().count() != 0 ? s.completion.first_byte : end;
+  r.waited = std::chrono::duration_cast<std::chrono::microseconds>(first - s.started);
+  r.total = std::chrono::duration_cast<std::chrono::microseconds>(end - s.started);
+  r.body_digest = {};  // the admission has it
+  return log_.submit(r, store::Urgency::soon).has_value();
+}
+
+void Gate::look(PerCore& core) noexcept {
+  const Instant now = clock_.now();
+  const auto steady = std::chrono::steady_clock::now();
+  for (Admission::State* s = core.first; s != nullptr;) {
+    Admission::State* next = s->next;  // cut() ends the waits, the admission goes later
+    if (s->live != nullptr) {
+      Reason reason = check(*s, core, now);
+      if (reason == Reason::ok && steady > s->ends) reason = Reason::stream_limit;
+      if (reason == Reason::ok && !s->live->caller_present()) reason = Reason::client_gone;
+      if (reason == Reason::ok) {
+        s->policy_generation = core.generation;
+      } else {
+        g_cut.add();
+        Live* live = s->live;
+        s->live = nullptr;
+        s->completion.reason = reason;
+        live->cut(reason);
+      }
+    }
+    s = next;
+  }
+  while (!core.overdue.empty() && record_completion(*core.overdue.back())) core.overdue.pop_back();
+}
+
+net::Task<> Gate::sweep(net::Core& core) {
+  PerCore& own = *per_core_[core.index()];
+  auto flushed = std::chrono::steady_clock::now();
+  while (sweeping_) {
+    co_await net::sleep_for(core, options_.sweep);
+    look(own);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - flushed > std::chrono::seconds(10)) {
+      flushed = now;
+      log_.flush_refusals();
+    }
+    if (core.index() == 0) co_await persist_stops();
+  }
+  log_.flush_refusals();
+}
+
+std::size_t Gate::live() const noexcept { return static_cast<std::size_t>(std::max<std::int64_t>(0, g_live.total())); }
+
+// --------------------------------------------------------------------------------- administration
+
+namespace {
+// Lives on the core that waits; the others post their word to it.
+struct Words {
+  Words(net::Core& core, std::size_t n) : all(core), left(n) {}
+  net::Signal all;
+  std::size_t left;
+};
+}  // namespace
+
+net::Task<> Gate::spread(std::shared_ptr<const Stops> stops, std::shared_ptr<const PolicySet> policies) {
+  net::Core& home = *net::Core::current();
+  auto words = std::make_shared<Words>(home, cores_.size());
+  for (unsigned i = 0; i < cores_.size(); ++i) {
+    cores_.at(i).post([this, i, stops, policies, words, &home] {
+      PerCore& core = *per_core_[i];
+      if (stops) core.stops = stops;
+      if (policies) {
+        core.policies = policies;
+        ++core.generation;
+      }
+      look(core);
+      home.post([words] {
+        if (--words->left == 0) words->all.notify_all();
+      });
+    });
+  }
+  while (words->left > 0) co_await words->all.wait(std::chrono::seconds(1));
+}
+
+void Gate::recheck_everywhere() noexcept {
+  for (unsigned i = 0; i < cores_.size(); ++i) {
+    cores_.at(i).post([this, i] { look(*per_core_[i]); });
+  }
+}
+
+namespace {
+audit::Record change(std::string_view operation, const session::Actor& by, std::string_view object,
+                     std::string_view note, Instant now) {
+  audit::Record r;
+  r.kind = audit::Kind::change;
+  r.at = now.wall;
+  r.now = now;
+  r.request = by.request;
+  r.access_point = "vestibule";
+  r.operation = operation;
+  r.outcome = domain::Outcome::allow;
+  r.reason = Reason::ok;
+  r.evidence = by.evidence;
+  r.user = by.user;
+  r.user_name = by.name.view();
+  r.session = by.session;
+  r.source = by.source;
+  r.client = by.client;
+  r.object = object;
+  r.note = note;
+  return r;
+}
+}  // namespace
+
+Stops Gate::stops() const {
+  const std::lock_guard lock(mutex_);
+  return *stops_;
+}
+
+std::shared_ptr<const PolicySet> Gate::policies() const {
+  const std::lock_guard lock(mutex_);
+  return policies_;
+}
+
+net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
+  std::shared_ptr<const Stops> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    fresh = stops_ = std::make_shared<const Stops>(stops_->with(what));
+  }
+  co_await spread(fresh, nullptr);
+  const Instant now = clock_.now();
+  auto job = [this, &what, &by, now](store::Tx& tx) -> Result<void> {
+    const std::string object = std::string(name(what.scope)) + (what.target.empty() ? "" : " " + what.target);
+    log_.append(tx, change("stop", by, object, what.why, now));
+    return Stops::put_in(tx, what);
+  };
+  Result<void> written = co_await database_.write(job);
+  if (!written) {
+    const std::lock_guard lock(mutex_);
+    unpersisted_.emplace_back(what, by);
+    log::error("the emergency stop holds, but could not be stored yet", {{"detail", written.error().detail}});
+  }
+  co_return written;
+}
+
+net::Task<> Gate::persist_stops() {
+  std::vector<std::pair<Stop, session::Actor>> todo;
+  {
+    const std::lock_guard lock(mutex_);
+    if (unpersisted_.empty() || database_.health() != store::Health::ok) co_return;
+    todo.swap(unpersisted_);
+  }
+  const Instant now = clock_.now();
+  for (auto& entry : todo) {
+    auto job = [this, &entry, now](store::Tx& tx) -> Result<void> {
+      log_.append(tx, change("stop", entry.second, std::string(name(entry.first.scope)) + " " + entry.first.target,
+                             entry.first.why + " (stored late)", now));
+      return Stops::put_in(tx, entry.first);
+    };
+    Result<void> written = co_await database_.write(job);
+    if (!written) {
+      const std::lock_guard lock(mutex_);
+      unpersisted_.push_back(std::move(entry));
+    }
+  }
+}
+
+net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session::Actor by) {
+  const Instant now = clock_.now();
+  auto job = [this, scope, &target, &by, now](store::Tx& tx) -> Result<bool> {
+    Result<bool> removed = Stops::remove_in(tx, scope, target);
+    if (removed && *removed) {
+      log_.append(tx, change("stop.lift", by, std::string(name(scope)) + (target.empty() ? "" : " " + target), "", now));
+    }
+    return removed;
+  };
+  Result<bool> removed = co_await database_.write(job);
+  if (!removed) co_return removed;
+  std::shared_ptr<const Stops> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    fresh = stops_ = std::make_shared<const Stops>(stops_->without(scope, target));
+    std::erase_if(unpersisted_, [&](const auto& e) { return e.first.scope == scope && e.first.target == target; });
+  }
+  co_await spread(fresh, nullptr);
+  co_return removed;
+}
+
+net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file_name, session::Actor by) {
+  policy::ParseResult parsed = policy::Policy::parse(text, file_name);
+  if (!parsed) co_return fail(Reason::config_invalid, parsed.text());
+  Staged out;
+  std::shared_ptr<const PolicySet> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    out.differences = policy::compare(policies_->active, *parsed.policy);
+    const bool same = policies_->active.digest() == parsed.policy->digest();
+    out.changed = !same || policies_->staged.has_value();
+    auto set = std::make_shared<PolicySet>(PolicySet{*parsed.policy, std::nullopt});
+    if (options_.trust == PolicyTrust::approval && policy::loosens(out.differences)) {
+      set->active = policies_->active;
+      set->staged = *parsed.policy;
+      out.staged = parsed.policy->digest();
+    }
+    out.active = set->active.digest();
+    if (out.changed) fresh = policies_ = set;
+  }
+  if (!out.changed) co_return out;
+  co_await spread(nullptr, fresh);
+  const Instant now = clock_.now();
+  const std::string note = describe(out.differences);
+  auto job = [this, &by, &note, &out, fresh, now](store::Tx& tx) -> Result<void> {
+    audit::Record r = change(out.staged ? "policy.stage" : options_.trust == PolicyTrust::file ? "policy.load_trusted" : "policy.load",
+                             by, "", note, now);
+    r.policy = out.staged ? *out.staged : out.active;
+    log_.append(tx, r);
+    return PolicyRow::put_in(tx, fresh->active, now.wall);
+  };
+  Result<void> written = co_await database_.write(job);
+  if (!written) co_return std::move(written).error();
+  co_return out;
+}
+
+net::Task<Result<void>> Gate::approve_policy(Digest digest, factors::Attempt attempt) {
+  const std::shared_ptr<const PolicySet> set = policies();
+  if (!set->staged || set->staged->digest() != digest) {
+    co_return fail(Reason::conflict, "no policy of this digest waits for approval");
+  }
+  const policy::Policy approved = *set->staged;
+  attempt.purpose = "policy.approve " + hex(digest);
+  const session::Actor by = attempt.by;
+  const Instant now = clock_.now();
+  const std::string note = describe(policy::compare(set->active, approved));
+  auto act = [this, approved, by, note, now](store::Tx& tx, const domain::Proof& proof) -> Result<void> {
+    audit::Record r = change("policy.approve", by, domain::name(proof.kind), note, now);
+    r.policy = approved.digest();
+    log_.append(tx, r);
+    return PolicyRow::put_in(tx, approved, now.wall);
+  };
+  Result<void> done = co_await factors_.prove_and(std::move(attempt), act);
+  if (!done) co_return done;
+  std::shared_ptr<const PolicySet> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    // Somebody may have staged another file meanwhile: it stays staged against the new one.
+    auto next = std::make_shared<PolicySet>(PolicySet{approved, std::nullopt});
+    if (policies_->staged && policies_->staged->digest() != digest) next->staged = policies_->staged;
+    fresh = policies_ = next;
+  }
+  co_await spread(nullptr, fresh);
+  co_return Result<void>{};
+}
+
+}  // namespace vestibule::gate

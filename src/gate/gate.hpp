@@ -1,0 +1,180 @@
+#pragma once
+// The one gate: every act of every protocol passes here. It knows who asks, asks the policy, writes
+// the admission down durably before anything goes on, and keeps an eye on what it has let through.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "gate/policies.hpp"
+#include "gate/stops.hpp"
+#include "http/head.hpp"
+#include "net/core.hpp"
+#include "session/sessions.hpp"
+
+namespace vestibule::gate {
+
+struct Options {
+  std::chrono::milliseconds durable{5'000};  ///< how long an admission may wait for its record
+  bool await_admission = true;               ///< false only to measure what waiting costs
+  std::chrono::milliseconds sweep{500};      ///< how often live admissions are looked at
+  PolicyTrust trust = PolicyTrust::approval;
+};
+
+/// Who asks, from where: what gate needs of an exchange. Views live as long as the exchange.
+struct Caller {
+  session::Identified who;
+  domain::Source source;
+  std::string_view client;  ///< User-Agent
+  RequestId request;
+};
+
+/// Something that goes on because of an admission and can be cut. Used on its core only.
+class Live {
+ public:
+  virtual ~Live() = default;
+  /// Ends it now, so that no client takes it for a clean end. Called once at most. Must not destroy
+  /// the admission.
+  virtual void cut(Reason reason) noexcept = 0;
+  /// False if the caller has gone away.
+  virtual bool caller_present() noexcept = 0;
+};
+
+class Gate;
+
+/// How an admitted act ended; filled in as it goes.
+struct Completion {
+  Reason reason = Reason::internal;
+  std::uint16_t status = 0;
+  std::uint64_t reply_bytes = 0;
+  std::uint32_t input_tokens = 0;
+  std::uint32_t output_tokens = 0;
+  std::chrono::steady_clock::time_point first_byte{};
+};
+
+/// The right to go on with one act. Its destructor records the completion. On one core.
+class Admission {
+ public:
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+  Admission(Admission&&) noexcept;
+  ~Admission();
+
+  [[nodiscard]] const domain::Decision& decision() const noexcept { return state_->decision; }
+  [[nodiscard]] Completion& completion() noexcept { return state_->completion; }
+  /// From now on revocation, stops, tightened policy and `limit` cut it.
+  void watch(Live& live, std::chrono::milliseconds limit) noexcept;
+  void unwatch() noexcept { state_->live = nullptr; }
+
+ private:
+  friend class Gate;
+  struct State {
+    Gate* gate = nullptr;
+    State* prev = nullptr;
+    State* next = nullptr;
+    Live* live = nullptr;
+    std::chrono::steady_clock::time_point started, ends;
+    domain::Decision decision;
+    Completion completion;
+    Instant admitted{};
+    domain::Subject subject;
+    domain::Evidence evidence;
+    session::HandleKey handle{};
+    domain::Source source;
+    RequestId request;
+    domain::Act act;         // its views point into the three below
+    std::string access_point, operation, model, client;
+    std::uint64_t policy_generation = 0;
+    std::chrono::microseconds waited{};
+  };
+  explicit Admission(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+  std::unique_ptr<State> state_;
+};
+
+using Verdict = std::variant<Admission, domain::Refusal>;
+
+/// One for the process; per-core state inside. Functions marked "core" run on a core and touch its
+/// own part only.
+class Gate {
+ public:
+  Gate(store::Database& database, audit::Log& log, session::Sessions& sessions, factors::Factors& factors,
+       const Clock& clock, Rng& rng, net::Cores& cores, Options options);
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  /// Loads stops and the policy in force; `file_text` is the policy file as it stands. Blocking, after
+  /// Database::start() and before requests. config_invalid with all problems.
+  Result<Staged> load(std::string_view file_text, std::string_view file_name);
+
+  // --- core: the path of a request
+  /// From Authorization: Bearer or x-api-key; both, or a doubled one, is malformed.
+  [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience) const noexcept;
+  [[nodiscard]] RequestId new_request() noexcept;
+  /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
+  /// lists filtered by what each caller may use.
+  [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
+  /// Decides, records, waits until the record is durable, looks again. A refusal is recorded too.
+  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act);
+  /// Records a refusal that was made elsewhere on the way (dialect, limits).
+  void refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept;
+  /// Counts a refusal of somebody unknown.
+  void refuse_unknown(const domain::Source& source, Reason reason, std::string_view access_point) noexcept;
+  /// May this admission still go on? After waits, before the first upstream byte.
+  [[nodiscard]] Reason standing(const Admission& admission) const noexcept;
+  /// Looks at the live admissions of this core now and then; run one on each core until stop_sweeping().
+  net::Task<> sweep(net::Core& core);
+  void stop_sweeping() noexcept { sweeping_ = false; }
+
+  // --- from a core: administration. Denying acts first and is recorded then; granting the other way.
+  net::Task<Result<void>> stop(Stop stop, session::Actor by);
+  net::Task<Result<bool>> lift(StopScope scope, std::string target, session::Actor by);
+  [[nodiscard]] Stops stops() const;
+  /// Reads a policy file's text: what only tightens takes effect at once, what loosens is staged
+  /// (PolicyTrust::approval). All or nothing. config_invalid with all problems.
+  net::Task<Result<Staged>> reload_policy(std::string text, std::string file_name, session::Actor by);
+  /// Puts the staged policy into force; the attempt's answer is consumed in the same job. conflict if
+  /// the digest is not the staged one's.
+  net::Task<Result<void>> approve_policy(Digest digest, factors::Attempt attempt);
+  [[nodiscard]] std::shared_ptr<const PolicySet> policies() const;
+  [[nodiscard]] PolicyTrust trust() const noexcept { return options_.trust; }
+  /// Live admissions of all cores, for the status page.
+  [[nodiscard]] std::size_t live() const noexcept;
+
+  static std::span<const store::Migration> migrations();
+
+ private:
+  friend class Admission;
+  struct PerCore;
+  [[nodiscard]] PerCore& mine() const noexcept;
+  [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
+  void complete(std::unique_ptr<Admission::State> s) noexcept;
+  bool record_completion(const Admission::State& s) noexcept;
+  net::Task<> persist_stops();
+  void look(PerCore& core) noexcept;
+  /// Hands every core a new set and waits for its word.
+  net::Task<> spread(std::shared_ptr<const Stops> stops, std::shared_ptr<const PolicySet> policies);
+  void recheck_everywhere() noexcept;
+
+  store::Database& database_;
+  audit::Log& log_;
+  session::Sessions& sessions_;
+  factors::Factors& factors_;
+  const Clock& clock_;
+  Rng& rng_;
+  net::Cores& cores_;
+  Options options_;
+  std::vector<std::unique_ptr<PerCore>> per_core_;
+  mutable std::mutex mutex_;  // the master copies below; never taken on the path of a request
+  std::shared_ptr<const Stops> stops_;
+  std::shared_ptr<const PolicySet> policies_;
+  std::vector<std::pair<Stop, session::Actor>> unpersisted_;  // stops that the store has refused so far
+  std::atomic<bool> sweeping_{true};
+};
+
+}  // namespace vestibule::gate

@@ -1,0 +1,75 @@
+#include "gate/stops.hpp"
+
+#include <algorithm>
+
+namespace vestibule::gate {
+
+std::string_view name(StopScope scope) noexcept {
+  switch (scope) {
+    case StopScope::all: return "all";
+    case StopScope::access_point: return "access_point";
+    case StopScope::user: return "user";
+  }
+  return "all";
+}
+
+std::optional<StopScope> stop_scope_from(std::string_view text) noexcept {
+  for (const StopScope s : {StopScope::all, StopScope::access_point, StopScope::user}) {
+    if (name(s) == text) return s;
+  }
+  return std::nullopt;
+}
+
+bool Stops::covers(std::string_view access_point, std::string_view user) const noexcept {
+  return std::any_of(all_.begin(), all_.end(), [&](const Stop& s) {
+    switch (s.scope) {
+      case StopScope::all: return true;
+      case StopScope::access_point: return s.target == access_point;
+      case StopScope::user: return s.target == user;
+    }
+    return true;
+  });
+}
+
+Stops Stops::with(Stop stop) const {
+  Stops out = without(stop.scope, stop.target);
+  out.all_.push_back(std::move(stop));
+  return out;
+}
+
+Stops Stops::without(StopScope scope, std::string_view target) const {
+  Stops out = *this;
+  std::erase_if(out.all_, [&](const Stop& s) { return s.scope == scope && s.target == target; });
+  return out;
+}
+
+Result<Stops> Stops::load(store::Tx& tx) {
+  Stops out;
+  auto r = tx.query("SELECT scope, target, since, by_name, why FROM emergency_stop ORDER BY since", {},
+                    [&](const store::Row& row) {
+                      // An unknown scope (a newer writer) stops everything: closed when in doubt.
+                      const auto scope = stop_scope_from(row.text(0)).value_or(StopScope::all);
+                      out.all_.push_back({scope, std::string(row.text(1)), row.time(2), std::string(row.text(3)),
+                                          std::string(row.text(4))});
+                      return true;
+                    });
+  if (!r) return std::move(r).error();
+  return out;
+}
+
+Result<void> Stops::put_in(store::Tx& tx, const Stop& stop) {
+  auto r = tx.run(
+      "INSERT INTO emergency_stop (scope, target, since, by_name, why) VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (scope, target) DO UPDATE SET since = $3, by_name = $4, why = $5",
+      {name(stop.scope), stop.target, stop.since, stop.by, stop.why});
+  if (!r) return std::move(r).error();
+  return {};
+}
+
+Result<bool> Stops::remove_in(store::Tx& tx, StopScope scope, std::string_view target) {
+  auto r = tx.run("DELETE FROM emergency_stop WHERE scope = $1 AND target = $2", {name(scope), target});
+  if (!r) return std::move(r).error();
+  return *r > 0;
+}
+
+}  // namespace vestibule::gate

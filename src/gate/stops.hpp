@@ -1,0 +1,44 @@
+#pragma once
+// Emergency stops: who or what is shut out, at once, until it is lifted.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/act.hpp"
+#include "store/tx.hpp"
+
+namespace vestibule::gate {
+
+enum class StopScope : std::uint8_t { all = 1, access_point = 2, user = 3 };
+[[nodiscard]] std::string_view name(StopScope scope) noexcept;
+[[nodiscard]] std::optional<StopScope> stop_scope_from(std::string_view name) noexcept;
+
+struct Stop {
+  StopScope scope{};
+  std::string target;  ///< name of the access point or user; empty for all
+  WallTime since{};
+  std::string by;      ///< name of who stopped it
+  std::string why;
+  bool operator==(const Stop&) const = default;
+};
+
+/// An immutable set; each core holds a pointer to one.
+class Stops {
+ public:
+  Stops() = default;
+  explicit Stops(std::vector<Stop> all) : all_(std::move(all)) {}
+  [[nodiscard]] bool covers(std::string_view access_point, std::string_view user) const noexcept;
+  [[nodiscard]] const std::vector<Stop>& all() const noexcept { return all_; }
+  [[nodiscard]] Stops with(Stop stop) const;
+  [[nodiscard]] Stops without(StopScope scope, std::string_view target) const;
+
+  static Result<Stops> load(store::Tx& tx);
+  static Result<void> put_in(store::Tx& tx, const Stop& stop);
+  static Result<bool> remove_in(store::Tx& tx, StopScope scope, std::string_view target);
+
+ private:
+  std::vector<Stop> all_;
+};
+
+}  // namespace vestibule::gate
