@@ -1,4 +1,5 @@
-// Canonical text is its own canonical form, and the reader accepts it; the fold guard stands any key.
+// Canonical text is its own canonical form, and the reader accepts it; the fold guard stands any
+// key.
 #include "json/canonical.hpp"
 
 #include <cstdlib>

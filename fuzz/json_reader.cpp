@@ -1,5 +1,5 @@
-// What the reader accepts it tells consistently: offsets are sane, skip() agrees with a walk token by
-// token, and the values written anew read as the same values.
+// What the reader accepts it tells consistently: offsets are sane, skip() agrees with a walk token
+// by token, and the values written anew read as the same values.
 #include "json/reader.hpp"
 
 #include <cstdlib>
@@ -34,8 +34,14 @@ std::optional<std::string> rewrite(std::string_view text) {
     require(in.end_offset() >= last);
     last = in.end_offset();
     switch (token) {
-      case json::Token::object_begin: out.begin_object(); open.push_back(in.begin_offset()); break;
-      case json::Token::array_begin: out.begin_array(); open.push_back(in.begin_offset()); break;
+      case json::Token::object_begin:
+        out.begin_object();
+        open.push_back(in.begin_offset());
+        break;
+      case json::Token::array_begin:
+        out.begin_array();
+        open.push_back(in.begin_offset());
+        break;
       case json::Token::object_end:
       case json::Token::array_end:
         require(!open.empty() && open.back() == in.begin_offset());
@@ -52,11 +58,20 @@ std::optional<std::string> rewrite(std::string_view text) {
         require(in.number().has_value());
         out.raw(in.text());
         break;
-      case json::Token::boolean_true: out.value(true); break;
-      case json::Token::boolean_false: out.value(false); break;
-      case json::Token::null: out.null(); break;
-      case json::Token::end: require(open.empty()); return out.take();
-      case json::Token::error: std::abort();
+      case json::Token::boolean_true:
+        out.value(true);
+        break;
+      case json::Token::boolean_false:
+        out.value(false);
+        break;
+      case json::Token::null:
+        out.null();
+        break;
+      case json::Token::end:
+        require(open.empty());
+        return out.take();
+      case json::Token::error:
+        std::abort();
     }
     require(in.depth() == open.size());
   }

@@ -12,8 +12,8 @@ namespace vestibule::json {
 namespace {
 
 // Order by UTF-16 code units (RFC 8785 section 3.2.3) of texts in UTF-8. It is the order of bytes,
-// but that characters beyond U+FFFF (lead byte F0..F4), being surrogate pairs in UTF-16, come before
-// U+E000..U+FFFF (lead bytes EE and EF).
+// but that characters beyond U+FFFF (lead byte F0..F4), being surrogate pairs in UTF-16, come
+// before U+E000..U+FFFF (lead bytes EE and EF).
 bool utf16_less(std::string_view a, std::string_view b) noexcept {
   const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (x == a.end() || y == b.end()) return x == a.end() && y != b.end();
@@ -82,7 +82,8 @@ struct Frame {
   std::size_t first_member;  // in the list of members
 };
 
-// Writes the values in the order in which they come; an object's members are put in order at its end.
+// Writes the values in the order in which they come; an object's members are put in order at its
+// end.
 class Canonicalizer {
  public:
   Canonicalizer(std::string_view text, const Limits& limits) : reader_(text, limits) {
@@ -133,9 +134,12 @@ class Canonicalizer {
           break;
         case Token::boolean_true:
         case Token::boolean_false:
-        case Token::null: out_ += reader_.raw(); break;
+        case Token::null:
+          out_ += reader_.raw();
+          break;
         case Token::end:
-        case Token::error: break;
+        case Token::error:
+          break;
       }
     }
   }

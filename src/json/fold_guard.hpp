@@ -2,8 +2,9 @@
 // Keys that are not a known key but that a lenient server would take for one.
 //
 // Go's encoding/json (Ollama) matches field names without regard to case, Unicode simple folding
-// included: "Model", "MODEL" and "me\u017F\u017Fages" reach the fields model and messages. A gateway
-// that reads "model" only would classify one thing and forward another. Such keys are refused.
+// included: "Model", "MODEL" and "me\u017F\u017Fages" reach the fields model and messages. A
+// gateway that reads "model" only would classify one thing and forward another. Such keys are
+// refused.
 
 #include <array>
 #include <cstdint>

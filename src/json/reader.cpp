@@ -126,11 +126,21 @@ void append_decoded(std::string& out, std::string_view inner) {
     if (slash == end) return;
     p = slash + 2;
     switch (slash[1]) {
-      case 'b': out.push_back('\b'); break;
-      case 'f': out.push_back('\f'); break;
-      case 'n': out.push_back('\n'); break;
-      case 'r': out.push_back('\r'); break;
-      case 't': out.push_back('\t'); break;
+      case 'b':
+        out.push_back('\b');
+        break;
+      case 'f':
+        out.push_back('\f');
+        break;
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
       case 'u': {
         auto cp = static_cast<unsigned>(hex4(p, end));
         p += 4;
@@ -142,7 +152,8 @@ void append_decoded(std::string& out, std::string_view inner) {
         append_utf8(out, cp);
         break;
       }
-      default: out.push_back(slash[1]);  // quote, backslash, slash
+      default:
+        out.push_back(slash[1]);  // quote, backslash, slash
     }
   }
 }
@@ -216,7 +227,8 @@ Token Reader::next() {
     case State::first_item:
       if (*p_ == ']') return close(false);
       [[fallthrough]];
-    case State::value: return read_value();
+    case State::value:
+      return read_value();
     case State::first_key:
       if (*p_ == '}') return close(true);
       return read_key();
@@ -228,7 +240,8 @@ Token Reader::next() {
       if (p_ == limit_) return fail(p_, "the text ends too early");
       return object ? read_key() : read_value();
     }
-    case State::done: break;
+    case State::done:
+      break;
   }
   return token_;
 }
@@ -246,15 +259,32 @@ bool Reader::skip() {
 Token Reader::read_value() {
   begin_ = static_cast<std::size_t>(p_ - input_.data());
   switch (*p_) {
-    case '{': return open(true);
-    case '[': return open(false);
-    case '"': return read_string();
-    case 't': return read_literal("true", Token::boolean_true);
-    case 'f': return read_literal("false", Token::boolean_false);
-    case 'n': return read_literal("null", Token::null);
-    case '-': case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9': return read_number();
-    default: return fail(p_, "a value was expected");
+    case '{':
+      return open(true);
+    case '[':
+      return open(false);
+    case '"':
+      return read_string();
+    case 't':
+      return read_literal("true", Token::boolean_true);
+    case 'f':
+      return read_literal("false", Token::boolean_false);
+    case 'n':
+      return read_literal("null", Token::null);
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+      return read_number();
+    default:
+      return fail(p_, "a value was expected");
   }
 }
 
@@ -304,11 +334,20 @@ inline bool Reader::scan_string() {
       escaped_ = true;
       if (limit_ - p < 2) return fail(p, "the text ends inside a string"), false;
       switch (p[1]) {
-        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+        case '"':
+        case '\\':
+        case '/':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't':
           p += 2;
           continue;
-        case 'u': break;
-        default: return fail(p, "unknown escape"), false;
+        case 'u':
+          break;
+        default:
+          return fail(p, "unknown escape"), false;
       }
       const int unit = hex4(p + 2, limit_);
       if (unit < 0) return fail(p, "an escape needs four hexadecimal digits"), false;
@@ -346,7 +385,8 @@ Token Reader::read_string() {
 Token Reader::read_key() {
   if (*p_ != '"') return fail(p_, "a key was expected");
   if (!scan_string()) return token_;
-  if (end_ - begin_ - 2 > limits_.key_bytes) return fail(input_.data() + begin_, "a key is too long");
+  if (end_ - begin_ - 2 > limits_.key_bytes)
+    return fail(input_.data() + begin_, "a key is too long");
   if (!add_key()) return fail(input_.data() + begin_, "duplicate key");
   skip_space();
   if (p_ == limit_ || *p_ != ':') return fail(p_, "a colon was expected");
@@ -445,7 +485,8 @@ Token Reader::read_number() {
 
 std::string_view Reader::text() {
   if (token_ == Token::number) return raw();
-  if (token_ == Token::key) return key_count_ == 0 ? std::string_view{} : key_text(keys_[key_count_ - 1]);
+  if (token_ == Token::key)
+    return key_count_ == 0 ? std::string_view{} : key_text(keys_[key_count_ - 1]);
   if (token_ != Token::string) return {};
   const std::string_view inner = input_.substr(begin_ + 1, end_ - begin_ - 2);
   if (!escaped_) return inner;
@@ -490,7 +531,8 @@ std::optional<double> Reader::number() const noexcept {
     std::ptrdiff_t exponent = 0;
     bool negative = false;
     for (++i; i < digits.size(); ++i) {
-      if (is_digit(digits[i])) exponent = std::min<std::ptrdiff_t>(exponent * 10 + (digits[i] - '0'), 1 << 20);
+      if (is_digit(digits[i]))
+        exponent = std::min<std::ptrdiff_t>(exponent * 10 + (digits[i] - '0'), 1 << 20);
       negative = negative || digits[i] == '-';
     }
     if (point + (negative ? -exponent : exponent) > 0) return std::nullopt;

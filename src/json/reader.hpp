@@ -2,11 +2,12 @@
 // A strict pull reader: it walks one JSON text (RFC 8259) token by token and builds nothing.
 //
 // Stricter than the RFC where two parsers could disagree: UTF-8 only and valid, no byte order mark,
-// no duplicate keys (compared decoded), no unpaired surrogate in an escape, no number that overflows
-// a double, nothing behind the value but white space; depth, tokens, keys and numbers are bounded.
+// no duplicate keys (compared decoded), no unpaired surrogate in an escape, no number that
+// overflows a double, nothing behind the value but white space; depth, tokens, keys and numbers are
+// bounded.
 //
-// NOTHING READ MAY BE ACTED ON BEFORE next() HAS RETURNED Token::end: a defect may stand in the last
-// byte, and a duplicate key in an object of more than 16 keys is found at the object's end.
+// NOTHING READ MAY BE ACTED ON BEFORE next() HAS RETURNED Token::end: a defect may stand in the
+// last byte, and a duplicate key in an object of more than 16 keys is found at the object's end.
 
 #include <array>
 #include <cstddef>
@@ -29,8 +30,16 @@ struct Limits {
 };
 
 enum class Token : std::uint8_t {
-  object_begin, object_end, array_begin, array_end,
-  key, string, number, boolean_true, boolean_false, null,
+  object_begin,
+  object_end,
+  array_begin,
+  array_end,
+  key,
+  string,
+  number,
+  boolean_true,
+  boolean_false,
+  null,
   end,    ///< the whole text was valid
   error,  ///< see error(); stays
 };
@@ -62,7 +71,9 @@ class Reader {
   /// skip(), it is the whole value.
   [[nodiscard]] std::size_t begin_offset() const noexcept { return begin_; }
   [[nodiscard]] std::size_t end_offset() const noexcept { return end_; }
-  [[nodiscard]] std::string_view raw() const noexcept { return input_.substr(begin_, end_ - begin_); }
+  [[nodiscard]] std::string_view raw() const noexcept {
+    return input_.substr(begin_, end_ - begin_);
+  }
   /// Bytes [begin, end) of the text, for values whose offsets were kept.
   [[nodiscard]] std::string_view slice(std::size_t begin, std::size_t end) const noexcept {
     return begin <= end && end <= input_.size() ? input_.substr(begin, end - begin)

@@ -8,10 +8,14 @@ namespace {
 // The value whose first token was just read. Recursion is bounded by the reader's depth.
 Result<Value> build(Reader& reader) {
   switch (reader.token()) {
-    case Token::null: return Value();
-    case Token::boolean_true: return Value(true);
-    case Token::boolean_false: return Value(false);
-    case Token::string: return Value(reader.text());
+    case Token::null:
+      return Value();
+    case Token::boolean_true:
+      return Value(true);
+    case Token::boolean_false:
+      return Value(false);
+    case Token::string:
+      return Value(reader.text());
     case Token::number: {
       if (const auto whole = reader.int64(); whole && reader.raw() != "-0") return Value(*whole);
       if (const auto number = reader.number()) return Value(*number);
@@ -43,7 +47,8 @@ Result<Value> build(Reader& reader) {
     case Token::array_end:
     case Token::key:
     case Token::end:
-    case Token::error: break;
+    case Token::error:
+      break;
   }
   return reader.error();
 }

@@ -38,13 +38,27 @@ void append_string(std::string& out, std::string_view text) {
     out.append(text, done, i - done);
     done = ++i;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\t': out += "\\t"; break;
-      case '\n': out += "\\n"; break;
-      case '\f': out += "\\f"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (c >= 0x80) {
           out += "\xEF\xBF\xBD";
@@ -70,8 +84,8 @@ void append_number(std::string& out, double number) {
   }
   if (number < 0) out.push_back('-');
   char buffer[32];
-  const auto printed =
-      std::to_chars(buffer, buffer + sizeof buffer, std::fabs(number), std::chars_format::scientific);
+  const auto printed = std::to_chars(buffer, buffer + sizeof buffer, std::fabs(number),
+                                     std::chars_format::scientific);
   const std::string_view text(buffer, static_cast<std::size_t>(printed.ptr - buffer));
   const std::size_t e = text.find('e');
   std::string digits(1, text[0]);

@@ -6,7 +6,10 @@ namespace vestibule::json {
 namespace {
 
 TEST(Canonical, Accepts) {
-  struct Row { const char* name; std::string_view text, canonical; };
+  struct Row {
+    const char* name;
+    std::string_view text, canonical;
+  };
   for (const Row& r : {
            Row{"RFC 8785 section 3.2.2 and 3.2.3",
                R"({
@@ -28,7 +31,8 @@ TEST(Canonical, Accepts) {
   "\u00f6": "Latin Small Letter O With Diaeresis"
 })",
                "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xC2\x80\":\"Control\","
-               "\"\xC3\xB6\":\"Latin Small Letter O With Diaeresis\",\"\xE2\x82\xAC\":\"Euro Sign\","
+               "\"\xC3\xB6\":\"Latin Small Letter O With Diaeresis\",\"\xE2\x82\xAC\":\"Euro "
+               "Sign\","
                "\"\xF0\x9F\x98\x80\":\"Emoji: Grinning Face\","
                "\"\xEF\xAC\xB3\":\"Hebrew Letter Dalet With Dagesh\"}"},
            Row{"empty", " { } ", "{}"},
@@ -54,23 +58,21 @@ TEST(Canonical, Accepts) {
 }
 
 TEST(Canonical, Refuses) {
-  struct Row { const char* name; std::string_view text; };
-  for (const Row& r : {Row{"duplicate key", R"({"a":1,"\u0061":2})"},
-                       Row{"lone surrogate", R"("\uDEAD")"},
-                       Row{"2^53 + 1", "9007199254740993"},
-                       Row{"2^53 + 1 with a fraction", "9007199254740993.0"},
-                       Row{"2^53 + 1 with an exponent", "900719925474099.3e1"},
-                       Row{"2^64 - 1", "[18446744073709551615]"},
-                       Row{"-2^53 - 1", "-9007199254740993"},
-                       Row{"not what 2^68 prints as", "295147905179352825856"},
-                       Row{"1e999", "1e999"},
-                       Row{"NaN", "NaN"},
-                       Row{"noncharacter U+FFFE", R"("\uFFFE")"},
-                       Row{"noncharacter U+FDD0 in a key", R"({"\uFDD0":1})"},
-                       Row{"noncharacter U+1FFFF", R"("\uD83F\uDFFF")"},
-                       Row{"noncharacter U+10FFFE", "\"\xF4\x8F\xBF\xBE\""},
-                       Row{"trailing bytes", "{}x"},
-                       Row{"nothing", ""}}) {
+  struct Row {
+    const char* name;
+    std::string_view text;
+  };
+  for (const Row& r :
+       {Row{"duplicate key", R"({"a":1,"\u0061":2})"}, Row{"lone surrogate", R"("\uDEAD")"},
+        Row{"2^53 + 1", "9007199254740993"}, Row{"2^53 + 1 with a fraction", "9007199254740993.0"},
+        Row{"2^53 + 1 with an exponent", "900719925474099.3e1"},
+        Row{"2^64 - 1", "[18446744073709551615]"}, Row{"-2^53 - 1", "-9007199254740993"},
+        Row{"not what 2^68 prints as", "295147905179352825856"}, Row{"1e999", "1e999"},
+        Row{"NaN", "NaN"}, Row{"noncharacter U+FFFE", R"("\uFFFE")"},
+        Row{"noncharacter U+FDD0 in a key", R"({"\uFDD0":1})"},
+        Row{"noncharacter U+1FFFF", R"("\uD83F\uDFFF")"},
+        Row{"noncharacter U+10FFFE", "\"\xF4\x8F\xBF\xBE\""}, Row{"trailing bytes", "{}x"},
+        Row{"nothing", ""}}) {
     const auto result = canonicalize(r.text);
     ASSERT_FALSE(result) << r.name;
     EXPECT_EQ(result.error().code, Reason::body_not_json) << r.name;
@@ -78,13 +80,15 @@ TEST(Canonical, Refuses) {
 }
 
 TEST(Canonical, NeighboursOfNoncharactersPass) {
-  for (const std::string_view text : {R"("\uFFFD\uFDCF\uFDF0")", R"("\uD83F\uDFFD")", "\"\xF0\x9F\xBE\xBF\""})
+  for (const std::string_view text :
+       {R"("\uFFFD\uFDCF\uFDF0")", R"("\uD83F\uDFFD")", "\"\xF0\x9F\xBE\xBF\""})
     EXPECT_TRUE(canonicalize(text)) << text;
 }
 
 TEST(Canonical, KeyOrderAroundTheSurrogates) {
   // UTF-16 puts U+10000 (D800 DC00) before U+E000, bytes of UTF-8 put it behind U+FFFD.
-  const auto result = canonicalize(R"({"x\uE000":1,"x\uD800\uDC00":2,"x\uD7FF":3,"x\uFB00":4,"x":5,"x\uDBFF\uDFFD":6})");
+  const auto result = canonicalize(
+      R"({"x\uE000":1,"x\uD800\uDC00":2,"x\uD7FF":3,"x\uFB00":4,"x":5,"x\uDBFF\uDFFD":6})");
   ASSERT_TRUE(result);
   std::string order;
   for (const char c : *result) {

@@ -13,17 +13,38 @@ std::string walk(std::string_view text, const Limits& limits = {}) {
   std::string out;
   for (;;) {
     switch (r.next()) {
-      case Token::object_begin: out += "{"; break;
-      case Token::object_end: out += "}"; break;
-      case Token::array_begin: out += "["; break;
-      case Token::array_end: out += "]"; break;
-      case Token::key: out += "<" + std::string(r.text()) + ">"; break;
-      case Token::string: out += "'" + std::string(r.text()) + "'"; break;
-      case Token::number: out += "#" + std::string(r.text()); break;
-      case Token::boolean_true: out += "T"; break;
-      case Token::boolean_false: out += "F"; break;
-      case Token::null: out += "N"; break;
-      case Token::end: return out;
+      case Token::object_begin:
+        out += "{";
+        break;
+      case Token::object_end:
+        out += "}";
+        break;
+      case Token::array_begin:
+        out += "[";
+        break;
+      case Token::array_end:
+        out += "]";
+        break;
+      case Token::key:
+        out += "<" + std::string(r.text()) + ">";
+        break;
+      case Token::string:
+        out += "'" + std::string(r.text()) + "'";
+        break;
+      case Token::number:
+        out += "#" + std::string(r.text());
+        break;
+      case Token::boolean_true:
+        out += "T";
+        break;
+      case Token::boolean_false:
+        out += "F";
+        break;
+      case Token::null:
+        out += "N";
+        break;
+      case Token::end:
+        return out;
       case Token::error:
         EXPECT_EQ(r.error().code, Reason::body_not_json);
         EXPECT_EQ(r.next(), Token::error) << "an error stays";
@@ -39,7 +60,9 @@ std::string repeat(std::string_view part, std::size_t n) {
 }
 
 TEST(Reader, Accepts) {
-  struct Row { std::string_view text, tokens; };
+  struct Row {
+    std::string_view text, tokens;
+  };
   using namespace std::string_view_literals;
   for (const Row& r : {
            Row{"{}", "{}"},
@@ -66,7 +89,10 @@ TEST(Reader, Accepts) {
 }
 
 TEST(Reader, Refuses) {
-  struct Row { const char* name; std::string text; };
+  struct Row {
+    const char* name;
+    std::string text;
+  };
   for (const Row& r : {
            Row{"nothing", ""},
            Row{"only space", "  "},
@@ -138,7 +164,8 @@ TEST(Reader, Refuses) {
            Row{"lone surrogate in a key", R"({"\ud800":1})"},
            Row{"raw newline", "\"a\nb\""},
            Row{"raw NUL", std::string("\"a\0b\"", 5)},
-           Row{"raw control in a long string", "\"" + repeat("x", 20) + "\x1F" + repeat("x", 20) + "\""},
+           Row{"raw control in a long string",
+               "\"" + repeat("x", 20) + "\x1F" + repeat("x", 20) + "\""},
            Row{"overlong slash", "\"\xC0\xAF\""},
            Row{"overlong, three bytes", "\"\xE0\x80\xAF\""},
            Row{"overlong, four bytes", "\"\xF0\x80\x80\xAF\""},
@@ -200,7 +227,8 @@ TEST(Reader, DuplicateKeysInObjectsOfAnySize) {
       std::string text = "{\"outer\":1,\"inner\":{";
       for (std::size_t i = 0; i < n; ++i) {
         const std::size_t id = i + 1 == n ? twin_of_last : i;
-        text += (i == 0 ? "\"a-rather-long-key-" : ",\"a-rather-long-key-") + std::to_string(id) + "\":[]";
+        text += (i == 0 ? "\"a-rather-long-key-" : ",\"a-rather-long-key-") + std::to_string(id) +
+                "\":[]";
       }
       return text + "},\"k\":2}";
     };
@@ -213,9 +241,28 @@ TEST(Reader, DuplicateKeysInObjectsOfAnySize) {
 
 TEST(Reader, KeysThatDifferInOneByteAreNoDuplicates) {
   std::string text = "{";
-  for (const std::string_view key : {"a", "b", "ab", "ba", "aa", "aaa", "aba", "abc", "abcd", "abce", "abcde",
-                                     "abXde", "abcdefg", "abcXefg", "abcdefgh", "abcdefgX", "abcdefghi",
-                                     "abcdefghX", "\\u0000", "", "\\u0000\\u0000", "\\u0000\\u0000\\u0000"})
+  for (const std::string_view key : {"a",
+                                     "b",
+                                     "ab",
+                                     "ba",
+                                     "aa",
+                                     "aaa",
+                                     "aba",
+                                     "abc",
+                                     "abcd",
+                                     "abce",
+                                     "abcde",
+                                     "abXde",
+                                     "abcdefg",
+                                     "abcXefg",
+                                     "abcdefgh",
+                                     "abcdefgX",
+                                     "abcdefghi",
+                                     "abcdefghX",
+                                     "\\u0000",
+                                     "",
+                                     "\\u0000\\u0000",
+                                     "\\u0000\\u0000\\u0000"})
     text += (text.size() == 1 ? "\"" : ",\"") + std::string(key) + "\":0";
   EXPECT_NE(walk(text + "}"), "error");
 }
@@ -267,7 +314,8 @@ TEST(Reader, OffsetsSpanTheValue) {
 }
 
 TEST(Reader, SkipValidates) {
-  for (const std::string_view text : {R"({"a":{"x":1,"x":2}})", R"({"a":[1,})", R"({"a":"\ud800"})"}) {
+  for (const std::string_view text :
+       {R"({"a":{"x":1,"x":2}})", R"({"a":[1,})", R"({"a":"\ud800"})"}) {
     Reader r(text);
     r.next();
     r.next();
@@ -277,13 +325,18 @@ TEST(Reader, SkipValidates) {
 }
 
 TEST(Reader, Numbers) {
-  struct Row { std::string_view text; std::optional<std::int64_t> whole; std::optional<double> number; };
-  for (const Row& row : {Row{"0", 0, 0.0}, Row{"-0", 0, -0.0}, Row{"42", 42, 42.0}, Row{"1.0", {}, 1.0},
-                         Row{"1e2", {}, 100.0}, Row{"9223372036854775807", INT64_MAX, 9223372036854775807.0},
-                         Row{"-9223372036854775808", INT64_MIN, -9223372036854775808.0},
-                         Row{"9223372036854775808", {}, 9223372036854775808.0}, Row{"1e-400", {}, 0.0},
-                         Row{"-0.000000001e-400", {}, -0.0}, Row{"0.0001e311", {}, 1e307},
-                         Row{"5e-324", {}, 5e-324}, Row{"1.7976931348623157e308", {}, 1.7976931348623157e308}}) {
+  struct Row {
+    std::string_view text;
+    std::optional<std::int64_t> whole;
+    std::optional<double> number;
+  };
+  for (const Row& row :
+       {Row{"0", 0, 0.0}, Row{"-0", 0, -0.0}, Row{"42", 42, 42.0}, Row{"1.0", {}, 1.0},
+        Row{"1e2", {}, 100.0}, Row{"9223372036854775807", INT64_MAX, 9223372036854775807.0},
+        Row{"-9223372036854775808", INT64_MIN, -9223372036854775808.0},
+        Row{"9223372036854775808", {}, 9223372036854775808.0}, Row{"1e-400", {}, 0.0},
+        Row{"-0.000000001e-400", {}, -0.0}, Row{"0.0001e311", {}, 1e307}, Row{"5e-324", {}, 5e-324},
+        Row{"1.7976931348623157e308", {}, 1.7976931348623157e308}}) {
     Reader r(row.text);
     ASSERT_EQ(r.next(), Token::number) << row.text;
     EXPECT_EQ(r.int64(), row.whole) << row.text;
@@ -297,7 +350,8 @@ TEST(Reader, Numbers) {
 
 TEST(Reader, ErrorsNameTheOffsetAndNeverTheContent) {
   Reader r(R"({"secret":1,"secret":2})");
-  while (r.next() != Token::error) {}
+  while (r.next() != Token::error) {
+  }
   EXPECT_EQ(r.error().detail, "json: offset 12: duplicate key");
 }
 

@@ -7,18 +7,20 @@ namespace {
 
 TEST(Value, ParsesAndDumps) {
   for (const std::string_view text :
-       {"null", "true", "-5", "0.5", R"("a\n")", "[]", "{}", R"({"b":[1,2,{"c":null}],"a":false})", "9223372036854775807",
-        "1e+300"}) {
+       {"null", "true", "-5", "0.5", R"("a\n")", "[]", "{}", R"({"b":[1,2,{"c":null}],"a":false})",
+        "9223372036854775807", "1e+300"}) {
     const auto value = parse(text);
     ASSERT_TRUE(value) << text << value.error().detail;
     EXPECT_EQ(value->dump(), text);
   }
-  for (const std::string_view bad : {"", "{", "[1,]", R"({"a":1,"a":1})", "1 2", "[", R"({"a")", R"({"a":)", R"({"a":1)", "1e999"})
+  for (const std::string_view bad : {"", "{", "[1,]", R"({"a":1,"a":1})", "1 2", "[", R"({"a")",
+                                     R"({"a":)", R"({"a":1)", "1e999"})
     EXPECT_FALSE(parse(bad)) << bad;
 }
 
 TEST(Value, TypedAccessTellsWhatIsWrong) {
-  const auto value = parse(R"({"name":"ana","age":7,"ratio":0.5,"on":true,"tags":["a","b"],"none":null})");
+  const auto value =
+      parse(R"({"name":"ana","age":7,"ratio":0.5,"on":true,"tags":["a","b"],"none":null})");
   ASSERT_TRUE(value);
   EXPECT_EQ(*value->get_string("name"), "ana");
   EXPECT_EQ(*value->get_int("age"), 7);

@@ -21,9 +21,19 @@ TEST(Writer, CommasAndTypes) {
       .member("l", std::numeric_limits<std::int64_t>::min())
       .member("d", 0.1)
       .member("string", std::string("x"))
-      .key("n").null()
-      .key("r").raw("[1, 2]")
-      .key("a").begin_array().value(1).begin_array().end_array().begin_object().end_object().value("z").end_array()
+      .key("n")
+      .null()
+      .key("r")
+      .raw("[1, 2]")
+      .key("a")
+      .begin_array()
+      .value(1)
+      .begin_array()
+      .end_array()
+      .begin_object()
+      .end_object()
+      .value("z")
+      .end_array()
       .end_object();
   EXPECT_EQ(w.text(),
             R"({"s":"text","b":true,"i":-7,"u":18446744073709551615,"l":-9223372036854775808,)"
@@ -36,12 +46,17 @@ TEST(Writer, CommasAndTypes) {
 
 TEST(Writer, Strings) {
   using namespace std::string_view_literals;
-  struct Row { std::string_view text, json; };
-  for (const Row& r : {Row{"", R"("")"}, Row{"a\"b\\c/d", R"("a\"b\\c/d")"}, Row{"\b\t\n\f\r", R"("\b\t\n\f\r")"},
-                       Row{"\0\x01\x1F\x7F"sv, "\"\\u0000\\u0001\\u001f\x7F\""}, Row{"\xE2\x82\xAC", "\"\xE2\x82\xAC\""},
-                       Row{"\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\""}, Row{"a\xFFz", "\"a\xEF\xBF\xBDz\""},
-                       Row{"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""}, Row{"\xC0\xAF", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},
-                       Row{"\xED\xA0\x80!", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD!\""}, Row{"x\xF0\x9F\"", "\"x\xEF\xBF\xBD\xEF\xBF\xBD\\\"\""}}) {
+  struct Row {
+    std::string_view text, json;
+  };
+  for (const Row& r :
+       {Row{"", R"("")"}, Row{"a\"b\\c/d", R"("a\"b\\c/d")"}, Row{"\b\t\n\f\r", R"("\b\t\n\f\r")"},
+        Row{"\0\x01\x1F\x7F"sv, "\"\\u0000\\u0001\\u001f\x7F\""},
+        Row{"\xE2\x82\xAC", "\"\xE2\x82\xAC\""}, Row{"\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\""},
+        Row{"a\xFFz", "\"a\xEF\xBF\xBDz\""}, Row{"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},
+        Row{"\xC0\xAF", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},
+        Row{"\xED\xA0\x80!", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD!\""},
+        Row{"x\xF0\x9F\"", "\"x\xEF\xBF\xBD\xEF\xBF\xBD\\\"\""}}) {
     std::string out;
     append_string(out, r.text);
     EXPECT_EQ(out, r.json);
@@ -52,7 +67,10 @@ TEST(Writer, Strings) {
 
 // RFC 8785, appendix B.
 TEST(Writer, NumbersOfRfc8785) {
-  struct Row { std::uint64_t bits; std::string_view json; };
+  struct Row {
+    std::uint64_t bits;
+    std::string_view json;
+  };
   for (const Row& r : {Row{0x0000000000000000, "0"},
                        Row{0x8000000000000000, "0"},
                        Row{0x0000000000000001, "5e-324"},
