@@ -9,11 +9,11 @@
 namespace vestibule::http::chars {
 
 enum Class : std::uint8_t {
-  kToken = 1,    ///< tchar, RFC 9110 section 5.6.2
-  kPath = 2,     ///< pchar without '%' and ';', RFC 3986 section 3.3
-  kQuery = 4,    ///< kPath, '/', '?' and the brackets that clients leave bare
-  kMethod = 8,   ///< upper-case letters, digits, '-' and '_'
-  kAlias = 16,   ///< '_' and '.': taken for '-' by some servers
+  kToken = 1,        ///< tchar, RFC 9110 section 5.6.2
+  kPath = 2,         ///< pchar without '%' and ';', RFC 3986 section 3.3
+  kQuery = 4,        ///< kPath, '/', '?' and the brackets that clients leave bare
+  kMethod = 8,       ///< upper-case letters, digits, '-' and '_'
+  kAlias = 16,       ///< '_' and '.': taken for '-' by some servers
   kUnreserved = 32,  ///< RFC 3986 section 2.3
 };
 

@@ -78,8 +78,11 @@ ChunkedDecoder::Step ChunkedDecoder::step(std::string_view in, std::string_view&
         if (!trailer_byte(in[i])) return Step::bad;
         ++i;
         break;
-      case State::done: consumed = i; return Step::done;
-      case State::bad: return Step::bad;
+      case State::done:
+        consumed = i;
+        return Step::done;
+      case State::bad:
+        return Step::bad;
     }
   }
   consumed = i;
@@ -148,41 +151,45 @@ bool append_last_chunk(std::string& out, const Headers& trailers) {
 }
 
 bool allowed_in_trailer(std::string_view name, Known known) noexcept {
-  if (hop_by_hop(known) || identity_header(name)) return false;
-  switch (known) {
-    case Known::accept:
-    case Known::accept_encoding:
-    case Known::accept_language:
-    case Known::age:
-    case Known::authorization:
-    case Known::cache_control:
-    case Known::content_encoding:
-    case Known::content_language:
-    case Known::content_length:
-    case Known::content_range:
-    case Known::content_type:
-    case Known::cookie:
-    case Known::date:
-    case Known::expect:
-    case Known::host:
-    case Known::if_match:
-    case Known::if_modified_since:
-    case Known::if_none_match:
-    case Known::last_event_id:
-    case Known::location:
-    case Known::max_forwards:
-    case Known::mcp_protocol_version:
-    case Known::mcp_session_id:
-    case Known::origin:
-    case Known::range:
-    case Known::referer:
-    case Known::retry_after:
-    case Known::set_cookie:
-    case Known::user_agent:
-    case Known::vary:
-    case Known::www_authenticate: return false;
-    default: return true;  // a list of exceptions, not a choice among all names
-  }
+  constexpr std::uint64_t refused = [] {
+    std::uint64_t mask = 0;
+    for (const Known k : {Known::accept,
+                          Known::accept_encoding,
+                          Known::accept_language,
+                          Known::age,
+                          Known::authorization,
+                          Known::cache_control,
+                          Known::content_encoding,
+                          Known::content_language,
+                          Known::content_length,
+                          Known::content_range,
+                          Known::content_type,
+                          Known::cookie,
+                          Known::date,
+                          Known::expect,
+                          Known::host,
+                          Known::if_match,
+                          Known::if_modified_since,
+                          Known::if_none_match,
+                          Known::last_event_id,
+                          Known::location,
+                          Known::max_forwards,
+                          Known::mcp_protocol_version,
+                          Known::mcp_session_id,
+                          Known::origin,
+                          Known::range,
+                          Known::referer,
+                          Known::retry_after,
+                          Known::set_cookie,
+                          Known::user_agent,
+                          Known::vary,
+                          Known::www_authenticate}) {
+      mask |= std::uint64_t{1} << static_cast<unsigned>(k);
+    }
+    return mask;
+  }();
+  return (refused >> static_cast<unsigned>(known) & 1U) == 0 && !hop_by_hop(known) &&
+         !identity_header(name);
 }
 
 }  // namespace vestibule::http

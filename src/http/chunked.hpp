@@ -45,7 +45,15 @@ class ChunkedDecoder {
 
  private:
   enum class State : std::uint8_t {
-    size_first, size_next, size_lf, data, data_cr, data_lf, trailer, done, bad
+    size_first,
+    size_next,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer,
+    done,
+    bad
   };
   Step fail(const char* why) noexcept;
   bool trailer_byte(char c);
@@ -53,18 +61,18 @@ class ChunkedDecoder {
   Options options_;
   State state_ = State::size_first;
   unsigned digits_ = 0;
-  std::uint64_t left_ = 0;   // of the present chunk
+  std::uint64_t left_ = 0;  // of the present chunk
   std::uint64_t total_ = 0;
-  std::string text_;         // the trailer section so far
-  std::size_t line_ = 0;     // where its current line begins
+  std::string text_;      // the trailer section so far
+  std::size_t line_ = 0;  // where its current line begins
   Headers trailers_;
   const char* why_ = "";
 };
 
 /// Longest chunk head: 16 digits and CRLF.
 inline constexpr std::size_t kChunkHeadMax = 18;
-inline constexpr std::string_view kChunkEnd = "\r\n";         ///< after the data of each chunk
-inline constexpr std::string_view kLastChunk = "0\r\n\r\n";   ///< ends a body without trailers
+inline constexpr std::string_view kChunkEnd = "\r\n";        ///< after the data of each chunk
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";  ///< ends a body without trailers
 
 /// Writes what precedes `size` bytes of data and returns its length. For size 0 nothing is written
 /// and 0 returned: an empty chunk would end the body. The caller then leaves out kChunkEnd too.

@@ -35,20 +35,23 @@ static_assert(kSlots == 1U << 9U);
 
 // Found by trying (odd; start 0x01000193, step 0x9E3779B1): no two names meet.
 constexpr unsigned kSeed = 0xD6336A43U;
-static_assert([] {
-  std::array<bool, kSlots> used{};
-  for (const std::string_view name : kNames) {
-    bool& slot = used[mix(name, kSeed)];
-    if (slot) return false;
-    slot = true;
-  }
-  return true;
-}(), "two names meet: try further seeds");
+static_assert(
+    [] {
+      std::array<bool, kSlots> used{};
+      for (const std::string_view name : kNames) {
+        bool& slot = used[mix(name, kSeed)];
+        if (slot) return false;
+        slot = true;
+      }
+      return true;
+    }(),
+    "two names meet: try further seeds");
 
 constexpr auto kTable = [] {
   std::array<std::uint8_t, kSlots> table{};
   for (auto& v : table) v = static_cast<std::uint8_t>(kCount);
-  for (std::size_t i = 0; i < kCount; ++i) table[mix(kNames[i], kSeed)] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kCount; ++i)
+    table[mix(kNames[i], kSeed)] = static_cast<std::uint8_t>(i);
   return table;
 }();
 
@@ -96,14 +99,22 @@ bool matches(std::string_view s, const Pattern& p) noexcept {
 
 std::string_view to_text(Method method) noexcept {
   switch (method) {
-    case Method::get: return "GET";
-    case Method::head: return "HEAD";
-    case Method::post: return "POST";
-    case Method::put: return "PUT";
-    case Method::patch: return "PATCH";
-    case Method::delete_: return "DELETE";
-    case Method::options: return "OPTIONS";
-    case Method::other: break;
+    case Method::get:
+      return "GET";
+    case Method::head:
+      return "HEAD";
+    case Method::post:
+      return "POST";
+    case Method::put:
+      return "PUT";
+    case Method::patch:
+      return "PATCH";
+    case Method::delete_:
+      return "DELETE";
+    case Method::options:
+      return "OPTIONS";
+    case Method::other:
+      break;
   }
   return {};
 }

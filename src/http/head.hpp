@@ -62,8 +62,15 @@ class Headers {
     using reference = HeaderField;
     Iterator(const Headers* of, std::size_t at) noexcept : of_(of), at_(at) {}
     HeaderField operator*() const noexcept { return (*of_)[at_]; }
-    Iterator& operator++() noexcept { ++at_; return *this; }
-    Iterator operator++(int) noexcept { auto old = *this; ++at_; return old; }
+    Iterator& operator++() noexcept {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) noexcept {
+      auto old = *this;
+      ++at_;
+      return old;
+    }
     bool operator==(const Iterator& o) const noexcept { return at_ == o.at_; }
 
    private:
@@ -89,7 +96,10 @@ class Headers {
 
   /// For parsers. Name and value lie in the 64 KiB from `base` on. False when full.
   bool add(const char* base, const HeaderField& field) noexcept;
-  void clear() noexcept { size_ = 0; seen_ = 0; }
+  void clear() noexcept {
+    size_ = 0;
+    seen_ = 0;
+  }
   /// The same bytes now begin at `base`.
   void rebase(const char* base) noexcept { base_ = base; }
   [[nodiscard]] const char* base() const noexcept { return base_; }

@@ -15,7 +15,8 @@ class NdjsonSplitter {
   explicit NdjsonSplitter(std::size_t max_line = std::size_t{1} << 20) noexcept : max_(max_line) {}
 
   /// Calls on_line(raw, line) for each line that ends in these bytes; both are views that hold
-  /// during the call; raws in sequence are the stream. False for good once a line exceeds the limit.
+  /// during the call; raws in sequence are the stream. False for good once a line exceeds the
+  /// limit.
   template <class F>
   [[nodiscard]] bool feed(std::string_view bytes, F&& on_line) {
     std::string_view raw;

@@ -25,7 +25,9 @@ constexpr std::uint64_t bits(std::initializer_list<Known> set) {
   for (const Known k : set) mask |= std::uint64_t{1} << static_cast<unsigned>(k);
   return mask;
 }
-bool in(std::uint64_t mask, Known k) noexcept { return (mask >> static_cast<unsigned>(k) & 1U) != 0; }
+bool in(std::uint64_t mask, Known k) noexcept {
+  return (mask >> static_cast<unsigned>(k) & 1U) != 0;
+}
 
 // A second one of these would leave two readings.
 constexpr std::uint64_t kRequestOnce =
@@ -71,7 +73,8 @@ const char* check_connection(const Headers& headers, std::uint64_t kept) noexcep
     if (list.empty()) return "empty Connection";
     while (next_token(list, token)) {
       const Known known = known_field(token);
-      if (known != Known::other && in(kept, known)) return "Connection names a field of the message";
+      if (known != Known::other && in(kept, known))
+        return "Connection names a field of the message";
     }
     if (!list.empty()) return "malformed Connection";
   }
@@ -84,7 +87,8 @@ const char* check_upgrade(const Headers& headers) noexcept {
     if (field.known != Known::upgrade) continue;
     std::string_view list = field.value;
     std::string_view token;
-    while (next_token(list, token)) {}
+    while (next_token(list, token)) {
+    }
     if (!list.empty() || field.value.empty()) return "malformed Upgrade";
   }
   return nullptr;
@@ -127,12 +131,14 @@ const char* scan_request_framing(const RequestHead& head, Framing& out) noexcept
   switch (head.method) {
     case Method::get:
     case Method::head:
-    case Method::options: return "content on a method that has none";
+    case Method::options:
+      return "content on a method that has none";
     case Method::post:
     case Method::put:
     case Method::patch:
     case Method::delete_:
-    case Method::other: break;
+    case Method::other:
+      break;
   }
   return nullptr;
 }
@@ -195,13 +201,16 @@ ParseState RequestParser::feed(std::string_view received) noexcept {
     const std::size_t limit = std::min(line_ + longest, limits_.max_head);
     std::string_view line;
     switch (next_line(received, line_, searched_, limit, line)) {
-      case Line::more: return state_;
-      case Line::bare_lf: return bad(Reason::request_malformed, "bare LF");
+      case Line::more:
+        return state_;
+      case Line::bare_lf:
+        return bad(Reason::request_malformed, "bare LF");
       case Line::too_long:
-        return bad(started_ || limit == limits_.max_head ? Reason::head_too_large
-                                                         : Reason::uri_too_long,
-                   "a line or the head exceeds the limit");
-      case Line::good: break;
+        return bad(
+            started_ || limit == limits_.max_head ? Reason::head_too_large : Reason::uri_too_long,
+            "a line or the head exceeds the limit");
+      case Line::good:
+        break;
     }
     line_ = searched_;
     if (!started_) {
@@ -311,10 +320,14 @@ ParseState ResponseParser::feed(std::string_view received) noexcept {
     const std::size_t limit = std::min(line_ + limits_.max_field_line + 2, limits_.max_head);
     std::string_view line;
     switch (next_line(received, line_, searched_, limit, line)) {
-      case Line::more: return state_;
-      case Line::bare_lf: return bad("bare LF");
-      case Line::too_long: return bad("a line or the head exceeds the limit");
-      case Line::good: break;
+      case Line::more:
+        return state_;
+      case Line::bare_lf:
+        return bad("bare LF");
+      case Line::too_long:
+        return bad("a line or the head exceeds the limit");
+      case Line::good:
+        break;
     }
     line_ = searched_;
     if (!started_) {

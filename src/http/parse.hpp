@@ -54,7 +54,7 @@ class RequestParser {
   std::size_t line_ = 0;      // where the current line begins
   std::size_t searched_ = 0;  // no LF between line_ and here
   ParseState state_ = ParseState::need_more;
-  bool started_ = false;      // the start line has been read
+  bool started_ = false;  // the start line has been read
   ParseError error_;
 };
 

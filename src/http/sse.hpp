@@ -15,10 +15,10 @@ struct SseEvent {
   bool has_data = false;  ///< false: a comment or keep-alive, which clients ignore
 };
 
-/// Cuts a stream into events, however it was cut on the way. Lines end in LF, CRLF or CR. Every byte
-/// belongs to exactly one event's raw or to rest(): raws in sequence are the stream. A lone CR as
-/// the last byte of an event is held back until the next byte shows that no LF follows.
-/// Not thread-safe; one a stream.
+/// Cuts a stream into events, however it was cut on the way. Lines end in LF, CRLF or CR. Every
+/// byte belongs to exactly one event's raw or to rest(): raws in sequence are the stream. A lone CR
+/// as the last byte of an event is held back until the next byte shows that no LF follows. Not
+/// thread-safe; one a stream.
 class SseSplitter {
  public:
   explicit SseSplitter(std::size_t max_event = std::size_t{1} << 20) noexcept : max_(max_event) {}

@@ -50,7 +50,7 @@ const char* scan_target(std::string_view t, Target& out) noexcept {
   std::size_t i = 1;
   std::size_t segment = 1;
   bool escaped = false;
-  for (;; ) {
+  for (;;) {
     if (i == n || t[i] == '?') {
       if (is_dots(t.substr(segment, i - segment))) return "dot segment in the path";
       break;

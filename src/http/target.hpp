@@ -21,7 +21,7 @@ struct Target {
   std::string_view path;   ///< as received, begins with '/'; equals the decoded path unless escaped
   std::string_view query;  ///< without '?', still encoded
   bool has_query = false;
-  bool escaped = false;    ///< the path holds escapes: compare decode_path(), not path
+  bool escaped = false;  ///< the path holds escapes: compare decode_path(), not path
 };
 
 /// request_malformed or uri_too_long.

@@ -21,7 +21,8 @@ struct Outcome {
 };
 
 // Feeds pieces of `piece` bytes.
-Outcome decode(const std::string& text, std::size_t piece, const ChunkedDecoder::Options& options = {}) {
+Outcome decode(const std::string& text, std::size_t piece,
+               const ChunkedDecoder::Options& options = {}) {
   ChunkedDecoder d(options);
   Outcome out;
   for (std::size_t at = 0; at < text.size();) {
@@ -44,7 +45,8 @@ Outcome decode(const std::string& text, std::size_t piece, const ChunkedDecoder:
   }
   if (out.last == Step::bad) return {Step::bad, "", "", 0};
   EXPECT_EQ(d.total(), out.body.size());
-  for (const HeaderField& f : d.trailers()) out.trailers.append(f.name).append("=").append(f.value).append(";");
+  for (const HeaderField& f : d.trailers())
+    out.trailers.append(f.name).append("=").append(f.value).append(";");
   return out;
 }
 
@@ -57,16 +59,21 @@ Outcome decode_every_way(const std::string& text, const ChunkedDecoder::Options&
 }
 
 TEST(Chunked, WellFormed) {
-  struct Row { std::string name, text, body, trailers; std::size_t left; };
+  struct Row {
+    std::string name, text, body, trailers;
+    std::size_t left;
+  };
   for (const Row& r : std::vector<Row>{
            {"empty", "0\r\n\r\n", "", "", 0},
            {"one", "5\r\nhello\r\n0\r\n\r\n", "hello", "", 0},
            {"two", "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world", "", 0},
-           {"upper and lower case", "A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n", "01234567890123456789a", "", 0},
+           {"upper and lower case", "A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n",
+            "01234567890123456789a", "", 0},
            {"leading zeros", "0000000000000005\r\nhello\r\n0000\r\n\r\n", "hello", "", 0},
            {"CRLF as data", "4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", "", 0},
            {"the next message behind", "1\r\nx\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", "x", "", 17},
-           {"trailers", "1\r\nx\r\n0\r\nX-Sum: 1\r\ngrpc-status:0 \r\n\r\nrest", "x", "X-Sum=1;grpc-status=0;", 4}}) {
+           {"trailers", "1\r\nx\r\n0\r\nX-Sum: 1\r\ngrpc-status:0 \r\n\r\nrest", "x",
+            "X-Sum=1;grpc-status=0;", 4}}) {
     SCOPED_TRACE(r.name);
     const Outcome o = decode_every_way(r.text);
     EXPECT_EQ(o.last, Step::done);
@@ -77,29 +84,71 @@ TEST(Chunked, WellFormed) {
 }
 
 TEST(Chunked, MalformedIsRefusedHoweverItIsCut) {
-  struct Row { std::string name, text; };
+  struct Row {
+    std::string name, text;
+  };
   std::vector<Row> rows = {
-      {"no size", "\r\n"}, {"no digit", "g\r\n"}, {"minus", "-1\r\n"}, {"plus", "+1\r\nx\r\n"},
-      {"0x", "0x1\r\nx\r\n"}, {"space ahead", " 1\r\nx\r\n"}, {"space behind", "1 \r\nx\r\n"},
-      {"tab behind", "1\t\r\nx\r\n"}, {"extension", "1;a=b\r\nx\r\n"}, {"empty extension", "1;\r\nx\r\n"},
-      {"extension with LF", "2;\nxx\r\n"}, {"extension on the last", "0;a\r\n\r\n"},
-      {"bare LF after the size", "1\nx\r\n"}, {"CR without LF", "1\rx\r\n"},
-      {"17 digits", "00000000000000001\r\nx\r\n"}, {"17 digits overflow", "10000000000000001\r\nx\r\n"},
-      {"2^64-1", "ffffffffffffffff\r\nx\r\n"}, {"data too long", "1\r\nxy\r\n"}, {"bare LF after the data", "1\r\nx\n0\r\n\r\n"},
-      {"CR only after the data", "1\r\nx\r0\r\n\r\n"}, {"no CRLF after the data", "1\r\nx0\r\n\r\n"},
+      {"no size", "\r\n"},
+      {"no digit", "g\r\n"},
+      {"minus", "-1\r\n"},
+      {"plus", "+1\r\nx\r\n"},
+      {"0x", "0x1\r\nx\r\n"},
+      {"space ahead", " 1\r\nx\r\n"},
+      {"space behind", "1 \r\nx\r\n"},
+      {"tab behind", "1\t\r\nx\r\n"},
+      {"extension", "1;a=b\r\nx\r\n"},
+      {"empty extension", "1;\r\nx\r\n"},
+      {"extension with LF", "2;\nxx\r\n"},
+      {"extension on the last", "0;a\r\n\r\n"},
+      {"bare LF after the size", "1\nx\r\n"},
+      {"CR without LF", "1\rx\r\n"},
+      {"17 digits", "00000000000000001\r\nx\r\n"},
+      {"17 digits overflow", "10000000000000001\r\nx\r\n"},
+      {"2^64-1", "ffffffffffffffff\r\nx\r\n"},
+      {"data too long", "1\r\nxy\r\n"},
+      {"bare LF after the data", "1\r\nx\n0\r\n\r\n"},
+      {"CR only after the data", "1\r\nx\r0\r\n\r\n"},
+      {"no CRLF after the data", "1\r\nx0\r\n\r\n"},
       {"empty line between chunks", "1\r\nx\r\n\r\n0\r\n\r\n"},
-      {"bare LF at the end", "0\r\n\n"}, {"bare LF after 0", "0\n\n"}, {"CR CR LF", "0\r\n\r\r\n"},
-      {"trailer without a colon", "0\r\nabc\r\n\r\n"}, {"trailer bare LF", "0\r\nA: b\n\r\n"},
-      {"trailer bare CR", "0\r\nA: b\rc\r\n\r\n"}, {"trailer folded", "0\r\nA: b\r\n c\r\n\r\n"},
-      {"trailer space before the colon", "0\r\nA : b\r\n\r\n"}, {"trailer NUL", "0\r\nA: \0\r\n\r\n"s},
+      {"bare LF at the end", "0\r\n\n"},
+      {"bare LF after 0", "0\n\n"},
+      {"CR CR LF", "0\r\n\r\r\n"},
+      {"trailer without a colon", "0\r\nabc\r\n\r\n"},
+      {"trailer bare LF", "0\r\nA: b\n\r\n"},
+      {"trailer bare CR", "0\r\nA: b\rc\r\n\r\n"},
+      {"trailer folded", "0\r\nA: b\r\n c\r\n\r\n"},
+      {"trailer space before the colon", "0\r\nA : b\r\n\r\n"},
+      {"trailer NUL", "0\r\nA: \0\r\n\r\n"s},
       {"a request as trailers", "0\r\nGET / HTTP/1.1\r\n\r\n"},
       {"trailers over 4 KiB", "0\r\nA: " + std::string(4096, 'a') + "\r\n\r\n"},
-      {"17 trailers", "0\r\n" + [] { std::string s; for (int i = 0; i < 17; ++i) s += "A: b\r\n"; return s; }() + "\r\n"},
+      {"17 trailers", "0\r\n" +
+                          [] {
+                            std::string s;
+                            for (int i = 0; i < 17; ++i) s += "A: b\r\n";
+                            return s;
+                          }() +
+                          "\r\n"},
   };
-  for (const char* name : {"Content-Length", "transfer-encoding", "HOST", "Connection", "Authorization",
-                           "X-Api-Key", "Cookie", "Set-Cookie", "Content-Type", "Content-Encoding", "TE",
-                           "Trailer", "Upgrade", "Expect", "X-Forwarded-For", "Remote-User", "Content_Length",
-                           "X_Forwarded_User", "Cache-Control", "Proxy-Authorization"}) {
+  for (const char* name : {"Content-Length",
+                           "transfer-encoding",
+                           "HOST",
+                           "Connection",
+                           "Authorization",
+                           "X-Api-Key",
+                           "Cookie",
+                           "Set-Cookie",
+                           "Content-Type",
+                           "Content-Encoding",
+                           "TE",
+                           "Trailer",
+                           "Upgrade",
+                           "Expect",
+                           "X-Forwarded-For",
+                           "Remote-User",
+                           "Content_Length",
+                           "X_Forwarded_User",
+                           "Cache-Control",
+                           "Proxy-Authorization"}) {
     rows.push_back({"trailer "s + name, "1\r\nx\r\n0\r\n"s + name + ": 1\r\n\r\n"});
   }
   for (const Row& r : rows) {
@@ -146,7 +195,8 @@ TEST(Chunked, WhatIsWrittenIsRead) {
     EXPECT_EQ(o.consumed, out.size());
   }
   std::array<char, kChunkHeadMax> head;
-  EXPECT_EQ(std::string(head.data(), write_chunk_head(~std::uint64_t{0}, head)), "ffffffffffffffff\r\n");
+  EXPECT_EQ(std::string(head.data(), write_chunk_head(~std::uint64_t{0}, head)),
+            "ffffffffffffffff\r\n");
 }
 
 TEST(Chunked, Trailers) {

@@ -34,7 +34,8 @@ TEST(KnownField, EveryOtherByteIsAnotherName) {
         std::string other = name;
         other[at] = static_cast<char>(b);
         const bool same = b < 128 && std::tolower(b) == name[at];
-        EXPECT_EQ(known_field(other) == static_cast<Known>(i), same) << name << ' ' << at << ' ' << b;
+        EXPECT_EQ(known_field(other) == static_cast<Known>(i), same)
+            << name << ' ' << at << ' ' << b;
       }
     }
   }
@@ -42,7 +43,8 @@ TEST(KnownField, EveryOtherByteIsAnotherName) {
 
 TEST(Headers, FindCountIterate) {
   const std::string text =
-      "GET / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nX-Thing: one\r\naccept: y\r\nx-thing: two\r\nEmpty:\r\n\r\n";
+      "GET / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nX-Thing: one\r\naccept: y\r\nx-thing: "
+      "two\r\nEmpty:\r\n\r\n";
   RequestParser p;
   ASSERT_EQ(p.feed(text), ParseState::done);
   const Headers& h = p.head().headers;

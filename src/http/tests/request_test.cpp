@@ -21,7 +21,8 @@ std::string verdict(const RequestParser& p, ParseState state) {
   out.append(h.method_text).append("|").append(h.target).append("|").append(h.parts.path);
   out.append("|").append(h.parts.query).append("|").append(h.host).append("|");
   out += std::to_string(static_cast<int>(h.framing.kind)) + ":" + std::to_string(h.framing.length);
-  for (const HeaderField& f : h.headers) out.append("\n").append(f.name).append("=").append(f.value);
+  for (const HeaderField& f : h.headers)
+    out.append("\n").append(f.name).append("=").append(f.value);
   return out;
 }
 
@@ -56,13 +57,20 @@ void expect_same_when_cut(const std::string& text, const Limits& limits = {}) {
   EXPECT_EQ(verdict(p, state), whole) << "byte by byte";
 }
 
-struct Row { std::string name, text; Reason reason = Reason::request_malformed; };
+struct Row {
+  std::string name, text;
+  Reason reason = Reason::request_malformed;
+};
 
 // A request with this start line, this further field, this path, this Host.
 std::string start(const std::string& line) { return line + "\r\nHost: a\r\n\r\n"; }
-std::string with(const std::string& lines) { return "POST / HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n\r\n"; }
+std::string with(const std::string& lines) {
+  return "POST / HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n\r\n";
+}
 std::string path(const std::string& target) { return start("GET " + target + " HTTP/1.1"); }
-std::string host(const std::string& value) { return "GET / HTTP/1.1\r\nHost: " + value + "\r\n\r\n"; }
+std::string host(const std::string& value) {
+  return "GET / HTTP/1.1\r\nHost: " + value + "\r\n\r\n";
+}
 
 std::vector<Row> malformed() {
   std::vector<Row> rows = {
@@ -207,9 +215,17 @@ std::vector<Row> malformed() {
       {"Transfer_Encoding", with("Transfer_Encoding: chunked")},
       {"x_api_key", with("x_api_key: k")},
       {"X-Api_Key", with("X-Api_Key: k")},
-      {"101 fields", with([] { std::string s = "A: b"; for (int i = 0; i < 99; ++i) s += "\r\nA: b"; return s; }()), Reason::head_too_large},
+      {"101 fields", with([] {
+         std::string s = "A: b";
+         for (int i = 0; i < 99; ++i) s += "\r\nA: b";
+         return s;
+       }()),
+       Reason::head_too_large},
       {"field line over the limit", with("X: " + std::string(8192, 'a')), Reason::head_too_large},
-      {"head over the limit", with("X: " + std::string(8000, 'a') + "\r\nY: " + std::string(8000, 'a') + "\r\nZ: " + std::string(800, 'a')), Reason::head_too_large},
+      {"head over the limit",
+       with("X: " + std::string(8000, 'a') + "\r\nY: " + std::string(8000, 'a') +
+            "\r\nZ: " + std::string(800, 'a')),
+       Reason::head_too_large},
       // --- Host
       {"no Host", "GET / HTTP/1.1\r\n\r\n"},
       {"no Host on 1.0", "GET / HTTP/1.0\r\n\r\n"},
@@ -260,7 +276,8 @@ std::vector<Row> malformed() {
       {"chunked with a parameter", with("Transfer-Encoding: chunked;q=1")},
       {"chunked,", with("Transfer-Encoding: chunked,")},
       {",chunked", with("Transfer-Encoding: ,chunked")},
-      {"vertical tab before chunked", with("Transfer-Encoding: \x0b" "chunked")},
+      {"vertical tab before chunked", with("Transfer-Encoding: \x0b"
+                                           "chunked")},
       {"empty Transfer-Encoding", with("Transfer-Encoding:")},
       {"chunked on 1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"GET with a body", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"},
@@ -307,27 +324,55 @@ TEST(Request, MalformedIsRefusedHoweverItIsCut) {
   }
 }
 
-struct Good { std::string name, text, method, path, query; BodyKind kind; std::uint64_t length; };
+struct Good {
+  std::string name, text, method, path, query;
+  BodyKind kind;
+  std::uint64_t length;
+};
 
 TEST(Request, WellFormedIsAcceptedHoweverItIsCut) {
   const std::vector<Good> rows = {
       {"least", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
       {"1.0", "GET / HTTP/1.0\r\nHost: a\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"no space after the colon", "GET / HTTP/1.1\r\nHost:a\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"white space around a value", "GET / HTTP/1.1\r\nHost: \t a \t \r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"tab inside a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\tb\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"query", "GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a/b", "c=d&e", BodyKind::none, 0},
+      {"no space after the colon", "GET / HTTP/1.1\r\nHost:a\r\n\r\n", "GET", "/", "",
+       BodyKind::none, 0},
+      {"white space around a value", "GET / HTTP/1.1\r\nHost: \t a \t \r\n\r\n", "GET", "/", "",
+       BodyKind::none, 0},
+      {"tab inside a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\tb\r\n\r\n", "GET", "/", "",
+       BodyKind::none, 0},
+      {"query", "GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a/b", "c=d&e",
+       BodyKind::none, 0},
       {"empty query", "GET /a? HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a", "", BodyKind::none, 0},
-      {"sized", "POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n{}", "POST", "/v1", "", BodyKind::length, 12},
-      {"greatest size", "POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n", "POST", "/v1", "", BodyKind::length, 9223372036854775807U},
-      {"size 0", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"chunked", "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", "PUT", "/x", "", BodyKind::chunked, 0},
-      {"DELETE with a body", "DELETE /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", "DELETE", "/x", "", BodyKind::length, 1},
-      {"another method", "PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", "PROPFIND", "/", "", BodyKind::none, 0},
-      {"more behind it", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"connection options", "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Foo ,TE\r\nUpgrade: websocket\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"IPv6 host", "GET / HTTP/1.1\r\nHost: [::1]:8420\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
-      {"100 fields", "GET / HTTP/1.1\r\nHost: a" + [] { std::string s; for (int i = 0; i < 99; ++i) s += "\r\nA: b"; return s; }() + "\r\n\r\n", "GET", "/", "", BodyKind::none, 0},
+      {"sized", "POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n{}", "POST", "/v1", "",
+       BodyKind::length, 12},
+      {"greatest size",
+       "POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n", "POST", "/v1",
+       "", BodyKind::length, 9223372036854775807U},
+      {"size 0", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "GET", "/", "",
+       BodyKind::none, 0},
+      {"chunked", "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", "PUT", "/x",
+       "", BodyKind::chunked, 0},
+      {"DELETE with a body", "DELETE /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", "DELETE",
+       "/x", "", BodyKind::length, 1},
+      {"another method", "PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", "PROPFIND", "/", "",
+       BodyKind::none, 0},
+      {"more behind it", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n", "GET", "/", "",
+       BodyKind::none, 0},
+      {"connection options",
+       "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Foo ,TE\r\nUpgrade: "
+       "websocket\r\n\r\n",
+       "GET", "/", "", BodyKind::none, 0},
+      {"IPv6 host", "GET / HTTP/1.1\r\nHost: [::1]:8420\r\n\r\n", "GET", "/", "", BodyKind::none,
+       0},
+      {"100 fields",
+       "GET / HTTP/1.1\r\nHost: a" +
+           [] {
+             std::string s;
+             for (int i = 0; i < 99; ++i) s += "\r\nA: b";
+             return s;
+           }() +
+           "\r\n\r\n",
+       "GET", "/", "", BodyKind::none, 0},
   };
   for (const Good& row : rows) {
     SCOPED_TRACE(row.name);
@@ -346,7 +391,8 @@ TEST(Request, WellFormedIsAcceptedHoweverItIsCut) {
 
 TEST(Request, OneParserReadsMessageAfterMessage) {
   const std::string text =
-      "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /b HTTP/1.0\r\nHost: b\r\n\r\n";
+      "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /b HTTP/1.0\r\nHost: "
+      "b\r\n\r\n";
   RequestParser p;
   ASSERT_EQ(p.feed(text), ParseState::done);
   const std::string_view rest = std::string_view(text).substr(p.consumed() + 2);
@@ -395,13 +441,18 @@ TEST(Request, LimitsAreExact) {
 }
 
 TEST(Request, KeepAliveAndContinue) {
-  struct Case { const char* version; const char* fields; bool alive, waits; };
-  for (const Case& c : {Case{"1.1", "", true, false}, Case{"1.1", "Connection: close\r\n", false, false},
-                        Case{"1.1", "Connection: keep-alive, CLOSE\r\n", false, false},
-                        Case{"1.1", "Connection: x\r\nConnection: close\r\n", false, false},
-                        Case{"1.0", "", false, false}, Case{"1.0", "Connection: Keep-Alive\r\n", true, false},
-                        Case{"1.1", "Expect: 100-Continue\r\n", true, true},
-                        Case{"1.0", "Expect: 100-continue\r\n", false, false}}) {
+  struct Case {
+    const char* version;
+    const char* fields;
+    bool alive, waits;
+  };
+  for (const Case& c :
+       {Case{"1.1", "", true, false}, Case{"1.1", "Connection: close\r\n", false, false},
+        Case{"1.1", "Connection: keep-alive, CLOSE\r\n", false, false},
+        Case{"1.1", "Connection: x\r\nConnection: close\r\n", false, false},
+        Case{"1.0", "", false, false}, Case{"1.0", "Connection: Keep-Alive\r\n", true, false},
+        Case{"1.1", "Expect: 100-Continue\r\n", true, true},
+        Case{"1.0", "Expect: 100-continue\r\n", false, false}}) {
     RequestParser p;
     const std::string text = "POST / HTTP/"s + c.version + "\r\nHost: a\r\n" + c.fields + "\r\n";
     ASSERT_EQ(p.feed(text), ParseState::done) << text;

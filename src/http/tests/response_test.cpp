@@ -19,9 +19,11 @@ std::string verdict(const std::string& text, Method method, std::size_t cut) {
   if (state == ParseState::need_more) return "need_more";
   if (state == ParseState::bad) return std::string(info(p.error().reason).code);
   const ResponseHead& h = p.head();
-  std::string out = std::to_string(h.status) + "|" + std::to_string(static_cast<int>(h.framing.kind)) +
-                    ":" + std::to_string(h.framing.length) + "|" + std::to_string(p.consumed());
-  for (const HeaderField& f : h.headers) out.append("\n").append(f.name).append("=").append(f.value);
+  std::string out = std::to_string(h.status) + "|" +
+                    std::to_string(static_cast<int>(h.framing.kind)) + ":" +
+                    std::to_string(h.framing.length) + "|" + std::to_string(p.consumed());
+  for (const HeaderField& f : h.headers)
+    out.append("\n").append(f.name).append("=").append(f.value);
   return out;
 }
 
@@ -33,7 +35,9 @@ void expect_verdict(const std::string& text, Method method, const std::string& w
   }
 }
 
-struct Row { std::string name, text; };
+struct Row {
+  std::string name, text;
+};
 std::string with(const std::string& fields) { return "HTTP/1.1 200 OK\r\n" + fields + "\r\n\r\n"; }
 
 TEST(Response, MalformedIsRefusedHoweverItIsCut) {
@@ -69,7 +73,11 @@ TEST(Response, MalformedIsRefusedHoweverItIsCut) {
       {"two Content-Types", with("Content-Type: text/plain\r\nContent-Type: text/event-stream")},
       {"malformed Connection", with("Connection: a b")},
       {"Connection names Content-Type", with("Connection: content-type")},
-      {"too many fields", with([] { std::string s = "A: b"; for (int i = 0; i < 100; ++i) s += "\r\nA: b"; return s; }())},
+      {"too many fields", with([] {
+         std::string s = "A: b";
+         for (int i = 0; i < 100; ++i) s += "\r\nA: b";
+         return s;
+       }())},
       {"line over the limit", with("A: " + std::string(8200, 'a'))},
   };
   for (const Row& row : rows) {
@@ -79,7 +87,11 @@ TEST(Response, MalformedIsRefusedHoweverItIsCut) {
 }
 
 TEST(Response, Framing) {
-  struct Case { std::string name, text; Method method; std::string want; };
+  struct Case {
+    std::string name, text;
+    Method method;
+    std::string want;
+  };
   const std::vector<Case> rows = {
       {"sized", with("Content-Length: 5"), Method::post, "200|1:5|"},
       {"size 0", with("Content-Length: 0"), Method::post, "200|0:0|"},
@@ -90,11 +102,16 @@ TEST(Response, Framing) {
       {"HEAD", with("Content-Length: 5"), Method::head, "200|0:0|"},
       {"HEAD chunked", with("Transfer-Encoding: chunked"), Method::head, "200|0:0|"},
       {"204", "HTTP/1.1 204 No Content\r\n\r\n", Method::post, "204|0:0|"},
-      {"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Method::get, "304|0:0|"},
+      {"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Method::get,
+       "304|0:0|"},
       {"100", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Method::post, "100|0:0|25"},
-      {"obs-text", "HTTP/1.1 200 \xc3\xa9\r\nServer: \xff\r\nContent-Length: 1\r\n\r\n", Method::get, "200|1:1|"},
-      {"two Set-Cookies", with("Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 1"), Method::get, "200|1:1|"},
-      {"Connection names Transfer-Encoding", with("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked"), Method::get, "200|2:0|"},
+      {"obs-text", "HTTP/1.1 200 \xc3\xa9\r\nServer: \xff\r\nContent-Length: 1\r\n\r\n",
+       Method::get, "200|1:1|"},
+      {"two Set-Cookies", with("Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 1"), Method::get,
+       "200|1:1|"},
+      {"Connection names Transfer-Encoding",
+       with("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked"), Method::get,
+       "200|2:0|"},
       {"incomplete", "HTTP/1.1 200 OK\r\nA: b\r\n", Method::get, "need_more"},
   };
   for (const Case& row : rows) {
@@ -109,11 +126,15 @@ TEST(Response, Framing) {
 }
 
 TEST(Response, KeepAlive) {
-  struct Case { std::string text; bool alive; };
-  for (const Case& c : {Case{with("Content-Length: 5"), true}, Case{with("A: b"), false},
-                        Case{with("Content-Length: 5\r\nConnection: close"), false},
-                        Case{"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", false},
-                        Case{"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", true}}) {
+  struct Case {
+    std::string text;
+    bool alive;
+  };
+  for (const Case& c :
+       {Case{with("Content-Length: 5"), true}, Case{with("A: b"), false},
+        Case{with("Content-Length: 5\r\nConnection: close"), false},
+        Case{"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", false},
+        Case{"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", true}}) {
     ResponseParser p;
     ASSERT_EQ(p.feed(c.text), ParseState::done);
     EXPECT_EQ(keep_alive(p.head()), c.alive) << c.text;

@@ -20,7 +20,11 @@ Seen split(const std::string& text, std::size_t piece, std::size_t max = 1000) {
   Seen seen;
   const auto on = [&](const SseEvent& e) {
     seen.raws.append(e.raw);
-    seen.events.append("(").append(e.name).append(e.has_data ? ":" : "-").append(e.data).append(")");
+    seen.events.append("(")
+        .append(e.name)
+        .append(e.has_data ? ":" : "-")
+        .append(e.data)
+        .append(")");
   };
   for (std::size_t at = 0; at < text.size() && seen.ok; at += piece) {
     seen.ok = s.feed(std::string(text.substr(at, piece)), on);
@@ -31,26 +35,44 @@ Seen split(const std::string& text, std::size_t piece, std::size_t max = 1000) {
 }
 
 TEST(Sse, EventsHoweverTheStreamIsCut) {
-  struct Row { std::string name, text, events; };
-  for (const Row& r : std::vector<Row>{
-           {"one", "data: x\n\n", "(:x)"}, {"two", "data: x\n\ndata: y\n\n", "(:x)(:y)"},
-           {"CRLF", "data: x\r\n\r\ndata: y\r\n\r\n", "(:x)(:y)"}, {"CR", "data: x\r\rdata: y\r\r", "(:x)(:y)"},
-           {"mixed", "data: x\r\n\ndata: y\n\rdata: z\r\r\n", "(:x)(:y)(:z)"},
-           {"name", "event: message_start\ndata: {}\n\n", "(message_start:{})"},
-           {"two lines of data", "data: a\ndata:b\n\n", "(:a\nb)"}, {"three lines of data", "data: a\ndata\ndata:  c\n\n", "(:a\n\n c)"},
-           {"comment", ": ping\n\ndata: x\n\n", "(-)(:x)"}, {"extra empty lines", "\n\ndata: x\n\n\n", "(-)(-)(:x)(-)"},
-           {"byte order mark", "\xEF\xBB\xBF" "data: x\n\n", "(:x)"}, {"byte order mark later", "data: x\n\n\xEF\xBB\xBF" "data: y\n\n", "(:x)(-)"},
-           {"unfinished", "data: x\n\ndata: y\n", "(:x)"}, {"unfinished line", "data: x\n\ndata: y", "(:x)"},
-           {"empty data", "data\n\n", "(:)"}, {"other fields", "id: 1\nretry: 5\nfoo: bar\ndata: x\n\n", "(:x)"},
-           {"last name wins", "event: a\nevent: b\ndata: x\n\n", "(b:x)"}, {"no field", "datax: y\n\n", "(-)"},
-           {"colon in the data", "data: {\"a\": 1}\n\n", "(:{\"a\": 1})"}, {"empty", "", ""}}) {
+  struct Row {
+    std::string name, text, events;
+  };
+  for (const Row& r :
+       std::vector<Row>{{"one", "data: x\n\n", "(:x)"},
+                        {"two", "data: x\n\ndata: y\n\n", "(:x)(:y)"},
+                        {"CRLF", "data: x\r\n\r\ndata: y\r\n\r\n", "(:x)(:y)"},
+                        {"CR", "data: x\r\rdata: y\r\r", "(:x)(:y)"},
+                        {"mixed", "data: x\r\n\ndata: y\n\rdata: z\r\r\n", "(:x)(:y)(:z)"},
+                        {"name", "event: message_start\ndata: {}\n\n", "(message_start:{})"},
+                        {"two lines of data", "data: a\ndata:b\n\n", "(:a\nb)"},
+                        {"three lines of data", "data: a\ndata\ndata:  c\n\n", "(:a\n\n c)"},
+                        {"comment", ": ping\n\ndata: x\n\n", "(-)(:x)"},
+                        {"extra empty lines", "\n\ndata: x\n\n\n", "(-)(-)(:x)(-)"},
+                        {"byte order mark",
+                         "\xEF\xBB\xBF"
+                         "data: x\n\n",
+                         "(:x)"},
+                        {"byte order mark later",
+                         "data: x\n\n\xEF\xBB\xBF"
+                         "data: y\n\n",
+                         "(:x)(-)"},
+                        {"unfinished", "data: x\n\ndata: y\n", "(:x)"},
+                        {"unfinished line", "data: x\n\ndata: y", "(:x)"},
+                        {"empty data", "data\n\n", "(:)"},
+                        {"other fields", "id: 1\nretry: 5\nfoo: bar\ndata: x\n\n", "(:x)"},
+                        {"last name wins", "event: a\nevent: b\ndata: x\n\n", "(b:x)"},
+                        {"no field", "datax: y\n\n", "(-)"},
+                        {"colon in the data", "data: {\"a\": 1}\n\n", "(:{\"a\": 1})"},
+                        {"empty", "", ""}}) {
     SCOPED_TRACE(r.name);
     const Seen whole = split(r.text, r.text.size() + 1);
     EXPECT_EQ(whole.events, r.events);
     std::string raws = whole.raws;
     std::erase(raws, '|');
     EXPECT_EQ(raws, r.text) << "a byte was lost or moved";
-    for (std::size_t piece = 1; piece <= r.text.size(); ++piece) EXPECT_EQ(split(r.text, piece), whole) << piece;
+    for (std::size_t piece = 1; piece <= r.text.size(); ++piece)
+      EXPECT_EQ(split(r.text, piece), whole) << piece;
   }
 }
 
@@ -66,10 +88,15 @@ TEST(Sse, LimitHoweverTheStreamIsCut) {
 }
 
 TEST(Ndjson, LinesHoweverTheStreamIsCut) {
-  struct Row { std::string name, text, lines; };
-  for (const Row& r : std::vector<Row>{{"two", "{}\n{\"a\":1}\n", "({})({\"a\":1})"}, {"CRLF", "a\r\nb\r\n", "(a)(b)"},
-                                       {"empty line", "a\n\nb\n", "(a)()(b)"}, {"no LF at the end", "a\nb", "(a)(b)"},
-                                       {"CR inside", "a\rb\n", "(a\rb)"}, {"empty", "", ""}}) {
+  struct Row {
+    std::string name, text, lines;
+  };
+  for (const Row& r : std::vector<Row>{{"two", "{}\n{\"a\":1}\n", "({})({\"a\":1})"},
+                                       {"CRLF", "a\r\nb\r\n", "(a)(b)"},
+                                       {"empty line", "a\n\nb\n", "(a)()(b)"},
+                                       {"no LF at the end", "a\nb", "(a)(b)"},
+                                       {"CR inside", "a\rb\n", "(a\rb)"},
+                                       {"empty", "", ""}}) {
     SCOPED_TRACE(r.name);
     for (std::size_t piece = 1; piece <= r.text.size() + 1; ++piece) {
       NdjsonSplitter s;
@@ -78,7 +105,8 @@ TEST(Ndjson, LinesHoweverTheStreamIsCut) {
         raws.append(raw);
         lines.append("(").append(line).append(")");
       };
-      for (std::size_t at = 0; at < r.text.size(); at += piece) ASSERT_TRUE(s.feed(std::string(r.text.substr(at, piece)), on));
+      for (std::size_t at = 0; at < r.text.size(); at += piece)
+        ASSERT_TRUE(s.feed(std::string(r.text.substr(at, piece)), on));
       s.finish(on);
       EXPECT_EQ(lines, r.lines);
       EXPECT_EQ(raws, r.text);

@@ -11,10 +11,19 @@ using namespace std::string_literals;
 
 TEST(Write, ReplyAndRequest) {
   std::string out = "before";
-  EXPECT_TRUE(HeadWriter(out).status(200).field("Content-Type", "text/plain").framing({BodyKind::length, 5}).finish());
+  EXPECT_TRUE(HeadWriter(out)
+                  .status(200)
+                  .field("Content-Type", "text/plain")
+                  .framing({BodyKind::length, 5})
+                  .finish());
   EXPECT_EQ(out, "beforeHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n");
   out.clear();
-  EXPECT_TRUE(HeadWriter(out).request("POST", "/v1?a=b").field("Host", "a").framing({BodyKind::chunked, 0}).field("N", 0).finish());
+  EXPECT_TRUE(HeadWriter(out)
+                  .request("POST", "/v1?a=b")
+                  .field("Host", "a")
+                  .framing({BodyKind::chunked, 0})
+                  .field("N", 0)
+                  .finish());
   EXPECT_EQ(out, "POST /v1?a=b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nN: 0\r\n\r\n");
   RequestParser p;
   EXPECT_EQ(p.feed(out), ParseState::done);
@@ -32,7 +41,8 @@ TEST(Write, NothingThatSplitsGetsThrough) {
     EXPECT_FALSE(w.field("After", "x").finish());
     EXPECT_EQ(out, "kept");
   };
-  for (const std::string& value : {"a\r\nX: y"s, "a\nb"s, "a\rb"s, "a\0b"s, "\x7f"s, "\x01"s, "12345678\n"s}) {
+  for (const std::string& value :
+       {"a\r\nX: y"s, "a\nb"s, "a\rb"s, "a\0b"s, "\x7f"s, "\x01"s, "12345678\n"s}) {
     refused([&](HeadWriter& w) { w.status(200).field("A", value); });
     refused([&](HeadWriter& w) { w.status(200).field(value, "b"); });
     refused([&](HeadWriter& w) { w.status(200, value); });
@@ -64,8 +74,10 @@ TEST(Write, Dates) {
   EXPECT_EQ(text(951782400), "Tue, 29 Feb 2000 00:00:00 GMT");
   EXPECT_EQ(text(1798761599), "Thu, 31 Dec 2026 23:59:59 GMT");
   DateCache cache;
-  EXPECT_EQ(cache.at(WallTime(std::chrono::milliseconds(784111777999))), "Sun, 06 Nov 1994 08:49:37 GMT");
-  EXPECT_EQ(cache.at(WallTime(std::chrono::milliseconds(784111778000))), "Sun, 06 Nov 1994 08:49:38 GMT");
+  EXPECT_EQ(cache.at(WallTime(std::chrono::milliseconds(784111777999))),
+            "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(cache.at(WallTime(std::chrono::milliseconds(784111778000))),
+            "Sun, 06 Nov 1994 08:49:38 GMT");
 }
 
 }  // namespace
