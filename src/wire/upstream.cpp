@@ -57,6 +57,8 @@ void UpstreamCall::sent_all() noexcept { link_->sent = true; }
 bool UpstreamCall::stale() const noexcept { return link_->reused && !link_->any_byte; }
 bool UpstreamCall::body_done() const noexcept { return link_->body_done; }
 
+bool UpstreamCall::has_buffered() const noexcept { return !link_->unread().empty(); }
+
 void UpstreamCall::cancel() noexcept {
   link_->broken = true;
   link_->stream.close();

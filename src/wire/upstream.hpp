@@ -49,6 +49,8 @@ class UpstreamCall {
   /// The next piece of the body, empty at the clean end only. A truncated body is upstream_aborted.
   net::Task<Result<std::string_view>> read_body();
   [[nodiscard]] bool body_done() const noexcept;
+  /// Bytes of the body have arrived: read_body() will not wait.
+  [[nodiscard]] bool has_buffered() const noexcept;
   /// Ends the call from outside (revocation, client gone): what waits ends with an error.
   void cancel() noexcept;
 

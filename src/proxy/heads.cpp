@@ -1,0 +1,100 @@
+#include "proxy/heads.hpp"
+
+#include "http/hop.hpp"
+#include "http/parse.hpp"
+
+namespace vestibule::proxy {
+
+using http::Known;
+
+bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
+                        const dialect::Need& need, std::string_view authority, std::string_view credential_line,
+                        RequestId request, std::size_t body_bytes) {
+  // The prefix has no escapes, so it is the same in the raw target as in the path that was matched.
+  std::string_view target = head.target.substr(point.prefix.size());
+  std::string joined;
+  if (target.empty() || target.front() == '?') {
+    joined = "/" + std::string(target);
+    target = joined;
+  }
+  if (!point.upstream_prefix.empty()) {
+    joined = point.upstream_prefix + std::string(target);
+    target = joined;
+  }
+  http::HeadWriter w(out);
+  w.request(head.method_text, target);
+  w.field("Host", authority);
+  const bool named = head.headers.has(Known::connection);
+  for (const http::HeaderField& f : head.headers) {
+    switch (f.known) {
+      case Known::host:
+      case Known::content_length:
+      case Known::transfer_encoding:
+      case Known::expect:
+      case Known::cookie:
+      case Known::accept_encoding:
+      case Known::x_request_id:
+        continue;
+      default: break;
+    }
+    if (http::hop_by_hop(f.known) || http::identity_header(f.name)) continue;
+    if (named && http::connection_names(head.headers, f.name)) continue;
+    w.field(f.name, f.value);
+  }
+  // Replies that are looked into must be legible; the rest may be what the client asked for.
+  if (need.reply == dialect::ReplyRule::opaque) {
+    if (const auto accepts = head.headers.find(Known::accept_encoding)) w.field("Accept-Encoding", *accepts);
+  } else {
+    w.field("Accept-Encoding", "identity");
+  }
+  w.field("X-Request-Id", request.text());
+  if (need.body == dialect::BodyRule::stream) {
+    w.framing(head.framing);
+    if (head.framing.kind == http::BodyKind::none && head.method != http::Method::get && head.method != http::Method::head) {
+      w.field("Content-Length", std::uint64_t{0});
+    }
+  } else if (body_bytes > 0 || need.body == dialect::BodyRule::whole) {
+    w.framing({http::BodyKind::length, body_bytes});
+  }
+  if (!w.finish()) return false;
+  if (!credential_line.empty()) out.insert(out.size() - 2, credential_line);
+  return true;
+}
+
+void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) {
+  const bool named = head.headers.has(Known::connection);
+  for (const http::HeaderField& f : head.headers) {
+    switch (f.known) {
+      case Known::content_length:
+      case Known::transfer_encoding:
+      case Known::set_cookie:
+      case Known::www_authenticate:
+      case Known::proxy_authenticate:
+      case Known::date:
+      case Known::server:
+      case Known::x_request_id:
+        continue;
+      case Known::content_encoding:
+      case Known::etag:
+        if (replaced) continue;
+        break;
+      default: break;
+    }
+    if (http::hop_by_hop(f.known)) continue;
+    // The gateway's own names, and the browser permissions that only the operator gives.
+    if (f.name.size() > 9 && (f.name[0] == 'V' || f.name[0] == 'v') && http::identity_header(f.name)) continue;
+    if (f.name.size() > 15 && (f.name[0] == 'A' || f.name[0] == 'a') && f.name[6] == '-' && f.name[14] == '-') continue;
+    if (named && http::connection_names(head.headers, f.name)) continue;
+    out.field(f.name, f.value);
+  }
+}
+
+void add_own_fields(http::HeadWriter& out, const domain::Decision& decision, RequestId request) {
+  out.field("X-Request-Id", request.text());
+  if (decision.time_left < std::chrono::hours(24 * 365)) {
+    out.field("Vestibule-Expires-In",
+              static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(decision.time_left).count()));
+  }
+}
+
+}  // namespace vestibule::proxy

@@ -1,0 +1,321 @@
+#include "proxy/proxy.hpp"
+
+#include <array>
+#include <optional>
+
+#include "base/counters.hpp"
+#include "base/log.hpp"
+#include "crypto/hash.hpp"
+#include "proxy/heads.hpp"
+#include "proxy/relay.hpp"
+
+namespace vestibule::proxy {
+namespace {
+
+domain::Source source_of(const net::Peer& peer) noexcept {
+  domain::Source s;
+  s.address = peer.address;
+  s.local = peer.local;
+  return s;
+}
+
+bool asks_for_websocket(const http::Headers& headers) noexcept {
+  const auto upgrade = headers.find(http::Known::upgrade);
+  return upgrade && (headers.has(http::Known::sec_websocket_key) || *upgrade == "websocket");
+}
+
+}  // namespace
+
+struct Proxy::Request {
+  explicit Request(wire::Exchange& e, std::shared_ptr<Targets> t) : exchange(e), targets(std::move(t)) {}
+  wire::Exchange& exchange;
+  std::shared_ptr<Targets> targets;
+  const access::AccessPoint* point = nullptr;
+  Target* target = nullptr;
+  const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
+  dialect::Need need;
+  gate::Caller caller;
+  bool known = false;  // somebody is signed in: refusals are recorded one by one
+  domain::Act act;
+  std::string_view body;
+  std::string scratch;
+};
+
+// Parsed hosts are remembered, unknown ones too few to matter: the list is bounded.
+const std::string* Proxy::host(std::string_view raw) {
+  for (const auto& [sent, canonical] : hosts_) {
+    if (sent == raw) return &canonical;
+  }
+  const Result<http::Host> parsed = http::parse_host(raw);
+  if (!parsed || !targets_->catalogue->known_host(parsed->name)) return nullptr;
+  if (hosts_.size() >= 32) hosts_.clear();
+  return &hosts_.emplace_back(std::string(raw), parsed->name).second;
+}
+
+net::Task<> Proxy::serve(wire::Exchange& exchange) {
+  const http::RequestHead& head = exchange.head();
+  Request r(exchange, targets_);
+  r.caller.request = gate_.new_request();
+  r.caller.source = source_of(exchange.peer());
+  r.caller.client = head.headers.find(http::Known::user_agent).value_or(std::string_view{});
+
+  // Which door?
+  const std::string* canonical = host(head.host);
+  if (canonical == nullptr) {
+    co_await refuse(r, Reason::host_unknown);
+    co_return;
+  }
+  std::array<char, 4096> decoded;
+  const std::string_view path = http::decode_path(head.parts, decoded);
+  const auto route = r.targets->catalogue->route(*canonical, path);
+  if (route) {
+    r.point = route->point;
+    r.target = &r.targets->points[route->index];
+    r.dialect = &dialect::get(r.point->kind);
+    r.act.access_point = r.point->name;
+    r.act.sensitivity = r.point->sensitivity;
+  }
+
+  // Who asks? Before anything is said about what exists.
+  Result<session::Identified> who = gate_.identify(head, session::Audience::access);
+  if (!who) {
+    co_await refuse(r, who.error().code);
+    co_return;
+  }
+  r.caller.who = std::move(*who);
+  r.known = true;
+  if (!route) {
+    co_await refuse(r, Reason::route_unknown);
+    co_return;
+  }
+
+  // What for? The path first: its least requirement is asked for before the body is read.
+  if (asks_for_websocket(head.headers)) {
+    co_await refuse(r, Reason::upgrade_refused);
+    co_return;
+  }
+  Result<dialect::Need> need = r.dialect->need(head.method, route->path, head.parts.query, r.point->rules);
+  if (!need) {
+    co_await refuse(r, need.error().code);
+    co_return;
+  }
+  r.need = *need;
+  r.act.operation = r.need.operation;
+  const domain::Decision early = gate_.consider(r.caller, r.act);
+  // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
+  if (early.outcome != domain::Outcome::allow && early.reason != Reason::policy_no_rule) {
+    gate_.refuse(r.caller, r.act, early.reason);
+    r.known = false;  // recorded already
+    domain::Refusal refusal;
+    refusal.reason = early.reason;
+    refusal.need = early.need;
+    co_await refuse(r, std::move(refusal));
+    co_return;
+  }
+
+  // The body of what is classified is read whole, and exactly these bytes go on.
+  Result<void> fit = r.dialect->check_head(r.need, head.headers);
+  if (!fit) {
+    co_await refuse(r, fit.error().code, fit.error().detail);
+    co_return;
+  }
+  if (r.need.body == dialect::BodyRule::none && head.framing.kind != http::BodyKind::none) {
+    co_await refuse(r, Reason::body_shape, "this operation takes no body");
+    co_return;
+  }
+  if (r.need.body == dialect::BodyRule::whole) {
+    Result<std::string_view> body = co_await exchange.read_whole(r.point->max_body);
+    if (!body) {
+      if (body.error().code == Reason::client_gone) {
+        exchange.abort();
+        co_return;
+      }
+      co_await refuse(r, body.error().code);
+      co_return;
+    }
+    r.body = *body;
+    r.act.body_bytes = r.body.size();
+    if (!r.body.empty()) r.act.body_digest = crypto::sha256(as_bytes(r.body));
+  }
+  Result<dialect::Facts> facts = r.dialect->classify(r.need, route->path, r.body, r.point->rules, r.scratch);
+  if (!facts) {
+    co_await refuse(r, facts.error().code, facts.error().detail);
+    co_return;
+  }
+  r.act.model = facts->model;
+  r.act.stream = facts->stream;
+  r.act.tools = facts->tools;
+
+  // May they?
+  gate::Verdict verdict = co_await gate_.admit(r.caller, r.act);
+  if (auto* refusal = std::get_if<domain::Refusal>(&verdict)) {
+    r.known = false;  // admit() has recorded it
+    co_await refuse(r, std::move(*refusal));
+    co_return;
+  }
+  co_await forward(r, std::move(std::get<gate::Admission>(verdict)));
+}
+
+void Proxy::refused(const net::Peer& peer, Reason reason) noexcept {
+  gate_.refuse_unknown(source_of(peer), reason, {});
+}
+
+net::Task<> Proxy::refuse(Request& r, Reason reason, std::string_view hint) {
+  domain::Refusal refusal;
+  refusal.reason = reason;
+  refusal.hint = std::string(hint);
+  if (info(reason).status == 503) refusal.retry_after_s = 1;
+  co_await refuse(r, std::move(refusal));
+}
+
+net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
+  refusal.request = r.caller.request;
+  refusal.access_point = r.act.access_point;
+  if (r.known) {
+    gate_.refuse(r.caller, r.act, refusal.reason);
+  } else if (r.caller.who.subject.user.is_nil()) {
+    gate_.refuse_unknown(r.caller.source, refusal.reason, r.act.access_point);
+  }
+  const dialect::Rendered out = r.dialect->render(refusal);
+  http::HeadWriter head = r.exchange.start();
+  head.status(out.status);
+  head.field("Content-Type", out.content_type);
+  head.field("Cache-Control", "no-store");
+  head.field("X-Request-Id", refusal.request.text());
+  head.field("Vestibule-Reason", info(refusal.reason).code);
+  if (const std::string challenge = domain::www_authenticate(refusal); !challenge.empty()) {
+    head.field("WWW-Authenticate", challenge);
+  }
+  if (refusal.retry_after_s > 0) head.field("Retry-After", static_cast<std::uint64_t>(refusal.retry_after_s));
+  // Whether the client hears it or not, there is nothing more to do.
+  const Result<void> sent = co_await r.exchange.reply(head, out.body);
+  static_cast<void>(sent);
+}
+
+net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
+  wire::Exchange& ex = r.exchange;
+  const http::RequestHead& head = ex.head();
+  gate::Completion& done = admission.completion();
+
+  std::string out;
+  Relay relay(ex);
+  admission.watch(relay, std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream));
+
+  std::optional<wire::UpstreamCall> call;
+  const http::ResponseHead* reply = nullptr;
+  Error failure = fail(Reason::upstream_unreachable);
+  // One upstream after the other while nothing has been sent; a pooled connection that turned out
+  // closed is tried anew once, and only if asking twice can do no harm.
+  const bool idempotent = head.method == http::Method::get || head.method == http::Method::head;
+  bool fresh = false;
+  for (std::size_t attempt = 0; attempt < r.target->upstreams.size() + 1 && reply == nullptr; ++attempt) {
+    const std::size_t which = r.target->next++ % r.target->upstreams.size();
+    relay.drop();
+    call.reset();
+    Result<wire::UpstreamCall> connected = co_await r.target->upstreams[which]->call(fresh);
+    if (relay.cut_reason() != Reason::ok) break;
+    if (!connected) {
+      failure = std::move(connected).error();
+      continue;
+    }
+    call.emplace(std::move(*connected));
+    relay.use(*call);
+    out.clear();
+    if (!write_request_head(out, head, *r.point, r.need, r.target->authorities[which],
+                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size())) {
+      failure = fail(Reason::internal, "the request head could not be written");
+      break;
+    }
+    const Reason standing = gate_.standing(admission);
+    if (standing != Reason::ok) {
+      failure = fail(standing);
+      break;
+    }
+    net::ErrorCode ec = co_await call->send(out, r.body);
+    if (r.need.body == dialect::BodyRule::stream && !ec) {
+      const Result<void> uploaded = co_await relay.upload();
+      if (!uploaded && uploaded.error().code != Reason::upstream_unreachable) {
+        failure = uploaded.error();  // the client's fault: nothing is read back
+        break;
+      }
+      if (!uploaded) ec = boost::asio::error::broken_pipe;
+    }
+    if (!ec) call->sent_all();
+    // Even after a failed write: the upstream may have answered before the upload's end.
+    Result<const http::ResponseHead*> answered = co_await call->read_head(head.method);
+    if (answered) {
+      reply = *answered;
+      break;
+    }
+    failure = std::move(answered).error();
+    if (!(call->stale() && idempotent && !fresh)) break;
+    fresh = true;
+  }
+  wipe(out);  // it held the upstream's credential
+
+  if (reply == nullptr) {
+    if (relay.cut_reason() != Reason::ok) failure = fail(relay.cut_reason());
+    done.reason = failure.code;
+    done.status = static_cast<std::uint16_t>(info(failure.code).status);
+    log::info("not relayed", {{"access_point", r.point->name}, {"reason", info(failure.code).code},
+                              {"detail", failure.detail}, {"request", r.caller.request.text()}});
+    admission.unwatch();
+    if (failure.code == Reason::client_gone) {
+      ex.abort();
+      co_return;
+    }
+    r.known = false;  // the completion tells
+    co_await refuse(r, failure.code);
+    co_return;
+  }
+
+  done.first_byte = std::chrono::steady_clock::now();
+  done.status = static_cast<std::uint16_t>(reply->status);
+  Result<void> relayed;
+  if (r.need.reply == dialect::ReplyRule::models && reply->status == 200) {
+    auto allowed = [&](std::string_view model) {
+      domain::Act probe = r.act;
+      probe.model = model;
+      for (const std::string_view operation : {"chat", "complete", "embed"}) {
+        probe.operation = operation;
+        if (gate_.consider(r.caller, probe).outcome != domain::Outcome::deny) return true;
+      }
+      return false;
+    };
+    relayed = co_await relay.models(*r.dialect, *reply, r.point->rules, allowed, admission.decision(), r.caller.request);
+  } else {
+    relayed = co_await relay.stream(*reply, admission.decision(), r.caller.request,
+                                    r.need.reply == dialect::ReplyRule::usage);
+  }
+  admission.unwatch();
+  done.reply_bytes = ex.reply_bytes();
+  done.input_tokens = relay.usage().input_tokens;
+  done.output_tokens = relay.usage().output_tokens;
+  if (relay.cut_reason() != Reason::ok) {
+    done.reason = relay.cut_reason();
+  } else {
+    done.reason = relayed ? Reason::ok : relayed.error().code;
+  }
+  if (relayed && relay.cut_reason() == Reason::ok) co_return;
+
+  if (!ex.begun()) {
+    r.known = false;
+    co_await refuse(r, done.reason);
+    co_return;
+  }
+  // The reply has begun: say why in the stream's own shape if the client is there, then break off,
+  // so that nobody takes the end for a clean one.
+  if (done.reason != Reason::client_gone) {
+    domain::Refusal refusal;
+    refusal.reason = done.reason;
+    refusal.request = r.caller.request;
+    const std::string last = r.dialect->render_cut(refusal);
+    if (relay.event_stream() && !last.empty()) {
+      const Result<void> sent = co_await ex.write(last);
+      static_cast<void>(sent);
+    }
+  }
+  ex.abort();
+}
+
+}  // namespace vestibule::proxy

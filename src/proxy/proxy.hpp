@@ -1,0 +1,60 @@
+#pragma once
+// Serves the access points: route, identify, classify, admit, relay. A request walks through
+// serve() from top to bottom.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/catalogue.hpp"
+#include "gate/gate.hpp"
+#include "wire/exchange.hpp"
+#include "wire/upstream.hpp"
+
+namespace vestibule::proxy {
+
+/// One access point as one core sees it.
+struct Target {
+  std::vector<std::unique_ptr<wire::Upstream>> upstreams;  ///< of this core, in order of preference
+  std::vector<std::string> authorities;                    ///< their Host values
+  Secret credential_line;  ///< "Authorization: Bearer ...\r\n"; empty: the upstream asks for none
+  std::size_t next = 0;    ///< round robin
+};
+
+/// The catalogue with this core's connections; replaced as a whole on reload, old ones live until
+/// their last exchange ends.
+struct Targets {
+  std::shared_ptr<const access::Catalogue> catalogue;
+  std::vector<Target> points;  ///< by index of catalogue->points()
+};
+
+/// One a core; used on it only.
+class Proxy final : public wire::Handler {
+ public:
+  Proxy(net::Core& core, gate::Gate& gate) : core_(core), gate_(gate) {}
+  void set_targets(std::shared_ptr<Targets> targets) noexcept {
+    targets_ = std::move(targets);
+    hosts_.clear();
+  }
+  [[nodiscard]] const std::shared_ptr<Targets>& targets() const noexcept { return targets_; }
+
+  net::Task<> serve(wire::Exchange& exchange) override;
+  void refused(const net::Peer& peer, Reason reason) noexcept override;
+
+ private:
+  struct Request;  // everything about the request under way
+  class Relay;
+
+  [[nodiscard]] const std::string* host(std::string_view raw);
+  net::Task<> refuse(Request& request, domain::Refusal refusal);
+  net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
+  net::Task<> forward(Request& request, gate::Admission admission);
+
+  net::Core& core_;
+  gate::Gate& gate_;
+  std::shared_ptr<Targets> targets_;
+  // Host values seen, as sent and canonical: parsing one allocates, and there are few.
+  std::vector<std::pair<std::string, std::string>> hosts_;
+};
+
+}  // namespace vestibule::proxy

@@ -1,0 +1,127 @@
+#include "proxy/relay.hpp"
+
+#include "proxy/heads.hpp"
+
+namespace vestibule::proxy {
+
+void Proxy::Relay::cut(Reason reason) noexcept {
+  cut_ = reason;
+  if (call_ != nullptr) call_->cancel();
+  if (writing_ || reason == Reason::client_gone) exchange_.abort();
+}
+
+net::Task<Result<void>> Proxy::Relay::upload() {
+  const bool chunked = exchange_.head().framing.kind == http::BodyKind::chunked;
+  while (!exchange_.body_done()) {
+    const Result<std::string_view> piece = co_await exchange_.read_some();
+    if (!piece) co_return fail(piece.error().code, piece.error().detail);
+    if (piece->empty()) break;
+    net::ErrorCode ec;
+    if (chunked) {
+      std::array<char, http::kChunkHeadMax> size{};
+      const std::size_t n = http::write_chunk_head(piece->size(), size);
+      ec = co_await call_->send({size.data(), n}, *piece, http::kChunkEnd);
+    } else {
+      ec = co_await call_->send(*piece);
+    }
+    if (ec) co_return fail(Reason::upstream_unreachable, ec.message());
+  }
+  if (chunked) {
+    const net::ErrorCode ec = co_await call_->send(http::kLastChunk);
+    if (ec) co_return fail(Reason::upstream_unreachable, ec.message());
+  }
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, const domain::Decision& decision,
+                                             RequestId request, bool observe) {
+  observed_ = observe;
+  const std::string_view type = reply.headers.find(http::Known::content_type).value_or(std::string_view{});
+  event_stream_ = type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
+  http::HeadWriter head = exchange_.start();
+  head.status(reply.status, reply.reason);
+  copy_reply_fields(head, reply, /*replaced=*/false);
+  add_own_fields(head, decision, request);
+  http::Framing framing = reply.framing;
+  if (framing.kind == http::BodyKind::until_close) framing.kind = http::BodyKind::chunked;
+  if (framing.kind == http::BodyKind::none && exchange_.head().method == http::Method::head) {
+    // what a GET would have announced, if the upstream said so
+    if (const auto length = reply.headers.find(http::Known::content_length)) head.field("Content-Length", *length);
+  } else if (framing.kind == http::BodyKind::none && reply.status != 204 && reply.status != 304) {
+    framing = {http::BodyKind::length, 0};
+  }
+
+  // Head and first bytes in one write if they have arrived together; else the head goes at once.
+  std::string_view first;
+  if (call_->has_buffered() && framing.kind != http::BodyKind::none) {
+    const Result<std::string_view> piece = co_await call_->read_body();
+    if (!piece) co_return fail(piece.error().code, piece.error().detail);
+    first = *piece;
+    if (observe) observer_.feed(first);
+  }
+  writing_ = true;
+  Result<void> sent = co_await exchange_.begin(head, framing, first);
+  writing_ = false;
+  if (!sent) co_return std::move(sent).error();
+
+  while (!exchange_.complete()) {
+    const Result<std::string_view> piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!piece) co_return fail(piece.error().code, piece.error().detail);
+    if (piece->empty()) break;
+    if (observe) observer_.feed(*piece);
+    writing_ = true;
+    sent = co_await exchange_.write(*piece);
+    writing_ = false;
+    if (!sent) co_return std::move(sent).error();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+  }
+  // With a known length the client's side is complete with the last byte; a chunked upstream must
+  // still show its end, or its connection is out of step.
+  if (!call_->body_done()) {
+    const Result<std::string_view> rest = co_await call_->read_body();
+    if (!rest || !rest->empty()) co_return fail(Reason::upstream_malformed, "more bytes than announced");
+  }
+  sent = co_await exchange_.end();
+  if (!sent) co_return std::move(sent).error();
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, const http::ResponseHead& reply,
+                                             const dialect::Rules& rules, std::function<bool(std::string_view)> allowed,
+                                             const domain::Decision& decision, RequestId request) {
+  static constexpr std::size_t kMax = std::size_t{4} << 20U;
+  std::string body;
+  if (reply.framing.kind == http::BodyKind::length) {
+    if (reply.framing.length > kMax) co_return fail(Reason::upstream_malformed, "the list of models is too long");
+    body.reserve(reply.framing.length);
+  }
+  for (;;) {
+    const Result<std::string_view> piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!piece) co_return fail(piece.error().code, piece.error().detail);
+    if (piece->empty()) break;
+    if (body.size() + piece->size() > kMax) co_return fail(Reason::upstream_malformed, "the list of models is too long");
+    body.append(*piece);
+  }
+  auto usable = [&](std::string_view model) {
+    if (!rules.models.empty()) {
+      bool listed = false;
+      for (const std::string& pattern : rules.models) listed = listed || dialect::glob_match(pattern, model);
+      if (!listed) return false;
+    }
+    return allowed(model);
+  };
+  const Result<std::string> filtered = dialect.filter_models(body, usable);
+  if (!filtered) co_return fail(filtered.error().code, filtered.error().detail);
+  http::HeadWriter head = exchange_.start();
+  head.status(reply.status);
+  copy_reply_fields(head, reply, /*replaced=*/true);
+  add_own_fields(head, decision, request);
+  writing_ = true;
+  Result<void> sent = co_await exchange_.reply(head, *filtered);
+  writing_ = false;
+  co_return sent;
+}
+
+}  // namespace vestibule::proxy

@@ -1,0 +1,51 @@
+#pragma once
+// Moves one admitted act's bytes, and can be cut.
+
+#include <functional>
+
+#include "dialect/dialect.hpp"
+#include "gate/gate.hpp"
+#include "proxy/proxy.hpp"
+#include "wire/exchange.hpp"
+#include "wire/upstream.hpp"
+
+namespace vestibule::proxy {
+
+class Proxy::Relay final : public gate::Live {
+ public:
+  explicit Relay(wire::Exchange& exchange) : exchange_(exchange) {}
+
+  void use(wire::UpstreamCall& call) noexcept { call_ = &call; }
+  void drop() noexcept { call_ = nullptr; }
+
+  /// The request's body, piece by piece. upstream_unreachable: the upstream stopped taking it.
+  net::Task<Result<void>> upload();
+  /// The reply, piece by piece as it comes.
+  net::Task<Result<void>> stream(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
+                                 bool observe);
+  /// A list of models, whole, with those only that are allowed.
+  net::Task<Result<void>> models(const dialect::Dialect& dialect, const http::ResponseHead& reply,
+                                 const dialect::Rules& rules, std::function<bool(std::string_view)> allowed,
+                                 const domain::Decision& decision, RequestId request);
+
+  [[nodiscard]] Reason cut_reason() const noexcept { return cut_; }
+  [[nodiscard]] bool event_stream() const noexcept { return event_stream_; }
+  [[nodiscard]] dialect::UsageObserver::Counts usage() const noexcept {
+    return observed_ ? observer_.counts() : dialect::UsageObserver::Counts{};
+  }
+
+  // gate::Live
+  void cut(Reason reason) noexcept override;
+  bool caller_present() noexcept override { return !exchange_.gone(); }
+
+ private:
+  wire::Exchange& exchange_;
+  wire::UpstreamCall* call_ = nullptr;
+  dialect::UsageObserver observer_;
+  Reason cut_ = Reason::ok;
+  bool writing_ = false;  // the client does not take what it is sent
+  bool observed_ = false;
+  bool event_stream_ = false;
+};
+
+}  // namespace vestibule::proxy
