@@ -18,6 +18,7 @@ namespace vestibule::access {
 struct Spawn {
   std::vector<std::string> command;      ///< argv; "{socket}" stands for the socket's path
   std::vector<std::string> environment;  ///< names of variables that the child may see
+  std::vector<std::string> readable;     ///< files and folders it may read besides the system's
   std::chrono::seconds ready{60};        ///< how long it may take until it answers
 };
 

@@ -1,0 +1,240 @@
+#include "app/config.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "http/host.hpp"
+
+namespace vestibule::app {
+namespace {
+
+using schema::Option;
+using schema::Type;
+
+schema::Schema declare() {
+  schema::Schema s;
+  s.table("server", "Where the gateway listens and how it runs.");
+  s.option({.name = "server.listen", .type = Type::list, .help = "Addresses on which access points are served: `IP:PORT` or `unix:/PATH`. Anything but loopback needs `tls.certificate`.", .fallback = "127.0.0.1:8420", .example = "127.0.0.1:8420, [::1]:8420", .min = "1", .max = "16"});
+  s.option({.name = "server.hosts", .type = Type::list, .help = "Names under which clients reach the gateway. A request with another Host is refused with 421 (DNS rebinding).", .fallback = "localhost, 127.0.0.1, [::1]", .example = "models.example.org", .min = "1", .max = "64", .reloadable = true});
+  s.option({.name = "server.status_listen", .type = Type::string, .help = "Loopback address for `/metrics` (Prometheus) and `/health`. Empty: none.", .fallback = "127.0.0.1:8421", .example = "127.0.0.1:8421"});
+  s.option({.name = "server.data_dir", .type = Type::path, .help = "Database, control socket, set-up token. Made with mode 0700.", .fallback = "data", .example = "/var/lib/vestibule"});
+  s.option({.name = "server.control_socket", .type = Type::path, .help = "Unix socket of the CLI. In the data directory if not given.", .example = "/run/vestibule/control.sock"});
+  s.option({.name = "server.cores", .type = Type::integer, .help = "Threads that serve requests; 0 takes one for each core of the machine.", .fallback = "0", .example = "2", .min = "0", .max = "62"});
+  s.option({.name = "server.max_connections", .type = Type::integer, .help = "Client connections a core; beyond, new ones get 503 and `Retry-After`.", .fallback = "20000", .example = "20000", .min = "1", .max = "1000000"});
+  s.option({.name = "server.shutdown", .type = Type::duration, .help = "How long answers under way may finish after SIGTERM.", .fallback = "30s", .example = "30s", .min = "0s", .max = "1h"});
+  s.option({.name = "server.log_level", .type = Type::choice, .help = "Least level of the log on standard error.", .fallback = "info", .example = "info", .choices = {"debug", "info", "warn", "error"}});
+  s.option({.name = "server.log_format", .type = Type::choice, .help = "Form of the log's lines.", .fallback = "text", .example = "json", .choices = {"text", "json"}});
+  s.option({.name = "server.child_user", .type = Type::string, .help = "User whom spawned model servers run as when the gateway itself runs as root.", .fallback = "nobody", .example = "nobody"});
+
+  s.table("tls", "TLS of the listeners. Certificates are read again on SIGHUP.");
+  s.option({.name = "tls.certificate", .type = Type::path, .help = "PEM file with the certificate chain.", .example = "/etc/vestibule/tls.crt", .reloadable = true});
+  s.option({.name = "tls.key", .type = Type::path, .help = "PEM file with the private key, mode 0600.", .example = "/etc/vestibule/tls.key", .reloadable = true});
+
+  s.table("keys", "The master key that seals every secret at rest.");
+  s.option({.name = "keys.master_key", .type = Type::path, .help = "File with the master keys, mode 0600; made at the first start if neither it nor VESTIBULE_MASTER_KEY nor a systemd credential `vestibule-master-key` exists. Keep a copy elsewhere.", .fallback = "master.key", .example = "/etc/vestibule/master.key"});
+
+  s.table("audit", "The audit log.");
+  s.option({.name = "audit.checkpoint_file", .type = Type::path, .help = "File to which signed checkpoints are appended: ship it off the box, so that deleting the end of the log is seen.", .example = "/var/log/vestibule/checkpoints"});
+  s.option({.name = "audit.origin", .type = Type::string, .help = "Name of this log in its checkpoints (C2SP origin).", .fallback = "vestibule.local/audit", .example = "gw1.example.org/audit", .min = "1", .max = "128"});
+  s.option({.name = "audit.checkpoint_every", .type = Type::duration, .help = "At most this long between two checkpoints while records come in.", .fallback = "60s", .example = "60s", .min = "1s", .max = "1d"});
+  s.option({.name = "audit.checkpoint_records", .type = Type::integer, .help = "At most this many records between two checkpoints.", .fallback = "10000", .example = "10000", .min = "1", .max = "10000000"});
+  s.option({.name = "audit.await_admission", .type = Type::boolean, .help = "Wait until the admission record is on disk before anything goes upstream. Only turned off to measure what it costs; health and doctor then say so.", .fallback = "true", .example = "true"});
+
+  s.table("policy", "Who may do what: see docs/policy.md.");
+  s.option({.name = "policy.file", .type = Type::path, .help = "The policy file.", .fallback = "policy.toml", .example = "/etc/vestibule/policy.toml", .reloadable = true});
+  s.option({.name = "policy.trust", .type = Type::choice, .help = "`approval`: what loosens waits for `vestibule policy approve DIGEST` with a factor. `file`: whoever can write the file is trusted; audit and health say so.", .fallback = "approval", .example = "approval", .choices = {"approval", "file"}});
+  s.option({.name = "policy.administration", .type = Type::choice, .help = "Sensitivity of the gateway's own administration.", .fallback = "moderate", .example = "high", .choices = {"low", "moderate", "high", "critical"}});
+
+  s.table("session", "Limits of sessions (NIST SP 800-63B).");
+  s.option({.name = "session.idle", .type = Type::duration, .help = "A session that is not used for this long ends.", .fallback = "1h", .example = "1h", .min = "1m", .max = "24h"});
+  s.option({.name = "session.overall", .type = Type::duration, .help = "A session ends after this long, whatever happens.", .fallback = "24h", .example = "12h", .min = "5m", .max = "24h"});
+
+  s.table("factors", "Second factors and passwords.");
+  s.option({.name = "factors.totp_algorithm", .type = Type::choice, .help = "Hash of newly enrolled TOTP secrets. Many authenticator apps know SHA1 only.", .fallback = "SHA1", .example = "SHA1", .choices = {"SHA1", "SHA256", "SHA512"}});
+  s.option({.name = "factors.totp_digits", .type = Type::integer, .help = "Digits of newly enrolled TOTP codes: 6 or 8.", .fallback = "6", .example = "6", .min = "6", .max = "8"});
+  s.option({.name = "factors.lock_after", .type = Type::integer, .help = "PCI profile: lock a factor for 30 minutes after so many consecutive wrong codes; 0 keeps to growing waits.", .fallback = "0", .example = "10", .min = "0", .max = "100"});
+  s.option({.name = "factors.common_passwords", .type = Type::path, .help = "List of common passwords that are refused, one a line (Debian package john-data).", .fallback = "/usr/share/john/password.lst", .example = "/usr/share/john/password.lst"});
+  s.option({.name = "factors.password_memory", .type = Type::size, .help = "Memory that all password hashing at one time may take.", .fallback = "256MiB", .example = "256MiB", .min = "64MiB", .max = "16GiB"});
+
+  s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
+  s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
+  s.option({.name = "access_point.*.prefix", .type = Type::string, .help = "Path under which it is served, taken off before the request goes on; empty: the root.", .fallback = "", .example = "/lab", .max = "128", .reloadable = true});
+  s.option({.name = "access_point.*.host", .type = Type::string, .help = "Host name that selects it; empty: any of `server.hosts`.", .fallback = "", .example = "lab.example.org", .reloadable = true});
+  s.option({.name = "access_point.*.upstreams", .type = Type::list, .help = "The model server: `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`. Several are used in turn.", .example = "http://127.0.0.1:11434", .max = "16", .reloadable = true});
+  s.option({.name = "access_point.*.upstream_prefix", .type = Type::string, .help = "Put before the path on the way up.", .fallback = "", .example = "/api", .max = "128", .reloadable = true});
+  s.option({.name = "access_point.*.sensitivity", .type = Type::choice, .help = "Row of the policy's sensitivity table that applies.", .fallback = "moderate", .example = "high", .choices = {"low", "moderate", "high", "critical"}, .reloadable = true});
+  s.option({.name = "access_point.*.owner", .type = Type::string, .help = "Who answers for it.", .fallback = "", .example = "ml-team", .max = "96", .reloadable = true});
+  s.option({.name = "access_point.*.description", .type = Type::string, .help = "What it is.", .fallback = "", .example = "Demonstration model", .max = "256", .reloadable = true});
+  s.option({.name = "access_point.*.models", .type = Type::list, .help = "Patterns of the models that may be named (`*`, `?`). Empty: any that the server has.", .fallback = "", .example = "llama3*, qwen*", .max = "100", .reloadable = true});
+  s.option({.name = "access_point.*.operations", .type = Type::list, .help = "Sensitive or administrative operations that are open for those whom the policy allows them, by name.", .fallback = "", .example = "model.pull", .max = "100", .reloadable = true});
+  s.option({.name = "access_point.*.remote_urls", .type = Type::boolean, .help = "Content may name remote URLs, which makes the model server fetch them.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.server_objects", .type = Type::boolean, .help = "Requests may refer to objects that the server keeps (stored responses, files, slots). Whose they are, nobody checks.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
+  s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
+  s.option({.name = "access_point.*.private_upstream", .type = Type::boolean, .help = "Your word that nobody but the gateway reaches the upstream. Otherwise it is reported as bypassable.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.spawn", .type = Type::list, .help = "Command of a model server that the gateway starts, confines, watches and restarts. `{socket}` stands for its Unix socket.", .example = "/usr/bin/llama-server, --model, /srv/model.gguf, --host, {socket}", .max = "100"});
+  s.option({.name = "access_point.*.spawn_environment", .type = Type::list, .help = "Variables of the gateway's environment that the spawned program may see.", .fallback = "", .example = "LD_LIBRARY_PATH", .max = "32"});
+  s.option({.name = "access_point.*.spawn_readable", .type = Type::list, .help = "Files and folders that the spawned program may read besides the system's.", .fallback = "", .example = "/srv/models", .max = "32"});
+  s.option({.name = "access_point.*.spawn_ready", .type = Type::duration, .help = "How long it may take to be ready.", .fallback = "60s", .example = "5m", .min = "1s", .max = "1h"});
+  s.option({.name = "access_point.*.credential_header", .type = Type::string, .help = "Where the upstream's own credential goes (set it with `vestibule access credential NAME`).", .fallback = "Authorization", .example = "x-api-key", .min = "1", .max = "64", .reloadable = true});
+  s.option({.name = "access_point.*.credential_scheme", .type = Type::string, .help = "Written before the credential.", .fallback = "Bearer ", .example = "", .max = "32", .reloadable = true});
+  return s;
+}
+
+class Reader {
+ public:
+  Reader(const schema::Document& d, const std::filesystem::path& file) : d_(d), base_(file.parent_path()) { config.file = file; }
+
+  Config config;
+  std::vector<schema::Problem> problems;
+
+  void read() {
+    for (const std::string& text : d_.get_list("server.listen")) {
+      if (auto a = address("server.listen", text)) config.listen.push_back(*a);
+    }
+    for (const std::string& text : d_.get_list("server.hosts")) {
+      const Result<http::Host> host = http::parse_host(text);
+      if (!host || host->port != 0) {
+        problem("server.hosts", "\"" + text + "\" is not a host name (give it without a port)");
+      } else {
+        config.hosts.push_back(host->name);
+      }
+    }
+    if (const std::string& status = d_.get_string("server.status_listen"); !status.empty()) {
+      config.status_listen = address("server.status_listen", status);
+      if (config.status_listen && !config.status_listen->is_loopback()) {
+        problem("server.status_listen", "the status listener has no sign-in: loopback addresses only");
+      }
+    }
+    config.data_dir = path("server.data_dir");
+    config.control_socket = d_.has("server.control_socket") ? path("server.control_socket") : config.data_dir / "control.sock";
+    if (config.control_socket.native().size() > 107) problem("server.control_socket", "the path is too long for a Unix socket (107 bytes at most): " + config.control_socket.string());
+    config.cores = static_cast<unsigned>(d_.get_integer("server.cores"));
+    config.max_connections = d_.get_integer("server.max_connections");
+    config.shutdown = d_.get_duration("server.shutdown");
+    const std::string& level = d_.get_string("server.log_level");
+    config.log.level = level == "debug" ? log::Level::debug : level == "warn" ? log::Level::warn : level == "error" ? log::Level::error : log::Level::info;
+    config.log.format = d_.get_string("server.log_format") == "json" ? log::Format::json : log::Format::text;
+    config.child_user = d_.get_string("server.child_user");
+    if (d_.has("tls.certificate")) config.tls_certificate = path("tls.certificate");
+    if (d_.has("tls.key")) config.tls_key = path("tls.key");
+    if (config.tls_certificate.empty() != config.tls_key.empty()) problem("tls.certificate", "tls.certificate and tls.key go together");
+    for (const net::Address& a : config.listen) {
+      if (config.tls_certificate.empty() && !a.is_loopback()) {
+        problem("server.listen", a.text() + " is not loopback: passwords and codes must not travel in the clear. Set tls.certificate and tls.key");
+      }
+    }
+    config.master_key = path("keys.master_key");
+    if (d_.has("audit.checkpoint_file")) config.checkpoint_file = path("audit.checkpoint_file");
+    config.audit_origin = d_.get_string("audit.origin");
+    config.checkpoint_every = d_.get_duration("audit.checkpoint_every");
+    config.checkpoint_records = d_.get_integer("audit.checkpoint_records");
+    config.await_admission = d_.get_boolean("audit.await_admission");
+    config.policy_file = path("policy.file");
+    config.policy_trust_file = d_.get_string("policy.trust") == "file";
+    config.administration = *domain::sensitivity_from(d_.get_string("policy.administration"));
+    config.session_idle = d_.get_duration("session.idle");
+    config.session_overall = d_.get_duration("session.overall");
+    config.totp_algorithm = d_.get_string("factors.totp_algorithm");
+    config.totp_digits = d_.get_integer("factors.totp_digits");
+    if (config.totp_digits == 7) problem("factors.totp_digits", "6 or 8");
+    config.lock_after = d_.get_integer("factors.lock_after");
+    config.common_passwords = path("factors.common_passwords");
+    config.password_memory = d_.get_size("factors.password_memory");
+    for (const schema::Section& s : d_.sections("access_point")) point(s);
+    if (config.points.empty() && problems.empty()) {
+      problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
+    }
+  }
+
+ private:
+  void problem(std::string_view key, std::string message) { problems.push_back(d_.problem(key, std::move(message))); }
+
+  std::filesystem::path path(std::string_view key) {
+    const std::filesystem::path p = d_.get_string(key);
+    return (p.is_absolute() ? p : base_ / p).lexically_normal();
+  }
+
+  std::optional<net::Address> address(std::string_view key, const std::string& text) {
+    Result<net::Address> a = net::Address::parse(text);
+    if (a) return *a;
+    problem(key, a.error().detail);
+    return std::nullopt;
+  }
+
+  void point(const schema::Section& s) {
+    access::AccessPoint p;
+    p.name = s.name();
+    if (p.name.size() > 32 || p.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+      problems.push_back(s.problem("", "the name of an access point has at most 32 lower-case letters, digits and '-'"));
+    }
+    if (p.name == "vestibule") problems.push_back(s.problem("", "\"vestibule\" is the gateway's own administration"));
+    p.kind = *dialect::kind_from(s.get_string("kind").empty() ? "http" : s.get_string("kind"));
+    p.prefix = s.get_string("prefix");
+    p.host = s.get_string("host");
+    if (s.has("upstreams")) p.upstreams = s.get_list("upstreams");
+    p.upstream_prefix = s.get_string("upstream_prefix");
+    p.sensitivity = *domain::sensitivity_from(s.get_string("sensitivity"));
+    p.owner = s.get_string("owner");
+    p.description = s.get_string("description");
+    p.rules.models = s.get_list("models");
+    p.rules.operations = s.get_list("operations");
+    p.rules.remote_urls = s.get_boolean("remote_urls");
+    p.rules.server_objects = s.get_boolean("server_objects");
+    p.rules.server_tools = s.get_boolean("server_tools");
+    p.max_body = s.get_size("max_body");
+    p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
+    p.private_upstream = s.get_boolean("private_upstream");
+    p.credential_header = s.get_string("credential_header");
+    p.credential_scheme = s.get_string("credential_scheme");
+    if (s.has("spawn") && !s.get_list("spawn").empty()) {
+      access::Spawn spawn;
+      spawn.command = s.get_list("spawn");
+      spawn.environment = s.get_list("spawn_environment");
+      spawn.readable = s.get_list("spawn_readable");
+      spawn.ready = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("spawn_ready"));
+      if (!p.upstreams.empty()) problems.push_back(s.problem("spawn", "give spawn or upstreams, not both"));
+      const auto socket = std::find_if(spawn.command.begin(), spawn.command.end(), [](const std::string& a) { return a.find("{socket}") != std::string::npos; });
+      if (socket == spawn.command.end()) problems.push_back(s.problem("spawn", "the command must take its socket: write {socket} where the path goes"));
+      if (std::filesystem::path(spawn.command.front()).is_relative()) spawn.command.front() = (base_ / spawn.command.front()).lexically_normal().string();
+      p.spawn = std::move(spawn);
+    }
+    config.points.push_back(std::move(p));
+  }
+
+  const schema::Document& d_;
+  std::filesystem::path base_;
+};
+
+}  // namespace
+
+const schema::Schema& config_schema() {
+  static const schema::Schema s = declare();
+  return s;
+}
+
+Result<Config> parse_config(std::string_view text, const std::filesystem::path& file) {
+  Result<schema::Document> document = config_schema().parse(text, file.string());
+  if (!document) return std::move(document).error();
+  Reader reader(*document, file);
+  reader.read();
+  if (!reader.problems.empty()) return schema::to_error(reader.problems);
+  // Routes and upstreams are judged by the catalogue, without keeping it.
+  auto catalogue = access::Catalogue::build(reader.config.points, reader.config.hosts);
+  if (!catalogue) return fail(Reason::config_invalid, file.string() + ": " + catalogue.error().detail);
+  return std::move(reader.config);
+}
+
+Result<Config> load_config(const std::filesystem::path& file) {
+  std::error_code ec;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, ec);
+  std::ifstream in(absolute, std::ios::binary);
+  if (!in) return fail(Reason::config_invalid, "cannot read " + absolute.string());
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse_config(text.str(), absolute);
+}
+
+}  // namespace vestibule::app

@@ -1,0 +1,60 @@
+#pragma once
+// The configuration file: every option of vestibule.toml is declared here and nowhere else. Only
+// this room knows the file; the rooms below take plain options.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "access/catalogue.hpp"
+#include "base/log.hpp"
+#include "net/listener.hpp"
+#include "schema/schema.hpp"
+
+namespace vestibule::app {
+
+struct Config {
+  std::filesystem::path file;                 ///< absolute
+
+  std::vector<net::Address> listen;           ///< where access points are served
+  std::vector<std::string> hosts;             ///< canonical names that this gateway answers to
+  std::optional<net::Address> status_listen;  ///< metrics and health; loopback
+  std::filesystem::path data_dir;             ///< absolute
+  std::filesystem::path control_socket;       ///< absolute; in data_dir unless told otherwise
+  unsigned cores = 0;                         ///< 0: as many as the machine has
+  std::int64_t max_connections = 0;           ///< a core
+  Duration shutdown{};                        ///< how long streams may finish
+  log::Options log;
+  std::filesystem::path tls_certificate, tls_key;  ///< empty: plain HTTP, loopback only
+
+  std::filesystem::path master_key;           ///< file; absolute
+  std::filesystem::path checkpoint_file;      ///< absolute; empty: none
+  std::string audit_origin;
+  Duration checkpoint_every{};
+  std::int64_t checkpoint_records = 0;
+  bool await_admission = true;
+
+  std::filesystem::path policy_file;          ///< absolute
+  bool policy_trust_file = false;
+  domain::Sensitivity administration = domain::Sensitivity::moderate;
+
+  Duration session_idle{}, session_overall{};
+  std::string totp_algorithm;                 ///< "SHA1", "SHA256", "SHA512"
+  std::int64_t totp_digits = 6;
+  std::int64_t lock_after = 0;
+  std::filesystem::path common_passwords;
+  std::uint64_t password_memory = 0;          ///< bytes
+
+  std::string child_user;                     ///< whom spawned programs run as when the gateway is root
+  std::vector<access::AccessPoint> points;
+};
+
+/// The declarations, also for the reference page (docs/reference/configuration.md).
+[[nodiscard]] const schema::Schema& config_schema();
+
+/// Reads and checks a file; relative paths in it are relative to it. config_invalid with all
+/// problems, each with file, line and key.
+Result<Config> load_config(const std::filesystem::path& file);
+Result<Config> parse_config(std::string_view text, const std::filesystem::path& file);
+
+}  // namespace vestibule::app
