@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <tuple>
 
 namespace vestibule {
 namespace {
@@ -42,8 +43,9 @@ std::int64_t Counter::total() const noexcept {
 std::string write_prometheus() {
   const std::lock_guard lock(registry().mutex);
   std::vector<Counter*> all = registry().all;
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Counter* a, const Counter* b) { return a->name() < b->name(); });
+  std::sort(all.begin(), all.end(), [](const Counter* a, const Counter* b) {
+    return std::tie(a->name_, a->labels_) < std::tie(b->name_, b->labels_);
+  });
   std::string out;
   std::string_view last;
   for (const Counter* c : all) {
