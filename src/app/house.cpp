@@ -1,0 +1,497 @@
+#include "app/house.hpp"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "access/credentials.hpp"
+#include "json/writer.hpp"
+#include "net/signal.hpp"
+
+namespace vestibule::app {
+namespace {
+
+constexpr std::string_view kMetaMigration = R"(
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value BYTES NOT NULL))";
+
+std::string read_text(const std::filesystem::path& file, bool& ok) {
+  std::ifstream in(file, std::ios::binary);
+  ok = static_cast<bool>(in);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string first_line(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+Result<void> make_private_directory(const std::filesystem::path& dir) {
+  std::error_code ec;
+  std::filesystem::create_directories(dir.parent_path(), ec);
+  if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail(Reason::config_invalid, "cannot make the data directory " + dir.string() + ": " + std::strerror(errno));
+  }
+  struct stat st {};
+  if (::lstat(dir.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) {
+    return fail(Reason::config_invalid, dir.string() + " is not a directory");
+  }
+  if (st.st_uid != ::geteuid()) {
+    return fail(Reason::config_invalid, "the data directory " + dir.string() + " belongs to another user");
+  }
+  if ((st.st_mode & 077U) != 0 && ::chmod(dir.c_str(), 0700) != 0) {
+    return fail(Reason::config_invalid, "the data directory " + dir.string() + " is open to others: chmod 700 it");
+  }
+  return {};
+}
+
+// Replaces a small private file as a whole.
+Result<void> write_private(const std::filesystem::path& file, std::string_view text) {
+  const std::string temporary = file.string() + ".new";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return fail(Reason::internal, "cannot write " + temporary + ": " + std::strerror(errno));
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  ::fsync(fd);
+  ::close(fd);
+  if (!written || ::rename(temporary.c_str(), file.c_str()) != 0) {
+    return fail(Reason::internal, "cannot write " + file.string() + ": " + std::strerror(errno));
+  }
+  return {};
+}
+
+session::Actor the_gateway() {
+  session::Actor a;
+  a.name = domain::UserName("(gateway)");
+  a.source.address[15] = 1;
+  a.source.local = true;
+  return a;
+}
+
+}  // namespace
+
+std::vector<store::Migration> all_migrations() {
+  std::vector<store::Migration> all{{"app", 1, kMetaMigration}};
+  for (const auto room : {audit::migrations(), access::migrations(), identity::migrations(), factors::migrations(),
+                          session::migrations(), gate::Gate::migrations()}) {
+    all.insert(all.end(), room.begin(), room.end());
+  }
+  return all;
+}
+
+/// What one core serves with.
+struct House::PerCore {
+  PerCore(net::Core& core, gate::Gate& gate) : core(core), proxy(core, gate), tasks(core) {}
+  net::Core& core;
+  proxy::Proxy proxy;
+  std::unique_ptr<wire::Server> access;
+  std::unique_ptr<wire::Server> control;  // on core 0
+  std::unique_ptr<wire::Server> status;   // on core 0
+  net::TaskGroup tasks;
+};
+
+House::House(Config config) : config_(std::move(config)), started_(std::chrono::steady_clock::now()) {}
+House::~House() { close(); }
+
+Result<std::unique_ptr<House>> House::open(Config config) {
+  std::unique_ptr<House> house(new House(std::move(config)));
+  if (Result<void> r = make_private_directory(house->config_.data_dir); !r) return std::move(r).error();
+  if (Result<void> r = house->open_keys(); !r) return std::move(r).error();
+  if (Result<void> r = house->open_rooms(); !r) return std::move(r).error();
+  return house;
+}
+
+Result<void> House::open_keys() {
+  Result<crypto::MasterKeys> keys = crypto::load_master_keys(config_.master_key.string());
+  if (!keys && keys.error().code == Reason::not_found) {
+    // Only a new installation gets a new key: without the old one an old database is lost for good.
+    if (std::filesystem::exists(config_.data_dir / "vestibule.db")) {
+      return fail(Reason::config_invalid, "the master key " + config_.master_key.string() +
+                                              " is missing, but there is a database: see docs/runbooks/lost-master-key.md");
+    }
+    keys = crypto::create_master_key_file(config_.master_key.string(), rng_);
+    if (keys) log::warn("made a new master key: keep a copy of it elsewhere", {{"file", config_.master_key.string()}});
+  }
+  if (!keys) return std::move(keys).error();
+  keys_.emplace(*keys, rng_);
+  return {};
+}
+
+Result<void> House::open_rooms() {
+  const unsigned n = config_.cores != 0 ? config_.cores : std::max(1U, std::min(62U, std::thread::hardware_concurrency()));
+  cores_ = std::make_unique<net::Cores>(n);
+
+  store::Database::Options o;
+  o.file = config_.data_dir / "vestibule.db";
+  o.cores = n;
+  const std::vector<store::Migration> migrations = all_migrations();
+  Result<std::unique_ptr<store::Database>> database = store::Database::open(o, migrations);
+  if (!database) return std::move(database).error();
+  database_ = std::move(*database);
+
+  std::optional<Bytes> root;
+  Result<bool> found = database_->read_blocking([&](store::Tx& tx) -> Result<bool> {
+    return tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
+                  [&](const store::Row& row) { root.emplace(row.blob(0).begin(), row.blob(0).end()); });
+  });
+  if (!found) return std::move(found).error();
+  if (root) {
+    if (Result<void> r = keys_->open_root(*root); !r) {
+      return fail(r.error().code, "the master key does not open this database (" + r.error().detail +
+                                      "): see docs/runbooks/lost-master-key.md");
+    }
+  } else {
+    fresh_root_ = keys_->create_root();
+  }
+  mint_.emplace(keys_->derive("handle-checksum/v1"));
+
+  audit::Options ao;
+  ao.checkpoint_file = config_.checkpoint_file;
+  ao.origin = config_.audit_origin;
+  ao.checkpoint_every = std::chrono::duration_cast<std::chrono::seconds>(config_.checkpoint_every);
+  ao.checkpoint_records = static_cast<std::uint64_t>(config_.checkpoint_records);
+  Result<std::unique_ptr<audit::Log>> log =
+      audit::Log::open(*database_, ao, keys_->derive("audit-checkpoint/v1"), clock_, rng_);
+  if (!log) return std::move(log).error();
+  log_ = std::move(*log);
+
+  pool_ = std::make_unique<net::BlockingPool>(net::BlockingPool::Options{std::max(2U, n), 256});
+  identity::Options io;
+  io.common_passwords = config_.common_passwords;
+  io.password_memory_kib = config_.password_memory / 1024;
+  Result<std::unique_ptr<identity::Users>> users =
+      identity::Users::open(*database_, *keys_, *mint_, *pool_, *log_, clock_, rng_, io);
+  if (!users) return std::move(users).error();
+  users_ = std::move(*users);
+
+  factors::Options fo;
+  fo.totp.algorithm = config_.totp_algorithm == "SHA512"   ? crypto::HashAlg::sha512
+                      : config_.totp_algorithm == "SHA256" ? crypto::HashAlg::sha256
+                                                           : crypto::HashAlg::sha1;
+  fo.totp.digits = static_cast<int>(config_.totp_digits);
+  fo.lock_after = static_cast<int>(config_.lock_after);
+  Result<std::unique_ptr<factors::Factors>> factors =
+      factors::Factors::open(*database_, *keys_, *users_, *log_, clock_, rng_, fo);
+  if (!factors) return std::move(factors).error();
+  factors_ = std::move(*factors);
+
+  session::Options so;
+  so.boot_id = first_line("/proc/sys/kernel/random/boot_id");
+  so.idle = config_.session_idle;
+  so.overall = config_.session_overall;
+  so.raise_mark = [this](WallTime mark) { clock_.raise_mark(mark); };
+  Result<std::unique_ptr<session::Sessions>> sessions =
+      session::Sessions::open(*database_, *mint_, *users_, *factors_, *log_, clock_, rng_, so);
+  if (!sessions) return std::move(sessions).error();
+  sessions_ = std::move(*sessions);
+
+  gate::Options go;
+  go.await_admission = config_.await_admission;
+  go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
+  gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
+
+  database_->start();
+  if (Result<void> r = seal_root(); !r) return r;
+  bool readable = false;
+  const std::string policy = read_text(config_.policy_file, readable);
+  if (!readable) return fail(Reason::config_invalid, "cannot read the policy " + config_.policy_file.string());
+  Result<gate::Staged> staged = gate_->load(policy, config_.policy_file.string());
+  if (!staged) return std::move(staged).error();
+  if (staged->staged) {
+    log::warn("the policy file loosens what is in force: it waits for approval", {{"digest", hex(*staged->staged)}});
+  }
+  if (config_.policy_trust_file) log::warn("policy.trust = \"file\": whoever can write the policy file decides");
+  if (!config_.await_admission) log::warn("audit.await_admission = false: requests go on before their record is on disk");
+  if (!users_->common_list_loaded()) {
+    log::warn("the list of common passwords is missing", {{"file", config_.common_passwords.string()}, {"package", "john-data"}});
+  }
+  record("start", "version " VESTIBULE_VERSION);
+  return load_credentials();
+}
+
+// The root of derivation exists from the first start on; nothing that depends on it is stored before
+// it is.
+Result<void> House::seal_root() {
+  Result<crypto::KeyCheck> check = keys_->key_check(keys_->active_id());
+  if (!check) return std::move(check).error();
+  return database_->write_blocking([&](store::Tx& tx) -> Result<void> {
+    if (fresh_root_) {
+      auto r = tx.run("INSERT INTO meta (name, value) VALUES ($1, $2)", {"derivation_root", *fresh_root_});
+      if (!r) return std::move(r).error();
+    }
+    auto r = tx.run("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                    {"key_check_" + std::to_string(keys_->active_id()), ByteView(*check)});
+    if (!r) return std::move(r).error();
+    return {};
+  });
+}
+
+Result<void> House::load_credentials() {
+  return database_->read_blocking([&](store::Tx& tx) -> Result<void> {
+    Credentials all;
+    for (const access::AccessPoint& point : config_.points) {
+      Result<std::optional<Secret>> secret = access::load_credential(tx, *keys_, point.name);
+      if (!secret) return fail(secret.error().code, "credential of access point " + point.name + ": " + secret.error().detail);
+      if (*secret) all.emplace(point.name, std::move(**secret));
+    }
+    const std::lock_guard lock(mutex_);
+    credentials_ = std::move(all);
+    return {};
+  });
+}
+
+Result<void> House::write_setup_token() {
+  const std::filesystem::path file = config_.data_dir / "setup-token";
+  Result<std::optional<Secret>> token = users_->create_setup_token();
+  if (!token) return std::move(token).error();
+  if (!*token) {
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+    return {};
+  }
+  return write_private(file, (*token)->reveal_text());
+}
+
+Result<void> House::spread_targets(std::shared_ptr<const access::Catalogue> catalogue) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<proxy::Targets>> all;
+  for (auto& c : per_core_) {
+    Result<std::shared_ptr<proxy::Targets>> t = make_targets(c->core, catalogue, credentials_, config_.data_dir);
+    if (!t) return std::move(t).error();
+    all.push_back(std::move(*t));
+  }
+  catalogue_ = std::move(catalogue);
+  for (std::size_t i = 0; i < per_core_.size(); ++i) {
+    per_core_[i]->core.post([p = per_core_[i].get(), t = std::move(all[i])]() mutable { p->proxy.set_targets(std::move(t)); });
+  }
+  return {};
+}
+
+net::Task<> House::run_core(unsigned index) {
+  PerCore& c = *per_core_[index];
+  c.tasks.spawn(gate_->sweep(c.core));
+  if (index == 0) {
+    c.tasks.spawn(sessions_->maintain(c.core));
+    for (auto& child : children_) c.tasks.spawn(child->run());
+  }
+  co_return;
+}
+
+Result<void> House::start() {
+  net::TlsContext tls;
+  if (!config_.tls_certificate.empty()) {
+    Result<net::TlsContext> loaded = net::server_tls(config_.tls_certificate, config_.tls_key);
+    if (!loaded) return std::move(loaded).error();
+    tls = std::move(*loaded);
+  }
+  Result<std::shared_ptr<const access::Catalogue>> catalogue = access::Catalogue::build(config_.points, config_.hosts);
+  if (!catalogue) return std::move(catalogue).error();
+
+  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_));
+  for (const access::AccessPoint& point : config_.points) {
+    if (!point.spawn) continue;
+    process::Options o;
+    o.name = point.name;
+    o.command = point.spawn->command;
+    o.socket = child_directory(config_.data_dir, point.name) / "model.sock";
+    for (std::string& a : o.command) {
+      if (const auto at = a.find("{socket}"); at != std::string::npos) a.replace(at, 8, o.socket.string());
+    }
+    for (const std::string& name : point.spawn->environment) {
+      if (const char* value = std::getenv(name.c_str())) o.environment.emplace_back(name, value);
+    }
+    for (const std::string& p : point.spawn->readable) o.readable.emplace_back(p);
+    o.hidden = {config_.data_dir, config_.master_key};
+    o.user = config_.child_user;
+    o.ready = std::chrono::duration_cast<std::chrono::milliseconds>(point.spawn->ready);
+    children_.push_back(std::make_unique<process::Child>(cores_->at(0), std::move(o)));
+  }
+  portal_ = std::make_unique<portal::Portal>(services());
+  status_ = std::make_unique<StatusHandler>([this] { return health(); });
+
+  wire::ServerOptions so;
+  so.max_connections = static_cast<std::size_t>(config_.max_connections);
+  for (auto& c : per_core_) {
+    c->access = std::make_unique<wire::Server>(c->core, c->proxy, so);
+    if (tls) c->access->set_tls(tls);
+    for (const net::Address& a : config_.listen) {
+      if (a.is_unix() && c->core.index() != 0) continue;
+      auto listener = std::make_unique<net::Listener>(c->core);
+      if (Result<void> r = listener->open(a); !r) return r;
+      c->access->listen(std::move(listener), tls != nullptr && !a.is_unix());
+    }
+  }
+  PerCore& first = *per_core_.front();
+  first.control = std::make_unique<wire::Server>(first.core, *portal_, wire::ServerOptions{});
+  auto control = std::make_unique<net::Listener>(first.core);
+  net::Address socket;
+  socket.path = config_.control_socket;
+  if (Result<void> r = control->open(socket); !r) return r;
+  first.control->listen(std::move(control), false);
+  if (config_.status_listen) {
+    first.status = std::make_unique<wire::Server>(first.core, *status_, wire::ServerOptions{});
+    auto listener = std::make_unique<net::Listener>(first.core);
+    if (Result<void> r = listener->open(*config_.status_listen); !r) return r;
+    first.status->listen(std::move(listener), false);
+  }
+  if (Result<void> r = spread_targets(std::move(*catalogue)); !r) return r;
+  for (unsigned i = 0; i < cores_->size(); ++i) {
+    net::Core& core = cores_->at(i);
+    core.post([this, i] { per_core_[i]->tasks.spawn(run_core(i)); });
+  }
+  cores_->start();
+  return write_setup_token();
+}
+
+std::string House::banner() const {
+  std::string out = "vestibule " VESTIBULE_VERSION " is ready:";
+  for (const net::Address& a : config_.listen) {
+    out += a.is_unix() ? " " + a.text() : std::string(config_.tls_certificate.empty() ? " http://" : " https://") + a.text();
+  }
+  return out;
+}
+
+void House::record(std::string_view operation, std::string_view note) {
+  const Instant now = clock_.now();
+  const session::Actor by = the_gateway();
+  const Result<void> written = database_->write_blocking([&](store::Tx& tx) -> Result<void> {
+    audit::Record r;
+    r.kind = audit::Kind::system;
+    r.at = now.wall;
+    r.now = now;
+    r.access_point = "vestibule";
+    r.operation = operation;
+    r.outcome = domain::Outcome::allow;
+    r.reason = Reason::ok;
+    r.user_name = by.name.view();
+    r.source = by.source;
+    r.note = note;
+    log_->append(tx, r);
+    return {};
+  });
+  if (!written) log::error("could not be recorded", {{"operation", operation}, {"detail", written.error().detail}});
+}
+
+// ------------------------------------------------------------------------------------- reload
+
+net::Task<Result<gate::Staged>> House::reload_policy(session::Actor by) {
+  bool readable = false;
+  std::string text = read_text(config_.policy_file, readable);
+  if (!readable) co_return fail(Reason::config_invalid, "cannot read the policy " + config_.policy_file.string());
+  Result<gate::Staged> staged = co_await gate_->reload_policy(std::move(text), config_.policy_file.string(), std::move(by));
+  co_return staged;
+}
+
+net::Task<> House::reload_on_core() {
+  Result<gate::Staged> staged = co_await reload_policy(the_gateway());
+  if (!staged) {
+    log::error("the policy was not changed", {{"detail", staged.error().detail}});
+  } else if (staged->staged) {
+    log::warn("the policy file loosens what is in force: it waits for approval", {{"digest", hex(*staged->staged)}});
+  } else {
+    log::info("policy read", {{"digest", hex(staged->active)}, {"changed", staged->changed ? "yes" : "no"}});
+  }
+}
+
+void House::reload() {
+  Result<Config> fresh = load_config(config_.file);
+  if (!fresh) {
+    log::error("the configuration was not changed", {{"detail", fresh.error().detail}});
+    return;
+  }
+  net::TlsContext tls;
+  if (!fresh->tls_certificate.empty() && !config_.tls_certificate.empty()) {
+    Result<net::TlsContext> loaded = net::server_tls(fresh->tls_certificate, fresh->tls_key);
+    if (!loaded) {
+      log::error("the configuration was not changed", {{"detail", loaded.error().detail}});
+      return;
+    }
+    tls = std::move(*loaded);
+  }
+  Result<std::shared_ptr<const access::Catalogue>> catalogue = access::Catalogue::build(fresh->points, fresh->hosts);
+  if (!catalogue) {
+    log::error("the configuration was not changed", {{"detail", catalogue.error().detail}});
+    return;
+  }
+  for (const access::AccessPoint& p : fresh->points) {
+    const auto known = std::find_if(config_.points.begin(), config_.points.end(), [&](const auto& q) { return q.name == p.name; });
+    const bool spawned = known != config_.points.end() && known->spawn.has_value();
+    if (p.spawn.has_value() != spawned) {
+      log::error("the configuration was not changed: spawn takes effect at a restart", {{"access_point", p.name}});
+      return;
+    }
+  }
+  config_.points = fresh->points;
+  config_.hosts = fresh->hosts;
+  config_.policy_file = fresh->policy_file;
+  if (Result<void> r = load_credentials(); !r) log::error("credentials", {{"detail", r.error().detail}});
+  if (Result<void> r = spread_targets(std::move(*catalogue)); !r) {
+    log::error("the access points were not changed", {{"detail", r.error().detail}});
+  }
+  if (tls) {
+    for (auto& c : per_core_) {
+      c->core.post([p = c.get(), tls] { p->access->set_tls(tls); });
+    }
+  }
+  cores_->at(0).post([this] { per_core_.front()->tasks.spawn(reload_on_core()); });
+  log::info("configuration read", {{"file", config_.file.string()}});
+}
+
+// --------------------------------------------------------------------------------------- end
+
+namespace {
+net::Task<> stop_server(wire::Server* server, std::chrono::milliseconds limit) { co_await server->stop(limit); }
+}  // namespace
+
+void House::close() {
+  if (closed_) return;
+  closed_ = true;
+  if (!per_core_.empty() && per_core_.front()->access) {
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown);
+    // Each core stops its servers; the count is the main thread's way of waiting for all of them.
+    std::atomic<std::size_t> left{per_core_.size()};
+    std::mutex m;
+    std::condition_variable done;
+    for (auto& c : per_core_) {
+      c->core.post([&, p = c.get(), limit] {
+        net::asio::co_spawn(
+            p->core.executor(),
+            [](House* house, PerCore* own, std::chrono::milliseconds time) -> net::Task<> {
+              co_await stop_server(own->access.get(), time);
+              if (own->control) co_await stop_server(own->control.get(), std::chrono::seconds(1));
+              if (own->status) co_await stop_server(own->status.get(), std::chrono::seconds(1));
+              house->gate_->stop_sweeping();
+              house->sessions_->stop();
+              if (own->core.index() == 0) {
+                for (auto& child : house->children_) co_await child->stop();
+              }
+              co_await own->tasks.join();
+            }(this, p, limit),
+            [&](std::exception_ptr) {
+              const std::lock_guard lock(m);
+              --left;
+              done.notify_all();
+            });
+      });
+    }
+    std::unique_lock lock(m);
+    done.wait_for(lock, limit + std::chrono::seconds(20), [&] { return left == 0; });
+  }
+  if (log_ && database_) {
+    record("stop", "");
+    database_->stop();
+  }
+  if (cores_) cores_->stop();
+}
+
+}  // namespace vestibule::app

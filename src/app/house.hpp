@@ -1,0 +1,85 @@
+#pragma once
+// The wiring: every room's object, in the order in which they stand on one another. Destruction goes
+// the other way round.
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "app/config.hpp"
+#include "app/status.hpp"
+#include "app/targets.hpp"
+#include "crypto/handle.hpp"
+#include "crypto/sealed.hpp"
+#include "gate/gate.hpp"
+#include "net/blocking_pool.hpp"
+#include "portal/portal.hpp"
+#include "process/child.hpp"
+#include "wire/server.hpp"
+
+namespace vestibule::app {
+
+/// Migrations of all rooms, in order.
+[[nodiscard]] std::vector<store::Migration> all_migrations();
+
+/// Owned by serve(). open() and close() on the main thread; the rest on cores.
+class House {
+ public:
+  /// Everything but the listening: files, keys, database, rooms, policy. Says what is wrong.
+  static Result<std::unique_ptr<House>> open(Config config);
+  ~House();
+
+  /// Listens, starts the model servers. Blocking.
+  Result<void> start();
+  /// Reads configuration, policy and certificates again: all or nothing. Logged and recorded.
+  void reload();
+  /// Lets what is under way finish, then ends everything.
+  void close();
+
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] std::string banner() const;
+
+ private:
+  explicit House(Config config);
+  struct PerCore;
+
+  Result<void> open_keys();
+  Result<void> open_rooms();
+  Result<void> seal_root();
+  Result<void> load_credentials();
+  Result<void> write_setup_token();
+  Result<void> spread_targets(std::shared_ptr<const access::Catalogue> catalogue);
+  net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
+  net::Task<> reload_on_core();
+  net::Task<> run_core(unsigned index);
+  void record(std::string_view operation, std::string_view note);
+  [[nodiscard]] HealthReport health() const;
+  [[nodiscard]] portal::Services services();
+
+  Config config_;
+  SystemClock clock_;
+  SystemRng rng_;
+  std::optional<crypto::KeyRing> keys_;
+  std::optional<Bytes> fresh_root_;  // made at the first start, not stored yet
+  std::optional<crypto::HandleMint> mint_;
+  std::unique_ptr<net::Cores> cores_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<net::BlockingPool> pool_;
+  std::unique_ptr<identity::Users> users_;
+  std::unique_ptr<factors::Factors> factors_;
+  std::unique_ptr<session::Sessions> sessions_;
+  std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<portal::Portal> portal_;
+  std::unique_ptr<StatusHandler> status_;
+  std::vector<std::unique_ptr<PerCore>> per_core_;
+  std::vector<std::unique_ptr<process::Child>> children_;
+
+  mutable std::mutex mutex_;  // the two below; never taken on the path of a request
+  std::shared_ptr<const access::Catalogue> catalogue_;
+  Credentials credentials_;
+  std::chrono::steady_clock::time_point started_;
+  bool closed_ = false;
+};
+
+}  // namespace vestibule::app
