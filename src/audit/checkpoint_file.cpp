@@ -20,7 +20,8 @@ constexpr std::chrono::seconds kRetry{5};
 
 class File {
  public:
-  File(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
+  File(const std::filesystem::path& path, int flags)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
   ~File() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -67,34 +68,43 @@ Result<void> CheckpointFile::read_end() {
   const File file(path_, O_RDWR | O_CREAT);
   struct stat st {};
   if (file.fd() < 0 || ::fstat(file.fd(), &st) != 0)
-    return fail(Reason::config_invalid, "checkpoint file " + path_.string() + ": " + system_error());
+    return fail(Reason::config_invalid,
+                "checkpoint file " + path_.string() + ": " + system_error());
   if (is_new) {
     // The name itself is to survive a power loss.
     const auto parent = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
     const File directory(parent, O_RDONLY | O_DIRECTORY);
     if (directory.fd() < 0 || ::fsync(directory.fd()) != 0)
-      return fail(Reason::config_invalid, "directory of checkpoint file " + path_.string() + ": " + system_error());
+      return fail(Reason::config_invalid,
+                  "directory of checkpoint file " + path_.string() + ": " + system_error());
   }
   const auto size = static_cast<std::size_t>(st.st_size);
   std::string tail(std::min(size, kMaxTail), '\0');
   const std::size_t from = size - tail.size();
   for (std::size_t at = 0; at < tail.size();) {
-    const ssize_t n = ::pread(file.fd(), tail.data() + at, tail.size() - at, static_cast<off_t>(from + at));
+    const ssize_t n =
+        ::pread(file.fd(), tail.data() + at, tail.size() - at, static_cast<off_t>(from + at));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail(Reason::config_invalid, "cannot read checkpoint file " + path_.string());
+    if (n <= 0)
+      return fail(Reason::config_invalid, "cannot read checkpoint file " + path_.string());
     at += static_cast<std::size_t>(n);
   }
   auto notes = split_notes(tail);
   if (notes.empty()) return {};
-  const auto offset = [&](std::string_view note) { return static_cast<std::size_t>(note.data() - tail.data()); };
+  const auto offset = [&](std::string_view note) {
+    return static_cast<std::size_t>(note.data() - tail.data());
+  };
   const std::string_view last = notes.back();
   if (const auto c = parse_checkpoint(last)) {
     last_size_ = c->size;
-  } else if ((offset(last) > 0 || from == 0) && (!last.ends_with('\n') || last.find("\n\xE2\x80\x94 ") == std::string_view::npos)) {
+  } else if ((offset(last) > 0 || from == 0) &&
+             (!last.ends_with('\n') || last.find("\n\xE2\x80\x94 ") == std::string_view::npos)) {
     // No complete signature: a write that was cut short. The whole note is in the store.
     if (::ftruncate(file.fd(), static_cast<off_t>(from + offset(last))) != 0)
-      return fail(Reason::config_invalid, "cannot mend checkpoint file " + path_.string() + ": " + system_error());
-    log::warn("checkpoint file ended in an unfinished note, which was cut off", {{"file", path_.string()}});
+      return fail(Reason::config_invalid,
+                  "cannot mend checkpoint file " + path_.string() + ": " + system_error());
+    log::warn("checkpoint file ended in an unfinished note, which was cut off",
+              {{"file", path_.string()}});
     notes.pop_back();
     if (!notes.empty()) {
       if (const auto before = parse_checkpoint(notes.back())) last_size_ = before->size;
@@ -119,14 +129,16 @@ Result<void> CheckpointFile::append(const std::string& text) const {
   if (write_all(file.fd(), text) && ::fsync(file.fd()) == 0) return {};
   const std::string why = system_error();
   // Half a note would spoil the next one. If this fails too, open() mends it.
-  if (::ftruncate(file.fd(), st.st_size) != 0) return fail(Reason::internal, why + "; left a partial note");
+  if (::ftruncate(file.fd(), st.st_size) != 0)
+    return fail(Reason::internal, why + "; left a partial note");
   return fail(Reason::internal, why);
 }
 
 void CheckpointFile::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (queue_.empty() && !stopping_) wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty() && !stopping_)
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
     std::string text;
     const std::size_t count = queue_.size();
@@ -136,8 +148,10 @@ void CheckpointFile::work() {
     lock.unlock();
     const auto written = append(text);
     if (!written && !failing_)
-      log::warn("cannot append to the checkpoint file", {{"file", path_.string()}, {"error", written.error().detail}});
-    if (written && failing_) log::info("checkpoint file is written again", {{"file", path_.string()}});
+      log::warn("cannot append to the checkpoint file",
+                {{"file", path_.string()}, {"error", written.error().detail}});
+    if (written && failing_)
+      log::info("checkpoint file is written again", {{"file", path_.string()}});
     failing_ = !written;
     lock.lock();
     if (written) {

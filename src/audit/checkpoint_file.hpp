@@ -18,8 +18,8 @@ namespace vestibule::audit {
 /// destructor tries once more.
 class CheckpointFile {
  public:
-  /// Reads the end of an existing file; an unfinished last note (a crash) is cut off. config_invalid
-  /// if the file cannot be read or created. Blocking.
+  /// Reads the end of an existing file; an unfinished last note (a crash) is cut off.
+  /// config_invalid if the file cannot be read or created. Blocking.
   static Result<std::unique_ptr<CheckpointFile>> open(std::filesystem::path path);
   ~CheckpointFile();
   CheckpointFile(const CheckpointFile&) = delete;

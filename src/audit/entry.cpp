@@ -37,8 +37,8 @@ std::string time_text(WallTime at) {
 }  // namespace
 
 std::optional<Kind> kind_from(std::string_view text) noexcept {
-  for (const Kind k : {Kind::admission, Kind::refusal, Kind::completion, Kind::refusals, Kind::sign_in,
-                       Kind::change, Kind::system}) {
+  for (const Kind k : {Kind::admission, Kind::refusal, Kind::completion, Kind::refusals,
+                       Kind::sign_in, Kind::change, Kind::system}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;

@@ -61,7 +61,8 @@ std::int64_t minute_of(WallTime t) noexcept {
   return std::chrono::floor<std::chrono::minutes>(t.time_since_epoch()).count();
 }
 
-std::size_t encode_with(const Record& record, Salts& salts, std::span<std::uint8_t, kMaxEntry> out) {
+std::size_t encode_with(const Record& record, Salts& salts,
+                        std::span<std::uint8_t, kMaxEntry> out) {
   const Salt salt = needs_salt(record) ? salts.take() : Salt{};
   return encode(record, salt, out);
 }
@@ -71,15 +72,17 @@ constexpr store::Migration kMigrations[] = {
      // Times are microseconds of UTC. `at` of a checkpoint is for people; it is not signed.
      "CREATE TABLE audit_segment(first_seq BIGINT PRIMARY KEY, records BIGINT NOT NULL,"
      " leaves BYTES NOT NULL, private BYTES NOT NULL);"
-     "CREATE TABLE audit_tree(id BIGINT PRIMARY KEY, size BIGINT NOT NULL, frontier BYTES NOT NULL);"
-     "CREATE TABLE audit_checkpoint(size BIGINT PRIMARY KEY, at BIGINT NOT NULL, note TEXT NOT NULL)"},
+     "CREATE TABLE audit_tree(id BIGINT PRIMARY KEY, size BIGINT NOT NULL, frontier BYTES NOT "
+     "NULL);"
+     "CREATE TABLE audit_checkpoint(size BIGINT PRIMARY KEY, at BIGINT NOT NULL, note TEXT NOT "
+     "NULL)"},
 };
 
 Error corrupt(std::string what) { return fail(Reason::log_corrupt, std::move(what)); }
 
 struct Stored {
   Frontier tree;
-  std::string note;                // the newest checkpoint, or empty
+  std::string note;                    // the newest checkpoint, or empty
   std::vector<std::string> unshipped;  // newer than the file's last, oldest first
 };
 
@@ -87,31 +90,38 @@ struct Stored {
 Result<Stored> read_stored(store::Tx& tx, std::uint64_t shipped_size) {
   Stored s;
   std::optional<Frontier> tree;
-  auto found = tx.one("SELECT size, frontier FROM audit_tree WHERE id = $1", {kTreeRow}, [&](const store::Row& r) {
-    if (r.integer(0) >= 0) tree = Frontier::from(static_cast<std::uint64_t>(r.integer(0)), r.blob(1));
-  });
+  auto found = tx.one(
+      "SELECT size, frontier FROM audit_tree WHERE id = $1", {kTreeRow}, [&](const store::Row& r) {
+        if (r.integer(0) >= 0)
+          tree = Frontier::from(static_cast<std::uint64_t>(r.integer(0)), r.blob(1));
+      });
   if (!found) return std::move(found).error();
   if (*found && !tree) return corrupt("the row of audit_tree is damaged");
   if (tree) s.tree = *tree;
 
   std::int64_t end = 0;
-  auto last = tx.one("SELECT first_seq, records FROM audit_segment ORDER BY first_seq DESC LIMIT 1", {},
-                     [&](const store::Row& r) { end = r.integer(0) + r.integer(1); });
+  auto last = tx.one("SELECT first_seq, records FROM audit_segment ORDER BY first_seq DESC LIMIT 1",
+                     {}, [&](const store::Row& r) { end = r.integer(0) + r.integer(1); });
   if (!last) return std::move(last).error();
   if (static_cast<std::uint64_t>(end) != s.tree.size())
-    return corrupt("the tree has " + std::to_string(s.tree.size()) + " records, the segments end at " + std::to_string(end));
+    return corrupt("the tree has " + std::to_string(s.tree.size()) +
+                   " records, the segments end at " + std::to_string(end));
 
-  auto notes = tx.query("SELECT note, size FROM audit_checkpoint ORDER BY size DESC LIMIT 64", {}, [&](const store::Row& r) {
-    if (s.note.empty()) s.note = r.text(0);
-    if (static_cast<std::uint64_t>(r.integer(1)) <= shipped_size) return false;
-    s.unshipped.emplace(s.unshipped.begin(), r.text(0));
-    return true;
-  });
+  auto notes = tx.query("SELECT note, size FROM audit_checkpoint ORDER BY size DESC LIMIT 64", {},
+                        [&](const store::Row& r) {
+                          if (s.note.empty()) s.note = r.text(0);
+                          if (static_cast<std::uint64_t>(r.integer(1)) <= shipped_size)
+                            return false;
+                          s.unshipped.emplace(s.unshipped.begin(), r.text(0));
+                          return true;
+                        });
   if (!notes) return std::move(notes).error();
   if (!s.note.empty()) {
     const auto c = parse_checkpoint(s.note);
-    if (!c || c->size > s.tree.size()) return corrupt("the newest checkpoint does not fit the tree");
-    if (c->size == s.tree.size() && c->root != s.tree.root()) return corrupt("the newest checkpoint has another root than the tree");
+    if (!c || c->size > s.tree.size())
+      return corrupt("the newest checkpoint does not fit the tree");
+    if (c->size == s.tree.size() && c->root != s.tree.root())
+      return corrupt("the newest checkpoint has another root than the tree");
   }
   return s;
 }
@@ -132,8 +142,9 @@ struct Log::State {
   }
 
   Result<void> insert(store::Tx& tx, std::uint64_t first, std::uint64_t records) {
-    auto r = tx.run("INSERT INTO audit_segment(first_seq, records, leaves, private) VALUES($1, $2, $3, $4)",
-                    {first, records, leaves, fields});
+    auto r = tx.run(
+        "INSERT INTO audit_segment(first_seq, records, leaves, private) VALUES($1, $2, $3, $4)",
+        {first, records, leaves, fields});
     if (!r) return std::move(r).error();
     leaves.clear();
     fields.clear();
@@ -178,9 +189,10 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Log::~Log() = default;
 
-Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options options, Secret signing_key,
-                                       const Clock& clock, Rng& rng) {
-  if (!valid_origin(options.origin)) return fail(Reason::config_invalid, "the origin of the audit log is no valid name");
+Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options options,
+                                       Secret signing_key, const Clock& clock, Rng& rng) {
+  if (!valid_origin(options.origin))
+    return fail(Reason::config_invalid, "the origin of the audit log is no valid name");
   auto key = crypto::SigningKey::from_seed(signing_key);
   if (!key) return std::move(key).error();
   auto s = std::make_unique<State>(database, std::move(options), std::move(*key), clock, rng);
@@ -190,7 +202,8 @@ Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options option
     s->file = std::move(*file);
   }
   const std::uint64_t shipped = s->file ? s->file->last_size() : 0;
-  auto stored = database.read_blocking([shipped](store::Tx& tx) { return read_stored(tx, shipped); });
+  auto stored =
+      database.read_blocking([shipped](store::Tx& tx) { return read_stored(tx, shipped); });
   if (!stored) return std::move(stored).error();
   s->tree = stored->tree;
   s->next = stored->tree;
@@ -202,8 +215,9 @@ Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options option
     s->note = stored->note;
   }
   if (shipped > stored->tree.size())
-    log::error("the checkpoint file knows more records than the audit log holds: restored, or rolled back",
-               {{"file_size", shipped}, {"log_size", stored->tree.size()}});
+    log::error(
+        "the checkpoint file knows more records than the audit log holds: restored, or rolled back",
+        {{"file_size", shipped}, {"log_size", stored->tree.size()}});
   if (s->file) {
     for (std::string& note : stored->unshipped) s->file->push(std::move(note));
   }
@@ -230,7 +244,8 @@ net::Task<Result<void>> Log::durable(Ticket ticket, std::chrono::milliseconds li
   return state_->database.durable(ticket, limit);
 }
 
-void Log::refuse_unauthenticated(const domain::Source& source, Reason reason, std::string_view access_point) noexcept {
+void Log::refuse_unauthenticated(const domain::Source& source, Reason reason,
+                                 std::string_view access_point) noexcept {
   PerCore* const mine = state_->mine();
   if (mine == nullptr) return;
   mine->refusals.add(source, minute_of(state_->clock.wall()), reason, access_point);
@@ -239,8 +254,8 @@ void Log::refuse_unauthenticated(const domain::Source& source, Reason reason, st
 void Log::flush_refusals(Flush what) noexcept {
   PerCore* const mine = state_->mine();
   if (mine == nullptr || mine->refusals.size() == 0) return;
-  const std::int64_t before =
-      what == Flush::everything ? std::numeric_limits<std::int64_t>::max() : minute_of(state_->clock.wall());
+  const std::int64_t before = what == Flush::everything ? std::numeric_limits<std::int64_t>::max()
+                                                        : minute_of(state_->clock.wall());
   mine->refusals.flush(before, [this](const RefusalTable::Row& row) {
     Record r;
     r.kind = Kind::refusals;
@@ -264,7 +279,9 @@ std::string Log::checkpoint() const {
 
 store::Health Log::health() const noexcept { return state_->database.health(); }
 
-std::string Log::verifier_key() const { return vkey(state_->options.origin, state_->key.public_key()); }
+std::string Log::verifier_key() const {
+  return vkey(state_->options.origin, state_->key.public_key());
+}
 
 const crypto::PublicKey& Log::public_key() const noexcept { return state_->key.public_key(); }
 
@@ -285,10 +302,12 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
     const std::size_t leaf_size = entry->leaf.size() + 8;
     s.leaves.resize(at + 4 + leaf_size);
     std::uint8_t* p = s.leaves.data() + at;
-    for (unsigned shift = 32; shift > 0; shift -= 8) *p++ = static_cast<std::uint8_t>(leaf_size >> (shift - 8));
+    for (unsigned shift = 32; shift > 0; shift -= 8)
+      *p++ = static_cast<std::uint8_t>(leaf_size >> (shift - 8));
     const std::uint8_t* const leaf = p;
     *p++ = entry->leaf[0];
-    for (unsigned shift = 64; shift > 0; shift -= 8) *p++ = static_cast<std::uint8_t>(seq >> (shift - 8));
+    for (unsigned shift = 64; shift > 0; shift -= 8)
+      *p++ = static_cast<std::uint8_t>(seq >> (shift - 8));
     std::memcpy(p, entry->leaf.data() + 1, entry->leaf.size() - 1);
     append_piece(s.fields, entry->salted);
     s.next.append(leaf_hash(ByteView(leaf, leaf_size)));
@@ -305,7 +324,8 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
     // The condition finds out whoever else writes to this log.
     auto changed = tx.run(
         "INSERT INTO audit_tree(id, size, frontier) VALUES($1, $2, $3)"
-        " ON CONFLICT(id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier WHERE audit_tree.size = $4",
+        " ON CONFLICT(id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier WHERE "
+        "audit_tree.size = $4",
         {kTreeRow, s.next.size(), s.next.bytes(), s.tree.size()});
     if (!changed) return std::move(changed).error();
     if (*changed != 1) return fail(Reason::log_corrupt, "somebody else wrote to the audit log");

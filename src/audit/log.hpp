@@ -31,7 +31,8 @@ struct Filter {
 };
 
 struct Options {
-  std::filesystem::path checkpoint_file;  ///< appended to and fsynced; ship it off the box; empty: none
+  /// Appended to and fsynced; ship it off the box. Empty: none.
+  std::filesystem::path checkpoint_file;
   std::string origin = "vestibule.local/audit";  ///< also the name of the key; see valid_origin()
   std::chrono::seconds checkpoint_every{60};
   std::uint64_t checkpoint_records = 10'000;
@@ -42,18 +43,19 @@ enum class Flush {
   everything,     ///< shutdown
 };
 
-/// The writing side. Owned by app; submit() and friends are called on cores, append() in write jobs.
-/// Outlives the Database's writer thread: destroy it after Database::stop(). Checkpoints are made
-/// within a batch: after checkpoint_records records, after checkpoint_every (by the boot clock), and
-/// with every system record (start, stop, ...). An idle log makes none, as nothing commits.
+/// The writing side. Owned by app; submit() and friends are called on cores, append() in write
+/// jobs. Outlives the Database's writer thread: destroy it after Database::stop(). Checkpoints are
+/// made within a batch: after checkpoint_records records, after checkpoint_every (by the boot
+/// clock), and with every system record (start, stop, ...). An idle log makes none, as nothing
+/// commits.
 class Log final : public store::CommitHook {
  public:
-  /// The signing key is an Ed25519 seed (32 bytes). Reads the tree's frontier: blocking, at start-up,
-  /// before Database::start(); sets itself as the database's hook. log_corrupt if tree, segments and
-  /// newest checkpoint do not fit together (a glance, not verify()); config_invalid for a bad origin or
-  /// a checkpoint file that cannot be opened.
-  static Result<std::unique_ptr<Log>> open(store::Database& database, Options options, Secret signing_key,
-                                           const Clock& clock, Rng& rng);
+  /// The signing key is an Ed25519 seed (32 bytes). Reads the tree's frontier: blocking, at
+  /// start-up, before Database::start(); sets itself as the database's hook. log_corrupt if tree,
+  /// segments and newest checkpoint do not fit together (a glance, not verify()); config_invalid
+  /// for a bad origin or a checkpoint file that cannot be opened.
+  static Result<std::unique_ptr<Log>> open(store::Database& database, Options options,
+                                           Secret signing_key, const Clock& clock, Rng& rng);
   ~Log() override;
 
   /// Encodes and journals a record on the calling core. No allocation on the usual path.
@@ -64,9 +66,10 @@ class Log final : public store::CommitHook {
   net::Task<Result<void>> durable(Ticket ticket, std::chrono::milliseconds limit);
   /// Counts an unauthenticated refusal in the calling core's table. One record for each source (of
   /// IPv6 the /64), minute, reason and access point is written by flush_refusals(), which app calls
-  /// every 10 s ON EACH core, and once more with `everything` at shutdown. Bounded: beyond 4096 rows
-  /// a core they share one.
-  void refuse_unauthenticated(const domain::Source& source, Reason reason, std::string_view access_point) noexcept;
+  /// every 10 s ON EACH core, and once more with `everything` at shutdown. Bounded: beyond 4096
+  /// rows a core they share one.
+  void refuse_unauthenticated(const domain::Source& source, Reason reason,
+                              std::string_view access_point) noexcept;
   void flush_refusals(Flush what = Flush::ended_minutes) noexcept;
 
   [[nodiscard]] std::uint64_t size() const noexcept;  ///< records committed
@@ -94,18 +97,19 @@ class Log final : public store::CommitHook {
 // --- the reading side: pure functions over a transaction, so that they work on a running server's
 //     reader, and offline on a copy of the file
 
-/// Calls f for each entry that passes; f returns false to stop. Damaged records are passed over, and
-/// the rest is given, but then the result is log_corrupt.
+/// Calls f for each entry that passes; f returns false to stop. Damaged records are passed over,
+/// and the rest is given, but then the result is log_corrupt.
 Result<void> list(store::Tx& tx, const Filter& filter, const std::function<bool(const Entry&)>& f);
-/// Recomputes every leaf, commitment and node; compares with each stored checkpoint, their signatures
-/// under `public_key` and those of `checkpoints` (text of the shipped file; may be empty). With
-/// since_size every leaf is hashed all the same (the roots need it), but fields, commitments and
-/// checkpoint signatures before it are not looked at. An error means that it could not be read.
+/// Recomputes every leaf, commitment and node; compares with each stored checkpoint, their
+/// signatures under `public_key` and those of `checkpoints` (text of the shipped file; may be
+/// empty). With since_size every leaf is hashed all the same (the roots need it), but fields,
+/// commitments and checkpoint signatures before it are not looked at. An error means that it could
+/// not be read.
 Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view checkpoints,
                             std::uint64_t since_size = 0);
-/// Inclusion proof of record `seq` in the newest checkpoint, as JSON: record bytes, leaf hash, path,
-/// checkpoint (RFC 6962 section 2.1.1). not_found if no such record, conflict if no checkpoint covers
-/// it yet. Hashes all leaves: about a second for some million records.
+/// Inclusion proof of record `seq` in the newest checkpoint, as JSON: record bytes, leaf hash,
+/// path, checkpoint (RFC 6962 section 2.1.1). not_found if no such record, conflict if no
+/// checkpoint covers it yet. Hashes all leaves: about a second for some million records.
 Result<std::string> prove(store::Tx& tx, std::uint64_t seq);
 /// Destroys the private part and salt of every record that names a user, as the one who acted or as
 /// the object of a change. Gives how many. Reads the whole log within the caller's transaction; the

@@ -45,7 +45,8 @@ struct Subtree {
 
 /// The root that a leaf's hash and its path lead to (RFC 9162 section 2.1.3.2); nothing if the path
 /// has the wrong length or index >= size.
-[[nodiscard]] std::optional<Digest> root_from_path(const Digest& leaf, std::uint64_t index, std::uint64_t size,
+[[nodiscard]] std::optional<Digest> root_from_path(const Digest& leaf, std::uint64_t index,
+                                                   std::uint64_t size,
                                                    std::span<const Digest> path) noexcept;
 
 }  // namespace vestibule::audit

@@ -23,7 +23,8 @@ std::optional<std::string_view> take_line(std::string_view& text) noexcept {
 
 std::optional<std::uint64_t> decimal(std::string_view text) noexcept {
   if (text.empty() || (text[0] == '0' && text.size() > 1)) return std::nullopt;
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return std::nullopt;
   std::uint64_t n = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (ec != std::errc{} || end != text.data() + text.size()) return std::nullopt;
@@ -33,10 +34,10 @@ std::optional<std::uint64_t> decimal(std::string_view text) noexcept {
 bool has_white_space(std::string_view text) noexcept {
   // Unicode's White_Space beyond ASCII, in UTF-8 (the signed-note rule for key names).
   static constexpr std::string_view kSpaces[] = {
-      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82",
-      "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88",
-      "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F",
-      "\xE3\x80\x80"};
+      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81",
+      "\xE2\x80\x82", "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86",
+      "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8",
+      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
   return std::any_of(std::begin(kSpaces), std::end(kSpaces),
                      [&](std::string_view s) { return text.find(s) != std::string_view::npos; });
 }
@@ -138,7 +139,8 @@ Result<Checkpoint> open_checkpoint(std::string_view note, ByteView public_key) {
   auto c = parse_checkpoint(note);
   if (!c) return fail(Reason::log_corrupt, "not a checkpoint in the C2SP format");
   if (!signed_by(*c, public_key))
-    return fail(Reason::log_corrupt, "checkpoint of size " + std::to_string(c->size) + " is not signed by this log's key");
+    return fail(Reason::log_corrupt, "checkpoint of size " + std::to_string(c->size) +
+                                         " is not signed by this log's key");
   return std::move(*c);
 }
 

@@ -45,8 +45,8 @@ struct Checkpoint {
 /// "<name>+<hash, hex>+<base64 of 0x01 | public key>", what C2SP tools take as verifier key.
 [[nodiscard]] std::string vkey(std::string_view name, ByteView public_key);
 
-[[nodiscard]] std::string sign_checkpoint(std::string_view origin, std::uint64_t size, const Digest& root,
-                                          const crypto::SigningKey& key);
+[[nodiscard]] std::string sign_checkpoint(std::string_view origin, std::uint64_t size,
+                                          const Digest& root, const crypto::SigningKey& key);
 [[nodiscard]] std::optional<Checkpoint> parse_checkpoint(std::string_view note);
 /// True if one signature is by this key under the checkpoint's origin as its name. Signatures by
 /// others (witnesses) are passed over.

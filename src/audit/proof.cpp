@@ -43,7 +43,8 @@ std::string proof_json(std::uint64_t seq, ByteView leaf, const std::vector<Diges
 Result<void> check_proof(std::string_view text, ByteView public_key) {
   const auto parsed = json::parse(text, kLimits);
   if (!parsed) return no_proof(parsed.error().detail);
-  if (!parsed->is_object() || parsed->members().size() != kMembers) return no_proof("wrong members");
+  if (!parsed->is_object() || parsed->members().size() != kMembers)
+    return no_proof("wrong members");
   const auto format = parsed->get_string("format");
   const auto seq = parsed->get_int("seq");
   const auto record = parsed->get_string("record");
@@ -62,7 +63,8 @@ Result<void> check_proof(std::string_view text, ByteView public_key) {
     return fail(Reason::log_corrupt, "the record has another number than the proof");
   const Digest leaf_digest = leaf_hash(*leaf);
   const auto stated = digest_from(*hash);
-  if (!stated || *stated != leaf_digest) return fail(Reason::log_corrupt, "leaf_hash is not the record's");
+  if (!stated || *stated != leaf_digest)
+    return fail(Reason::log_corrupt, "leaf_hash is not the record's");
 
   std::vector<Digest> hashes;
   for (const json::Value& item : path->items()) {

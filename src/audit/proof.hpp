@@ -1,6 +1,6 @@
 #pragma once
-// Inclusion proofs that stand on their own: with the public key alone anybody can check offline that
-// a record is in the log that a checkpoint signs. Pure.
+// Inclusion proofs that stand on their own: with the public key alone anybody can check offline
+// that a record is in the log that a checkpoint signs. Pure.
 
 #include <string>
 #include <string_view>
@@ -14,12 +14,12 @@ namespace vestibule::audit {
 
 /// {"format":"vestibule-audit-proof/v1","seq":N,"record":base64 of the leaf,"leaf_hash":hex,
 ///  "path":[hex...],"checkpoint":text}
-[[nodiscard]] std::string proof_json(std::uint64_t seq, ByteView leaf, const std::vector<Digest>& path,
-                                     std::string_view checkpoint);
+[[nodiscard]] std::string proof_json(std::uint64_t seq, ByteView leaf,
+                                     const std::vector<Digest>& path, std::string_view checkpoint);
 
 /// Checks what prove() gave, offline, with the public key alone. Strict: exactly these members, a
-/// valid record whose own seq is the proof's. log_corrupt with what is wrong; invalid_argument if it
-/// is no proof at all.
+/// valid record whose own seq is the proof's. log_corrupt with what is wrong; invalid_argument if
+/// it is no proof at all.
 [[nodiscard]] Result<void> check_proof(std::string_view proof_json, ByteView public_key);
 
 }  // namespace vestibule::audit

@@ -56,7 +56,8 @@ bool take_apart(ByteView leaves, ByteView fields, std::vector<Both>& out) {
 
 class Lister {
  public:
-  Lister(const Filter& filter, const std::function<bool(const Entry&)>& f) : filter_(filter), match_(filter), f_(f) {}
+  Lister(const Filter& filter, const std::function<bool(const Entry&)>& f)
+      : filter_(filter), match_(filter), f_(f) {}
 
   // False: enough.
   bool segment(const store::Row& row) {
@@ -72,7 +73,8 @@ class Lister {
   }
   [[nodiscard]] Result<void> result() const {
     if (damaged_ == 0) return {};
-    return fail(Reason::log_corrupt, std::to_string(damaged_) + " damaged records were passed over: verify the log");
+    return fail(Reason::log_corrupt,
+                std::to_string(damaged_) + " damaged records were passed over: verify the log");
   }
 
  private:
@@ -147,7 +149,8 @@ class PathBuilder {
   std::vector<Part> parts_;
 };
 
-constexpr std::string_view kSegments = "SELECT first_seq, records, leaves, private FROM audit_segment";
+constexpr std::string_view kSegments =
+    "SELECT first_seq, records, leaves, private FROM audit_segment";
 
 }  // namespace
 
@@ -158,36 +161,41 @@ Result<void> list(store::Tx& tx, const Filter& filter, const std::function<bool(
   std::int64_t from = 0;
   if (filter.from_seq && !filter.newest_first) {
     // the segment that holds it
-    auto r = tx.one("SELECT first_seq FROM audit_segment WHERE first_seq <= $1 ORDER BY first_seq DESC LIMIT 1",
-                    {as_seq(*filter.from_seq)}, [&](const store::Row& row) { from = row.integer(0); });
+    auto r = tx.one(
+        "SELECT first_seq FROM audit_segment WHERE first_seq <= $1 ORDER BY first_seq DESC LIMIT 1",
+        {as_seq(*filter.from_seq)}, [&](const store::Row& row) { from = row.integer(0); });
     if (!r) return std::move(r).error();
   }
-  const std::string sql = std::string(kSegments) + " WHERE first_seq BETWEEN $1 AND $2 ORDER BY first_seq" +
+  const std::string sql = std::string(kSegments) +
+                          " WHERE first_seq BETWEEN $1 AND $2 ORDER BY first_seq" +
                           (filter.newest_first ? " DESC" : "");
   auto r = tx.query(sql, {from, to}, [&](const store::Row& row) { return lister.segment(row); });
   if (!r) return r;
   return lister.result();
 }
 
-Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view checkpoints, std::uint64_t since_size) {
+Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view checkpoints,
+                            std::uint64_t since_size) {
   Scan scan(public_key, checkpoints, since_size);
-  auto r = tx.query("SELECT size, note FROM audit_checkpoint ORDER BY size", {}, [&](const store::Row& row) {
-    scan.stored_checkpoint(static_cast<std::uint64_t>(row.integer(0)), row.text(1));
-    return true;
-  });
+  auto r = tx.query(
+      "SELECT size, note FROM audit_checkpoint ORDER BY size", {}, [&](const store::Row& row) {
+        scan.stored_checkpoint(static_cast<std::uint64_t>(row.integer(0)), row.text(1));
+        return true;
+      });
   if (!r) return std::move(r).error();
   r = tx.query(std::string(kSegments) + " ORDER BY first_seq", {}, [&](const store::Row& row) {
-    scan.segment(static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1)), row.blob(2),
-                 row.blob(3));
+    scan.segment(static_cast<std::uint64_t>(row.integer(0)),
+                 static_cast<std::uint64_t>(row.integer(1)), row.blob(2), row.blob(3));
     return true;
   });
   if (!r) return std::move(r).error();
   std::uint64_t size = 0;
   Bytes frontier;
-  auto found = tx.one("SELECT size, frontier FROM audit_tree WHERE id = 1", {}, [&](const store::Row& row) {
-    size = static_cast<std::uint64_t>(row.integer(0));
-    frontier.assign(row.blob(1).begin(), row.blob(1).end());
-  });
+  auto found =
+      tx.one("SELECT size, frontier FROM audit_tree WHERE id = 1", {}, [&](const store::Row& row) {
+        size = static_cast<std::uint64_t>(row.integer(0));
+        frontier.assign(row.blob(1).begin(), row.blob(1).end());
+      });
   if (!found) return std::move(found).error();
   return scan.finish(*found ? &size : nullptr, frontier);
 }
@@ -201,26 +209,30 @@ Result<std::string> prove(store::Tx& tx, std::uint64_t seq) {
   found = tx.one("SELECT first_seq, records FROM audit_segment ORDER BY first_seq DESC LIMIT 1", {},
                  [&](const store::Row& row) { end = row.integer(0) + row.integer(1); });
   if (!found) return std::move(found).error();
-  if (seq >= static_cast<std::uint64_t>(end)) return fail(Reason::not_found, "no record " + std::to_string(seq));
+  if (seq >= static_cast<std::uint64_t>(end))
+    return fail(Reason::not_found, "no record " + std::to_string(seq));
   const auto checkpoint = parse_checkpoint(note);
-  if (!note.empty() && !checkpoint) return fail(Reason::log_corrupt, "the newest checkpoint is damaged");
+  if (!note.empty() && !checkpoint)
+    return fail(Reason::log_corrupt, "the newest checkpoint is damaged");
   if (note.empty() || checkpoint->size <= seq)
     return fail(Reason::conflict, "no checkpoint covers record " + std::to_string(seq) + " yet");
 
   PathBuilder builder(seq, checkpoint->size);
-  auto r = tx.query("SELECT leaves FROM audit_segment ORDER BY first_seq", {}, [&](const store::Row& row) {
-    Pieces pieces(row.blob(0));
-    ByteView leaf;
-    while (pieces.next(leaf)) {
-      if (!builder.leaf(leaf)) return false;
-    }
-    return true;
-  });
+  auto r = tx.query("SELECT leaves FROM audit_segment ORDER BY first_seq", {},
+                    [&](const store::Row& row) {
+                      Pieces pieces(row.blob(0));
+                      ByteView leaf;
+                      while (pieces.next(leaf)) {
+                        if (!builder.leaf(leaf)) return false;
+                      }
+                      return true;
+                    });
   if (!r) return std::move(r).error();
   const auto path = builder.path();
   const auto root = root_from_path(leaf_hash(builder.record()), seq, checkpoint->size, path);
   if (!builder.complete() || !root || *root != checkpoint->root)
-    return fail(Reason::log_corrupt, "the records do not give the newest checkpoint's root: verify the log");
+    return fail(Reason::log_corrupt,
+                "the records do not give the newest checkpoint's root: verify the log");
   return proof_json(seq, builder.record(), path, note);
 }
 
@@ -236,34 +248,38 @@ Result<std::uint64_t> erase_private(store::Tx& tx, std::string_view user_name) {
   for (bool more = true; more;) {
     more = false;
     std::vector<Rewrite> rewrites;
-    auto r = tx.query("SELECT first_seq, private FROM audit_segment WHERE first_seq > $1 ORDER BY first_seq LIMIT 64",
-                      {after}, [&](const store::Row& row) {
-      more = true;
-      after = row.integer(0);
-      const ByteView old = row.blob(1);
-      Pieces pieces(old);
-      ByteView piece;
-      Rewrite rewrite{after, {}};
-      std::uint64_t found = 0;
-      while (pieces.next(piece)) {
-        const auto p = piece.size() > kSaltSize ? decode_private(piece.subspan(kSaltSize)) : std::nullopt;
-        if (p && (p->user_name == user_name || p->object == user_name)) {
-          append_piece(rewrite.fields, ByteView(&kErased, 1));
-          ++found;
-        } else {
-          append_piece(rewrite.fields, piece);
-        }
-      }
-      // A damaged segment is evidence: it is not written over.
-      if (found > 0 && pieces.at_end()) {
-        erased += found;
-        rewrites.push_back(std::move(rewrite));
-      }
-      return true;
-    });
+    auto r = tx.query(
+        "SELECT first_seq, private FROM audit_segment WHERE first_seq > $1 ORDER BY first_seq "
+        "LIMIT 64",
+        {after}, [&](const store::Row& row) {
+          more = true;
+          after = row.integer(0);
+          const ByteView old = row.blob(1);
+          Pieces pieces(old);
+          ByteView piece;
+          Rewrite rewrite{after, {}};
+          std::uint64_t found = 0;
+          while (pieces.next(piece)) {
+            const auto p =
+                piece.size() > kSaltSize ? decode_private(piece.subspan(kSaltSize)) : std::nullopt;
+            if (p && (p->user_name == user_name || p->object == user_name)) {
+              append_piece(rewrite.fields, ByteView(&kErased, 1));
+              ++found;
+            } else {
+              append_piece(rewrite.fields, piece);
+            }
+          }
+          // A damaged segment is evidence: it is not written over.
+          if (found > 0 && pieces.at_end()) {
+            erased += found;
+            rewrites.push_back(std::move(rewrite));
+          }
+          return true;
+        });
     if (!r) return std::move(r).error();
     for (const Rewrite& rewrite : rewrites) {
-      auto changed = tx.run("UPDATE audit_segment SET private = $1 WHERE first_seq = $2", {rewrite.fields, rewrite.first});
+      auto changed = tx.run("UPDATE audit_segment SET private = $1 WHERE first_seq = $2",
+                            {rewrite.fields, rewrite.first});
       if (!changed) return std::move(changed).error();
     }
   }

@@ -9,9 +9,28 @@ namespace vestibule::audit {
 namespace {
 
 enum LeafTag : std::uint8_t {
-  kKind = 1, kAt, kRequest, kAccessPoint, kOperation, kModel, kOutcome, kReason, kRule, kPolicy,
-  kLevel, kEvidence, kBodyBytes, kReplyBytes, kBodyDigest, kStatus, kInputTokens, kOutputTokens,
-  kCount, kWaited, kTotal, kCommitment,
+  kKind = 1,
+  kAt,
+  kRequest,
+  kAccessPoint,
+  kOperation,
+  kModel,
+  kOutcome,
+  kReason,
+  kRule,
+  kPolicy,
+  kLevel,
+  kEvidence,
+  kBodyBytes,
+  kReplyBytes,
+  kBodyDigest,
+  kStatus,
+  kInputTokens,
+  kOutputTokens,
+  kCount,
+  kWaited,
+  kTotal,
+  kCommitment,
 };
 static_assert(kCommitment == 22);
 enum PrivateTag : std::uint8_t { kUser = 1, kUserName, kSession, kSource, kClient, kObject, kNote };
@@ -124,7 +143,8 @@ std::string_view cut(std::string_view text, std::size_t limit) noexcept {
   if (text.size() <= limit) return text;
   std::size_t end = limit;
   // A sequence has at most three continuation bytes; what goes on longer is no UTF-8: cut anywhere.
-  for (int back = 0; back < 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80; ++back) --end;
+  for (int back = 0; back < 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80; ++back)
+    --end;
   if ((static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) end = limit;
   return text.substr(0, end);
 }
@@ -253,7 +273,8 @@ bool evidence(ByteView v, LeafView& l) noexcept {
     LeafView::Factor& f = l.evidence[l.factors++];
     std::uint8_t size = 0;
     ByteView name;
-    if (!in.byte(size) || !in.take(size, name) || !code(name, f.code) || !in.varint(f.age_s)) return false;
+    if (!in.byte(size) || !in.take(size, name) || !code(name, f.code) || !in.varint(f.age_s))
+      return false;
   }
   return true;
 }
@@ -266,42 +287,69 @@ bool leaf_field(std::uint8_t tag, ByteView v, LeafView& l) noexcept {
       l.kind = static_cast<Kind>(n);
       return true;
     }
-    case kAt: return number(v, kMax63, l.at);
-    case kRequest: return fixed(v, 16, l.request);
-    case kAccessPoint: return text(v, kMaxAccessPoint, l.access_point);
-    case kOperation: return text(v, kMaxOperation, l.operation);
-    case kModel: return text(v, kMaxModel, l.model);
-    case kOutcome: return code(v, l.outcome);
-    case kReason: return code(v, l.reason);
-    case kRule: return text(v, kMaxRule, l.rule);
-    case kPolicy: return fixed(v, 32, l.policy);
-    case kLevel: return number(v, l.level);
-    case kEvidence: return evidence(v, l);
-    case kBodyBytes: return number(v, l.body_bytes);
-    case kReplyBytes: return number(v, l.reply_bytes);
-    case kBodyDigest: return mac(v, l.body_digest);
-    case kStatus: return number(v, l.status);
-    case kInputTokens: return number(v, l.input_tokens);
-    case kOutputTokens: return number(v, l.output_tokens);
-    case kCount: return number(v, l.count);
-    case kWaited: return number(v, kMax63, l.waited_us);
-    case kTotal: return number(v, kMax63, l.total_us);
-    case kCommitment: return mac(v, l.commitment);
+    case kAt:
+      return number(v, kMax63, l.at);
+    case kRequest:
+      return fixed(v, 16, l.request);
+    case kAccessPoint:
+      return text(v, kMaxAccessPoint, l.access_point);
+    case kOperation:
+      return text(v, kMaxOperation, l.operation);
+    case kModel:
+      return text(v, kMaxModel, l.model);
+    case kOutcome:
+      return code(v, l.outcome);
+    case kReason:
+      return code(v, l.reason);
+    case kRule:
+      return text(v, kMaxRule, l.rule);
+    case kPolicy:
+      return fixed(v, 32, l.policy);
+    case kLevel:
+      return number(v, l.level);
+    case kEvidence:
+      return evidence(v, l);
+    case kBodyBytes:
+      return number(v, l.body_bytes);
+    case kReplyBytes:
+      return number(v, l.reply_bytes);
+    case kBodyDigest:
+      return mac(v, l.body_digest);
+    case kStatus:
+      return number(v, l.status);
+    case kInputTokens:
+      return number(v, l.input_tokens);
+    case kOutputTokens:
+      return number(v, l.output_tokens);
+    case kCount:
+      return number(v, l.count);
+    case kWaited:
+      return number(v, kMax63, l.waited_us);
+    case kTotal:
+      return number(v, kMax63, l.total_us);
+    case kCommitment:
+      return mac(v, l.commitment);
   }
   return false;
 }
 
 bool private_field(std::uint8_t tag, ByteView v, PrivateView& p) noexcept {
   switch (tag) {
-    case kUser: return fixed(v, 16, p.user);
-    case kUserName: return text(v, kMaxUserName, p.user_name);
-    case kSession: return fixed(v, 16, p.session);
+    case kUser:
+      return fixed(v, 16, p.user);
+    case kUserName:
+      return text(v, kMaxUserName, p.user_name);
+    case kSession:
+      return fixed(v, 16, p.session);
     case kSource:
       p.source = v;
       return (v.size() == 16 && !is_zero(v)) || (v.size() == 1 && v[0] == kUnixSocket);
-    case kClient: return text(v, kMaxClient, p.client);
-    case kObject: return text(v, kMaxObject, p.object);
-    case kNote: return text(v, kMaxNote, p.note);
+    case kClient:
+      return text(v, kMaxClient, p.client);
+    case kObject:
+      return text(v, kMaxObject, p.object);
+    case kNote:
+      return text(v, kMaxNote, p.note);
   }
   return false;
 }
@@ -310,26 +358,38 @@ bool private_field(std::uint8_t tag, ByteView v, PrivateView& p) noexcept {
 
 std::string_view name(Kind kind) noexcept {
   switch (kind) {
-    case Kind::admission: return "admission";
-    case Kind::refusal: return "refusal";
-    case Kind::completion: return "completion";
-    case Kind::refusals: return "refusals";
-    case Kind::sign_in: return "sign_in";
-    case Kind::change: return "change";
-    case Kind::system: return "system";
+    case Kind::admission:
+      return "admission";
+    case Kind::refusal:
+      return "refusal";
+    case Kind::completion:
+      return "completion";
+    case Kind::refusals:
+      return "refusals";
+    case Kind::sign_in:
+      return "sign_in";
+    case Kind::change:
+      return "change";
+    case Kind::system:
+      return "system";
   }
   return "unknown";
 }
 
-Digest commit_private(ByteView salt, ByteView bytes) noexcept { return crypto::HmacKey(salt).mac(bytes); }
+Digest commit_private(ByteView salt, ByteView bytes) noexcept {
+  return crypto::HmacKey(salt).mac(bytes);
+}
 
 Digest commit_body(ByteView salt, const Digest& body) noexcept {
   return crypto::HmacKey(salt).mac({as_bytes("body"), body});
 }
 
-bool needs_salt(const Record& r) noexcept { return has_field(private_of(r)) || !is_zero(r.body_digest); }
+bool needs_salt(const Record& r) noexcept {
+  return has_field(private_of(r)) || !is_zero(r.body_digest);
+}
 
-std::size_t encode(const Record& r, const Salt& salt, std::span<std::uint8_t, kMaxEntry> out) noexcept {
+std::size_t encode(const Record& r, const Salt& salt,
+                   std::span<std::uint8_t, kMaxEntry> out) noexcept {
   LeafView l;
   l.kind = r.kind;
   l.at = microseconds(r.at.time_since_epoch());
@@ -391,11 +451,13 @@ std::optional<JournalEntry> split_entry(ByteView entry) noexcept {
 }
 
 std::uint8_t peek_kind(ByteView leaf) noexcept {
-  return leaf.size() >= kHead + 3 && leaf[kHead] == kKind && leaf[kHead + 1] == 1 ? leaf[kHead + 2] : 0;
+  return leaf.size() >= kHead + 3 && leaf[kHead] == kKind && leaf[kHead + 1] == 1 ? leaf[kHead + 2]
+                                                                                  : 0;
 }
 
 std::optional<LeafView> decode_leaf(ByteView leaf) noexcept {
-  if (leaf.size() < kHead || leaf.size() > kMaxEntry || leaf[0] != kRecordVersion) return std::nullopt;
+  if (leaf.size() < kHead || leaf.size() > kMaxEntry || leaf[0] != kRecordVersion)
+    return std::nullopt;
   std::optional<LeafView> out(std::in_place);
   LeafView& l = *out;
   for (std::size_t i = 1; i < kHead; ++i) l.seq = (l.seq << 8U) | leaf[i];
@@ -420,7 +482,8 @@ std::optional<PrivateView> decode_private(ByteView bytes) noexcept {
   while (!in.empty()) {
     std::uint8_t tag = 0;
     ByteView value;
-    if (!in.field(tag, value) || tag <= last || !private_field(tag, value, *out)) return std::nullopt;
+    if (!in.field(tag, value) || tag <= last || !private_field(tag, value, *out))
+      return std::nullopt;
     last = tag;
   }
   return out;
@@ -430,7 +493,8 @@ void encode_leaf(const LeafView& leaf, Bytes& out) {
   std::array<std::uint8_t, kMaxEntry> buffer;
   Out to(buffer.data());
   to.byte(kRecordVersion);
-  for (unsigned shift = 64; shift > 0; shift -= 8) to.byte(static_cast<std::uint8_t>(leaf.seq >> (shift - 8)));
+  for (unsigned shift = 64; shift > 0; shift -= 8)
+    to.byte(static_cast<std::uint8_t>(leaf.seq >> (shift - 8)));
   write_fields(leaf, to);
   out.insert(out.end(), buffer.data(), to.at());
 }

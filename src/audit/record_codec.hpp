@@ -2,9 +2,9 @@
 // Record bytes, version 1, frozen: what version 1 is stands here, and the golden vectors of the
 // tests hold it. A change is a new version; version 1 is read for ever.
 //
-// A record has two parts. The LEAF is public, is hashed into the tree and stays for ever; nothing in
-// it names a person. The PRIVATE part and its SALT lie outside the tree; destroying both erases the
-// person and breaks no proof.
+// A record has two parts. The LEAF is public, is hashed into the tree and stays for ever; nothing
+// in it names a person. The PRIVATE part and its SALT lie outside the tree; destroying both erases
+// the person and breaks no proof.
 //
 //   leaf    = version (1 byte: 1) | seq (8 bytes, big endian, counts from 0) | field...
 //   private = version (1 byte: 1) | field...
@@ -77,7 +77,7 @@ struct LeafView {
   std::uint64_t at = 0;
   ByteView request;  ///< 16 bytes or none
   std::string_view access_point, operation, model, outcome, reason, rule;
-  ByteView policy;   ///< 32 bytes or none
+  ByteView policy;  ///< 32 bytes or none
   std::uint8_t level = 0;
   std::array<Factor, domain::Evidence::capacity> evidence{};
   std::size_t factors = 0;

@@ -12,13 +12,15 @@ constexpr std::array<std::uint8_t, 12> kMappedV4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 domain::Source subscriber(domain::Source s) noexcept {
   if (s.local || std::equal(kMappedV4.begin(), kMappedV4.end(), s.address.begin())) return s;
   // ::1 and its like have no /64 worth the name
-  if (std::all_of(s.address.begin(), s.address.begin() + 8, [](std::uint8_t b) { return b == 0; })) return s;
+  if (std::all_of(s.address.begin(), s.address.begin() + 8, [](std::uint8_t b) { return b == 0; }))
+    return s;
   std::fill(s.address.begin() + 8, s.address.end(), std::uint8_t{0});
   return s;
 }
 
 bool same(const RefusalTable::Row& a, const RefusalTable::Row& b) noexcept {
-  return a.source == b.source && a.minute == b.minute && a.reason == b.reason && a.access_point == b.access_point;
+  return a.source == b.source && a.minute == b.minute && a.reason == b.reason &&
+         a.access_point == b.access_point;
 }
 
 void mix(std::uint64_t& h, std::uint64_t v) noexcept {
@@ -39,8 +41,8 @@ std::size_t RefusalTable::slot_of(const Row& row) const noexcept {
   std::uint64_t h = seed_;
   mix(h, words[0]);
   mix(h, words[1]);
-  mix(h, static_cast<std::uint64_t>(row.minute) << 16U | static_cast<std::uint64_t>(row.reason) << 8U |
-             (row.source.local ? 1U : 0U));
+  mix(h, static_cast<std::uint64_t>(row.minute) << 16U |
+             static_cast<std::uint64_t>(row.reason) << 8U | (row.source.local ? 1U : 0U));
   for (const char c : row.access_point.view()) mix(h, static_cast<unsigned char>(c));
   return static_cast<std::size_t>(h >> 32U) % kSlots;
 }

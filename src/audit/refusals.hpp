@@ -1,6 +1,7 @@
 #pragma once
-// Unauthenticated refusals, added up by source and minute, so that who knocks all day fills no disk.
-// One table a core: only that core touches it, nothing is locked. Bounded in memory and in records.
+// Unauthenticated refusals, added up by source and minute, so that who knocks all day fills no
+// disk. One table a core: only that core touches it, nothing is locked. Bounded in memory and in
+// records.
 
 #include <array>
 #include <cstdint>
@@ -14,7 +15,7 @@ class RefusalTable {
   static constexpr std::size_t kRows = 4096;
 
   struct Row {
-    domain::Source source;  ///< of IPv6 the /64, as one subscriber has a whole one
+    domain::Source source;    ///< of IPv6 the /64, as one subscriber has a whole one
     std::int64_t minute = 0;  ///< since 1970
     Reason reason{};
     domain::InlineText<96> access_point;
@@ -25,7 +26,8 @@ class RefusalTable {
   /// The seed keeps sources that attackers choose from falling into one chain.
   explicit RefusalTable(std::uint64_t seed) noexcept : seed_(seed) {}
 
-  void add(const domain::Source& source, std::int64_t minute, Reason reason, std::string_view access_point) noexcept;
+  void add(const domain::Source& source, std::int64_t minute, Reason reason,
+           std::string_view access_point) noexcept;
 
   /// Calls write(row) -> bool for each row of a minute before `before` and drops what was written;
   /// the first false stops, and the rest stays for the next time.

@@ -35,17 +35,23 @@ void Scan::problem(std::string what) {
 void Scan::stored_checkpoint(std::uint64_t size, std::string_view note) { checkpoint(note, &size); }
 
 void Scan::checkpoint(std::string_view note, const std::uint64_t* row_size) {
-  const std::string where = row_size != nullptr ? "stored checkpoint of size " + text(*row_size) : "shipped checkpoint";
+  const std::string where =
+      row_size != nullptr ? "stored checkpoint of size " + text(*row_size) : "shipped checkpoint";
   const auto c = parse_checkpoint(note);
   if (!c) return problem(where + " is damaged");
-  if (row_size != nullptr && c->size != *row_size) return problem(where + " says size " + text(c->size));
+  if (row_size != nullptr && c->size != *row_size)
+    return problem(where + " says size " + text(c->size));
   const auto [first, last] = checkpoints_.equal_range(c->size);
-  const auto same = std::find_if(first, last, [&](const auto& k) { return k.second.root == c->root; });
+  const auto same =
+      std::find_if(first, last, [&](const auto& k) { return k.second.root == c->root; });
   const Digest text_hash = crypto::sha256(as_bytes(note));
-  const bool proved = same != last && same->second.note == text_hash;  // the shipped copy was, to the byte
+  const bool proved =
+      same != last && same->second.note == text_hash;  // the shipped copy was, to the byte
   if (!proved && c->size >= since_ && !signed_by(*c, public_key_))
-    return problem(where + (row_size == nullptr ? " of size " + text(c->size) : "") + " is not signed by this log's key");
-  Known& k = same != last ? same->second : checkpoints_.emplace(c->size, Known{c->root, text_hash})->second;
+    return problem(where + (row_size == nullptr ? " of size " + text(c->size) : "") +
+                   " is not signed by this log's key");
+  Known& k = same != last ? same->second
+                          : checkpoints_.emplace(c->size, Known{c->root, text_hash})->second;
   (row_size != nullptr ? k.stored : k.shipped) = true;
 }
 
@@ -56,8 +62,10 @@ void Scan::compare_roots() {
       good_ = due_->first;
       continue;
     }
-    std::string where = due_->second.stored ? (due_->second.shipped ? "stored and shipped" : "stored") : "shipped";
-    problem("the root of size " + text(due_->first) + " is not that of the " + where + " checkpoint: something in " +
+    std::string where =
+        due_->second.stored ? (due_->second.shipped ? "stored and shipped" : "stored") : "shipped";
+    problem("the root of size " + text(due_->first) + " is not that of the " + where +
+            " checkpoint: something in " +
             (due_->first > good_ ? range(good_, due_->first - 1) : "the records before") +
             " was changed, or the checkpoint is of another log");
   }
@@ -79,7 +87,8 @@ void Scan::record(std::uint64_t seq, ByteView leaf, ByteView piece) {
   }
   if (is_erased(piece)) return;
   if (piece.empty()) return problem("the private part of record " + text(seq) + " is missing");
-  if (piece.size() <= kSaltSize) return problem("the private part of record " + text(seq) + " is damaged");
+  if (piece.size() <= kSaltSize)
+    return problem("the private part of record " + text(seq) + " is damaged");
   const ByteView fields = piece.subspan(kSaltSize);
   const Digest commitment = commit_private(piece.first(kSaltSize), fields);
   if (!equal_constant_time(commitment, l->commitment)) {
@@ -89,15 +98,18 @@ void Scan::record(std::uint64_t seq, ByteView leaf, ByteView piece) {
   }
 }
 
-void Scan::segment(std::uint64_t first_seq, std::uint64_t records, ByteView leaves, ByteView fields) {
+void Scan::segment(std::uint64_t first_seq, std::uint64_t records, ByteView leaves,
+                   ByteView fields) {
   if (!scanning_) {
     scanning_ = true;
     due_ = checkpoints_.begin();
     compare_roots();  // a checkpoint of the empty log
   }
   if (first_seq != next_) {
-    problem(first_seq > next_ ? range(next_, first_seq - 1) + (first_seq - next_ == 1 ? " is missing" : " are missing")
-                              : "records from " + text(first_seq) + " are there twice, or out of order");
+    problem(first_seq > next_
+                ? range(next_, first_seq - 1) +
+                      (first_seq - next_ == 1 ? " is missing" : " are missing")
+                : "records from " + text(first_seq) + " are there twice, or out of order");
     broken_ = true;
   }
   Pieces leaf_pieces(leaves);
@@ -115,11 +127,13 @@ void Scan::segment(std::uint64_t first_seq, std::uint64_t records, ByteView leav
   }
   report_.records += n;
   if (!leaf_pieces.at_end() || n != records) {
-    problem("the segment of record " + text(first_seq) + " holds " + text(n) + " records, not " + text(records));
+    problem("the segment of record " + text(first_seq) + " holds " + text(n) + " records, not " +
+            text(records));
     broken_ = true;
   }
   if (!private_pieces.at_end())
-    problem("the private parts of the segment of record " + text(first_seq) + " do not fit its records");
+    problem("the private parts of the segment of record " + text(first_seq) +
+            " do not fit its records");
   next_ = first_seq + n;
 }
 
@@ -138,8 +152,8 @@ VerifyReport Scan::finish(const std::uint64_t* size, ByteView frontier) {
   }
   for (; due_ != checkpoints_.end(); ++due_) {
     if (due_->first > next_)
-      problem("a checkpoint of size " + text(due_->first) + " was signed, but the log ends at " + text(next_) +
-              ": the newest records are missing");
+      problem("a checkpoint of size " + text(due_->first) + " was signed, but the log ends at " +
+              text(next_) + ": the newest records are missing");
   }
   for (const auto& [n, known] : checkpoints_) {
     if (known.shipped && !known.stored)

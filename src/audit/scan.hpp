@@ -15,10 +15,12 @@ namespace vestibule::audit {
 
 struct VerifyReport {
   std::uint64_t records = 0;
-  std::uint64_t checkpoints = 0;  ///< compared with the tree; the same one stored and shipped counts once
+  std::uint64_t checkpoints =
+      0;  ///< compared with the tree; the same one stored and shipped counts once
   std::uint64_t erased = 0;
-  std::string root;               ///< hex; empty where missing records leave no tree to compute
-  std::vector<std::string> problems;  ///< empty: the log is whole. Bounded: the last one says "more"
+  std::string root;  ///< hex; empty where missing records leave no tree to compute
+  std::vector<std::string>
+      problems;  ///< empty: the log is whole. Bounded: the last one says "more"
 };
 
 /// Feed all checkpoints, then all segments in order, then finish().
@@ -53,9 +55,9 @@ class Scan {
   std::multimap<std::uint64_t, Known> checkpoints_;
   std::multimap<std::uint64_t, Known>::const_iterator due_;
   bool scanning_ = false;
-  bool broken_ = false;          // records are missing: roots cannot be computed any more
-  std::uint64_t next_ = 0;       // seq of the next record
-  std::uint64_t good_ = 0;       // size of the last checkpoint that fitted
+  bool broken_ = false;     // records are missing: roots cannot be computed any more
+  std::uint64_t next_ = 0;  // seq of the next record
+  std::uint64_t good_ = 0;  // size of the last checkpoint that fitted
   Frontier tree_;
 };
 

@@ -19,7 +19,9 @@ inline constexpr std::uint8_t kErased = 0x45;
 
 void append_piece(Bytes& blob, ByteView piece);
 
-[[nodiscard]] inline bool is_erased(ByteView piece) noexcept { return piece.size() == 1 && piece[0] == kErased; }
+[[nodiscard]] inline bool is_erased(ByteView piece) noexcept {
+  return piece.size() == 1 && piece[0] == kErased;
+}
 
 /// Walks one of the two blobs.
 class Pieces {

@@ -15,27 +15,40 @@ namespace vestibule::audit {
 namespace {
 
 constexpr std::string_view kFullEntry =
-    "006a101112131415161718191a1b1c1d1e1f010110a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0204616e6e610310b0b1b2b3b4"
-    "b5b6b7b8b9babbbcbdbebf041000000000000000000000ffffc000020705086375726c2f382e350606626ac3b8726e070974"
-    "776f0a6c696e6573010101010207066517289a62400310c0c1c2c3c4c5c6c7c8c9cacbcccdcecf04056c6c616d6105046368"
-    "6174060a7177656e333a302e36620705616c6c6f7708026f6b090764656661756c740a20d0d1d2d3d4d5d6d7d8d9dadbdcdd"
-    "dedfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf0b01020c110870617373776f7264901c04746f74703b0d0204d20e030111700f"
-    "2092af7dd6537bd4494b26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e1001c811010b12020100130103140205dc"
+    "006a101112131415161718191a1b1c1d1e1f010110a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0204616e6e610310b0b1"
+    "b2b3b4"
+    "b5b6b7b8b9babbbcbdbebf041000000000000000000000ffffc000020705086375726c2f382e350606626ac3b8726e"
+    "070974"
+    "776f0a6c696e6573010101010207066517289a62400310c0c1c2c3c4c5c6c7c8c9cacbcccdcecf04056c6c616d6105"
+    "046368"
+    "6174060a7177656e333a302e36620705616c6c6f7708026f6b090764656661756c740a20d0d1d2d3d4d5d6d7d8d9da"
+    "dbdcdd"
+    "dedfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf0b01020c110870617373776f7264901c04746f74703b0d0204d20e0301"
+    "11700f"
+    "2092af7dd6537bd4494b26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e1001c811010b1202010013010314"
+    "0205dc"
     "15032625a01620db109c8dd61d9ef6927d0fae9cd4d4237916d0538ffd7fd33fc1531968c7724e";
 constexpr std::string_view kFullLeaf =
-    "0100000000000000050101010207066517289a62400310c0c1c2c3c4c5c6c7c8c9cacbcccdcecf04056c6c616d6105046368"
-    "6174060a7177656e333a302e36620705616c6c6f7708026f6b090764656661756c740a20d0d1d2d3d4d5d6d7d8d9dadbdcdd"
-    "dedfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf0b01020c110870617373776f7264901c04746f74703b0d0204d20e030111700f"
-    "2092af7dd6537bd4494b26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e1001c811010b12020100130103140205dc"
+    "0100000000000000050101010207066517289a62400310c0c1c2c3c4c5c6c7c8c9cacbcccdcecf04056c6c616d6105"
+    "046368"
+    "6174060a7177656e333a302e36620705616c6c6f7708026f6b090764656661756c740a20d0d1d2d3d4d5d6d7d8d9da"
+    "dbdcdd"
+    "dedfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf0b01020c110870617373776f7264901c04746f74703b0d0204d20e0301"
+    "11700f"
+    "2092af7dd6537bd4494b26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e1001c811010b1202010013010314"
+    "0205dc"
     "15032625a01620db109c8dd61d9ef6927d0fae9cd4d4237916d0538ffd7fd33fc1531968c7724e";
 constexpr std::string_view kStopEntry =
     "000001010107020706651728988000050473746f700705616c6c6f7708026f6b";
 constexpr std::string_view kBodyOnlyEntry =
-    "0011101112131415161718191a1b1c1d1e1f0101010103070464656e790808696e7465726e616c0f2092af7dd6537bd4494b"
-    "26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e16201d18c18da0dee47b0c36d3fbe0eb359b22b70eb6dabc8f10d4"
+    "0011101112131415161718191a1b1c1d1e1f0101010103070464656e790808696e7465726e616c0f2092af7dd6537b"
+    "d4494b"
+    "26755d595a7e865debeb9bf25e3f666a7af8c4693e2a1e16201d18c18da0dee47b0c36d3fbe0eb359b22b70eb6dabc"
+    "8f10d4"
     "56e0498376d368";
 
-constexpr Salt kSalt{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
+constexpr Salt kSalt{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
+                     0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
 
 template <class A>
 A counting(std::uint8_t from, std::uint8_t modulo = 0) {
@@ -45,7 +58,8 @@ A counting(std::uint8_t from, std::uint8_t modulo = 0) {
   return a;
 }
 
-domain::Proof proof(domain::FactorKind kind, std::uint8_t id, Instant now, std::chrono::seconds age) {
+domain::Proof proof(domain::FactorKind kind, std::uint8_t id, Instant now,
+                    std::chrono::seconds age) {
   domain::Proof p;
   p.kind = kind;
   p.factor.bytes[0] = id;
@@ -94,7 +108,8 @@ Bytes encoded(const Record& r) {
 
 Bytes with_seq(ByteView leaf, std::uint64_t seq) {
   Bytes out{leaf[0]};
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(seq >> shift));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<std::uint8_t>(seq >> shift));
   out.insert(out.end(), leaf.begin() + 1, leaf.end());
   return out;
 }
@@ -138,7 +153,8 @@ TEST(RecordV1, SplitsAndDecodes) {
   const auto l = decode_leaf(leaf);
   ASSERT_TRUE(l);
   EXPECT_EQ(l->seq, 5U);
-  EXPECT_TRUE(std::ranges::equal(l->commitment, commit_private(kSalt, parts->salted.subspan(kSaltSize))));
+  EXPECT_TRUE(
+      std::ranges::equal(l->commitment, commit_private(kSalt, parts->salted.subspan(kSaltSize))));
   EXPECT_TRUE(std::ranges::equal(l->body_digest, commit_body(kSalt, counting<Digest>(0))));
   const auto p = decode_private(parts->salted.subspan(kSaltSize));
   ASSERT_TRUE(p);
@@ -147,19 +163,20 @@ TEST(RecordV1, SplitsAndDecodes) {
   EXPECT_EQ(e.kind, Kind::admission);
   EXPECT_EQ(e.evidence.size(), 2U);
   EXPECT_EQ(e.evidence[1], std::make_pair(std::string("totp"), std::int64_t{59}));
-  EXPECT_EQ(to_json(e),
-            R"({"seq":5,"kind":"admission","at":"2027-01-15T08:00:00.123456Z","request":"req_)" +
-                e.request.substr(4) +
-                R"(","access_point":"llama","operation":"chat","model":"qwen3:0.6b","outcome":"allow",)"
-                R"("reason":"ok","rule":"default","policy":")" +
-                e.policy +
-                R"(","level":2,"evidence":[{"factor":"password","age_s":3600},{"factor":"totp","age_s":59}],)"
-                R"("body_bytes":1234,"reply_bytes":70000,"body_digest":")" +
-                e.body_digest +
-                R"(","status":200,"input_tokens":11,"output_tokens":256,"count":3,"waited_us":1500,)"
-                R"("total_us":2500000,"user":")" +
-                e.user + R"(","user_name":"anna","session":")" + e.session +
-                R"(","source":"192.0.2.7","client":"curl/8.5","object":"bjørn","note":"two\nlines"})");
+  EXPECT_EQ(
+      to_json(e),
+      R"({"seq":5,"kind":"admission","at":"2027-01-15T08:00:00.123456Z","request":"req_)" +
+          e.request.substr(4) +
+          R"(","access_point":"llama","operation":"chat","model":"qwen3:0.6b","outcome":"allow",)"
+          R"("reason":"ok","rule":"default","policy":")" +
+          e.policy +
+          R"(","level":2,"evidence":[{"factor":"password","age_s":3600},{"factor":"totp","age_s":59}],)"
+          R"("body_bytes":1234,"reply_bytes":70000,"body_digest":")" +
+          e.body_digest +
+          R"(","status":200,"input_tokens":11,"output_tokens":256,"count":3,"waited_us":1500,)"
+          R"("total_us":2500000,"user":")" +
+          e.user + R"(","user_name":"anna","session":")" + e.session +
+          R"(","source":"192.0.2.7","client":"curl/8.5","object":"bjørn","note":"two\nlines"})");
 
   const Entry erased = make_entry(*l, nullptr);
   EXPECT_TRUE(erased.erased);
@@ -176,7 +193,8 @@ TEST(RecordV1, EveryReasonAndKindComesBack) {
     ASSERT_TRUE(l);
     EXPECT_EQ(reason_from(l->reason), r.reason);
   }
-  for (int k = 1; k <= 7; ++k) EXPECT_EQ(kind_from(name(static_cast<Kind>(k))), static_cast<Kind>(k));
+  for (int k = 1; k <= 7; ++k)
+    EXPECT_EQ(kind_from(name(static_cast<Kind>(k))), static_cast<Kind>(k));
   EXPECT_FALSE(kind_from("unknown"));
 }
 
@@ -198,8 +216,13 @@ TEST(RecordV1, LongTextsAreCutNotInsideACharacter) {
   const auto l = decode_leaf(leaf);
   const auto p = decode_private(parts->salted.subspan(kSaltSize));
   ASSERT_TRUE(l && p);
-  for (const auto& [text, limit] : {std::pair{l->access_point, 96U}, {l->operation, 192U}, {l->model, 256U},
-                                    {l->rule, 96U}, {p->user_name, 96U}, {p->client, 128U}, {p->object, 256U}}) {
+  for (const auto& [text, limit] : {std::pair{l->access_point, 96U},
+                                    {l->operation, 192U},
+                                    {l->model, 256U},
+                                    {l->rule, 96U},
+                                    {p->user_name, 96U},
+                                    {p->client, 128U},
+                                    {p->object, 256U}}) {
     EXPECT_TRUE(is_utf8(text));
     EXPECT_EQ(text.size(), limit / 3 * 3);
   }
@@ -275,7 +298,9 @@ TEST(RecordV1, StrictUnderEveryCutAndFlip) {
 }
 
 TEST(RecordV1, RefusesSecondSpellings) {
-  struct Row { std::string_view name, fields; };
+  struct Row {
+    std::string_view name, fields;
+  };
   // After version and seq. A valid minimum is kind 7, outcome "allow", reason "ok".
   for (const Row& r : {
            Row{"no kind", "0705616c6c6f7708026f6b"},
@@ -292,11 +317,13 @@ TEST(RecordV1, RefusesSecondSpellings) {
            Row{"unknown tag 23", "0101070705616c6c6f7708026f6b170101"},
            Row{"tag 0", "0001010101070705616c6c6f7708026f6b"},
            Row{"outcome no code", "0101070705416c6c6f7708026f6b"},
-           Row{"nil request", "01010703100000000000000000000000000000000007"
-                              "05616c6c6f7708026f6b"},
+           Row{"nil request",
+               "01010703100000000000000000000000000000000007"
+               "05616c6c6f7708026f6b"},
            Row{"level over 255", "0101070705616c6c6f7708026f6b0b020100"},
-           Row{"time over 63 bits", "01010702088000000000000000"
-                                    "0705616c6c6f7708026f6b"},
+           Row{"time over 63 bits",
+               "01010702088000000000000000"
+               "0705616c6c6f7708026f6b"},
            Row{"status over 16 bits", "0101070705616c6c6f7708026f6b1003010000"},
            Row{"evidence without an age", "0101070705616c6c6f7708026f6b0c0504746f7470"},
            Row{"evidence age as a long varint", "0101070705616c6c6f7708026f6b0c0704746f74708000"},
@@ -306,7 +333,8 @@ TEST(RecordV1, RefusesSecondSpellings) {
     EXPECT_FALSE(decode_leaf(leaf)) << r.name;
   }
   EXPECT_TRUE(decode_leaf(*unhex("0100000000000000000101070705616c6c6f7708026f6b")));
-  EXPECT_FALSE(decode_leaf(*unhex("0200000000000000000101070705616c6c6f7708026f6b"))) << "version 2";
+  EXPECT_FALSE(decode_leaf(*unhex("0200000000000000000101070705616c6c6f7708026f6b")))
+      << "version 2";
   EXPECT_TRUE(decode_private(*unhex("01")));
   EXPECT_FALSE(decode_private(*unhex("00")));
   EXPECT_FALSE(decode_private(*unhex("01040102"))) << "source of one byte that is not 1";
@@ -333,8 +361,9 @@ TEST(RecordV1, NothingPrivateInTheLeaf) {
   (void)parts;
   const Bytes leaf = *unhex(kFullLeaf);
   const std::string_view bytes = as_text(leaf);
-  for (const std::string_view text : {r.user_name, r.client, r.object, r.note, as_text(r.user.bytes),
-                                      as_text(r.session.bytes), as_text(r.source.address), as_text(r.body_digest)})
+  for (const std::string_view text :
+       {r.user_name, r.client, r.object, r.note, as_text(r.user.bytes), as_text(r.session.bytes),
+        as_text(r.source.address), as_text(r.body_digest)})
     EXPECT_EQ(bytes.find(text), std::string_view::npos);
 }
 

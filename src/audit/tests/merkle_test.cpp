@@ -6,7 +6,13 @@ namespace vestibule::audit {
 namespace {
 
 // The test leaves and roots of the certificate-transparency reference implementation.
-constexpr std::string_view kLeaves[] = {"", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+constexpr std::string_view kLeaves[] = {"",
+                                        "00",
+                                        "10",
+                                        "2021",
+                                        "3031",
+                                        "40414243",
+                                        "5051525354555657",
                                         "606162636465666768696a6b6c6d6e6f"};
 constexpr std::string_view kRoots[] = {
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

@@ -10,7 +10,9 @@
 namespace vestibule::audit {
 namespace {
 
-crypto::SigningKey key(std::uint8_t fill) { return std::move(*crypto::SigningKey::from_seed(Secret(Bytes(32, fill)))); }
+crypto::SigningKey key(std::uint8_t fill) {
+  return std::move(*crypto::SigningKey::from_seed(Secret(Bytes(32, fill))));
+}
 
 constexpr std::string_view kOrigin = "vestibule.local/audit";
 
@@ -29,8 +31,11 @@ TEST(Note, KeyHashAndVerifierKeyOfTheC2spExample) {
   const std::string_view text =
       "If you think cryptography is the answer to your problem,\n"
       "then you don't know what your problem is.\n";
-  const Bytes signature = *unbase64("x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=");
-  EXPECT_TRUE(crypto::verify_signature(ByteView(blob).subspan(1), as_bytes(text), ByteView(signature).subspan(4)));
+  const Bytes signature = *unbase64(
+      "x08go/ZJkuBS9UG/"
+      "SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=");
+  EXPECT_TRUE(crypto::verify_signature(ByteView(blob).subspan(1), as_bytes(text),
+                                       ByteView(signature).subspan(4)));
   EXPECT_EQ(hex(ByteView(signature).first(4)), "c74f20a3");
 }
 
@@ -39,8 +44,9 @@ TEST(Note, SignsAndOpens) {
   Digest root{};
   root[0] = 9;
   const std::string note = sign_checkpoint(kOrigin, 12345, root, k);
-  EXPECT_TRUE(note.starts_with("vestibule.local/audit\n12345\nCQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"
-                               "\xE2\x80\x94 vestibule.local/audit "));
+  EXPECT_TRUE(note.starts_with(
+      "vestibule.local/audit\n12345\nCQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"
+      "\xE2\x80\x94 vestibule.local/audit "));
   const auto c = open_checkpoint(note, k.public_key());
   ASSERT_TRUE(c);
   EXPECT_EQ(c->origin, kOrigin);
@@ -53,7 +59,8 @@ TEST(Note, SignsAndOpens) {
 TEST(Note, EveryCutAndFlipIsRefused) {
   const auto k = key(7);
   const std::string note = sign_checkpoint(kOrigin, 77, leaf_hash({}), k);
-  for (std::size_t n = 0; n < note.size(); ++n) EXPECT_FALSE(open_checkpoint(note.substr(0, n), k.public_key())) << n;
+  for (std::size_t n = 0; n < note.size(); ++n)
+    EXPECT_FALSE(open_checkpoint(note.substr(0, n), k.public_key())) << n;
   for (std::size_t at = 0; at < note.size(); ++at) {
     for (const unsigned x : {1U, 2U, 0x20U, 0x80U, 0xFFU}) {
       std::string bad = note;
@@ -67,9 +74,14 @@ TEST(Note, ParserIsStrict) {
   const std::string good = sign_checkpoint(kOrigin, 77, leaf_hash({}), key(7));
   ASSERT_TRUE(parse_checkpoint(good));
   const std::string line = good.substr(good.find("\xE2\x80\x94"));
-  struct Row { std::string_view name; std::string text; bool parses; };
+  struct Row {
+    std::string_view name;
+    std::string text;
+    bool parses;
+  };
   const Row rows[] = {
-      {"witness signature besides", good + replace(line, "vestibule.local/audit", "witness.example"), true},
+      {"witness signature besides",
+       good + replace(line, "vestibule.local/audit", "witness.example"), true},
       {"extension line", replace(good, "=\n\n", "=\nextension\n\n"), true},
       {"size with leading zero", replace(good, "\n77\n", "\n077\n"), false},
       {"size with sign", replace(good, "\n77\n", "\n+77\n"), false},
@@ -84,25 +96,32 @@ TEST(Note, ParserIsStrict) {
       {"junk behind", good + "junk\n", false},
       {"broken UTF-8", replace(good, "audit", "\xFF"), false},
       {"space in the origin", replace(good, "vestibule.local", "vestibule local"), false},
-      {"signature shorter than a key hash", good.substr(0, good.size() - line.size()) + "\xE2\x80\x94 n AAAA\n", false},
+      {"signature shorter than a key hash",
+       good.substr(0, good.size() - line.size()) + "\xE2\x80\x94 n AAAA\n", false},
       {"root of 31 bytes", replace(good, base64(leaf_hash({})), base64(Bytes(31))), false},
       {"empty", "", false},
   };
   for (const Row& r : rows) EXPECT_EQ(parse_checkpoint(r.text).has_value(), r.parses) << r.name;
   EXPECT_TRUE(open_checkpoint(rows[0].text, key(7).public_key()));
-  EXPECT_FALSE(open_checkpoint(rows[1].text, key(7).public_key())) << "the extension line is not signed";
+  EXPECT_FALSE(open_checkpoint(rows[1].text, key(7).public_key()))
+      << "the extension line is not signed";
 }
 
 TEST(Note, OriginsThatServe) {
-  for (const char* good : {"a", "vestibule.local/audit", "b\xC3\xBCro/log"}) EXPECT_TRUE(valid_origin(good)) << good;
-  for (const char* bad : {"", "a b", "a+b", "a\n", "a\t", "\xFF", "a\xC2\xA0" "b", "a\xE3\x80\x80"})
+  for (const char* good : {"a", "vestibule.local/audit", "b\xC3\xBCro/log"})
+    EXPECT_TRUE(valid_origin(good)) << good;
+  for (const char* bad : {"", "a b", "a+b", "a\n", "a\t", "\xFF",
+                          "a\xC2\xA0"
+                          "b",
+                          "a\xE3\x80\x80"})
     EXPECT_FALSE(valid_origin(bad)) << bad;
 }
 
 TEST(Note, SplitsAFile) {
   const auto k = key(7);
   std::vector<std::string> notes;
-  for (std::uint64_t n = 1; n <= 3; ++n) notes.push_back(sign_checkpoint(kOrigin, n, leaf_hash({}), k));
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    notes.push_back(sign_checkpoint(kOrigin, n, leaf_hash({}), k));
   const std::vector<std::string_view> want(notes.begin(), notes.end());
   EXPECT_EQ(split_notes(notes[0] + notes[1] + notes[2]), want);
   EXPECT_EQ(split_notes("\n\n" + notes[0] + "\n" + notes[1] + "\n\n\n" + notes[2] + "\n"), want);
@@ -139,7 +158,8 @@ struct SmallLog {
   [[nodiscard]] std::string proof(std::uint64_t seq, const crypto::SigningKey& k) const {
     std::vector<Digest> path;
     for (const Subtree& s : path_subtrees(seq, leaves.size())) path.push_back(root(s.begin, s.end));
-    return proof_json(seq, leaves[seq], path, sign_checkpoint(kOrigin, leaves.size(), root(0, leaves.size()), k));
+    return proof_json(seq, leaves[seq], path,
+                      sign_checkpoint(kOrigin, leaves.size(), root(0, leaves.size()), k));
   }
 };
 
@@ -183,8 +203,10 @@ TEST(Proof, NothingElsePasses) {
   EXPECT_FALSE(check_proof(with("path", json::Array{}), k.public_key()));
   EXPECT_FALSE(check_proof(with("extra", true), k.public_key()));
   EXPECT_FALSE(check_proof(with("format", "vestibule-audit-proof/v2"), k.public_key()));
-  EXPECT_FALSE(check_proof(with("checkpoint", sign_checkpoint(kOrigin, 12, log.root(0, 12), k)), k.public_key()));
-  EXPECT_FALSE(check_proof(with("checkpoint", sign_checkpoint(kOrigin, 13, log.root(0, 13), key(8))), k.public_key()));
+  EXPECT_FALSE(check_proof(with("checkpoint", sign_checkpoint(kOrigin, 12, log.root(0, 12), k)),
+                           k.public_key()));
+  EXPECT_FALSE(check_proof(
+      with("checkpoint", sign_checkpoint(kOrigin, 13, log.root(0, 13), key(8))), k.public_key()));
 }
 
 }  // namespace

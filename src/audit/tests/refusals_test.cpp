@@ -76,7 +76,8 @@ TEST(Refusals, BoundedUnderAFlood) {
 
 TEST(Refusals, WhatCouldNotBeWrittenStays) {
   const auto t = std::make_unique<RefusalTable>(3);
-  for (unsigned i = 1; i <= 10; ++i) t->add(source("10.0.0." + std::to_string(i)), 1, Reason::credential_missing, "a");
+  for (unsigned i = 1; i <= 10; ++i)
+    t->add(source("10.0.0." + std::to_string(i)), 1, Reason::credential_missing, "a");
   int room = 4;
   t->flush(2, [&](const RefusalTable::Row&) { return room-- > 0; });
   EXPECT_EQ(t->size(), 6U);

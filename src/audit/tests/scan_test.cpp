@@ -44,7 +44,8 @@ TEST(Scan, FindsEveryTampering) {
     Tables copy = log;
     c.act(copy);
     EXPECT_NE(all(copy.verify(key.public_key())).find(c.found), std::string::npos)
-        << c.name << "\n" << all(copy.verify(key.public_key()));
+        << c.name << "\n"
+        << all(copy.verify(key.public_key()));
   }
 }
 
@@ -56,7 +57,8 @@ TEST(Scan, EveryFlippedByteOfTheTables) {
     for (std::size_t i = 0; i < bytes.size(); i += step) {
       const auto old = bytes[i];
       for (const unsigned x : {1U, 0x80U}) {
-        bytes[i] = static_cast<std::remove_reference_t<decltype(bytes[i])>>(static_cast<unsigned>(old) ^ x);
+        bytes[i] = static_cast<std::remove_reference_t<decltype(bytes[i])>>(
+            static_cast<unsigned>(old) ^ x);
         EXPECT_TRUE(found()) << what << " byte " << i << " xor " << x;
       }
       bytes[i] = old;
