@@ -1,0 +1,153 @@
+#pragma once
+// The control API (docs/api.md): what people and the CLI ask of the gateway itself. One table of
+// routes says what each needs; one choke point asks for it before a handler runs.
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/catalogue.hpp"
+#include "audit/log.hpp"
+#include "factors/factors.hpp"
+#include "gate/gate.hpp"
+#include "identity/users.hpp"
+#include "session/sessions.hpp"
+#include "store/database.hpp"
+#include "wire/exchange.hpp"
+
+namespace vestibule::portal {
+
+struct Call;
+struct Reply;
+struct Route;
+
+/// What the API stands on. The rooms outlive the portal. Functions are what app owns; those marked
+/// "may be empty" make their routes answer not_found. None may throw.
+struct Services {
+  gate::Gate& gate;
+  session::Sessions& sessions;
+  identity::Users& users;
+  factors::Factors& factors;
+  audit::Log& log;
+  store::Database& database;
+  const Clock& clock;
+
+  domain::Sensitivity sensitivity = domain::Sensitivity::moderate;  ///< of the access point `vestibule`
+  std::string version;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::chrono::hours enrolment_ttl{24};         ///< as in identity::Options
+  Duration token_ttl = std::chrono::hours(24);  ///< asked for where the caller names none
+  std::filesystem::path checkpoint_file;        ///< shipped checkpoints, for audit.verify; may be empty
+
+  /// The access points as configured now. Any thread.
+  std::function<std::shared_ptr<const access::Catalogue>()> catalogue;
+  /// The gateway holds a credential for this access point's upstream. May be empty: none.
+  std::function<bool(std::string_view point)> has_credential;
+  /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
+  /// it runs none. May be empty.
+  std::function<std::optional<std::string>(std::string_view point)> child_state;
+  /// More reasons why the gateway is failing, besides store, log and clock. May be empty.
+  std::function<std::vector<std::string>()> failing;
+
+  /// Reads the policy file again: off the core's thread, then Gate::reload_policy(). May be empty.
+  std::function<net::Task<Result<gate::Staged>>(session::Actor by)> reload_policy;
+  /// Seals and stores the credential of an access point's upstream within a write job (empty:
+  /// removes it). The audit record is the portal's. May be empty.
+  std::function<Result<void>(store::Tx& tx, std::string_view point, const Secret& value)> put_credential_in;
+  /// After that job has committed: the cores take the new credential. May be empty.
+  std::function<net::Task<Result<void>>(std::string point)> credential_changed;
+  struct Rotated {
+    std::uint32_t active = 0;    ///< id of the key that seals from now on
+    std::int64_t resealed = 0;
+  };
+  /// Makes a new master key and seals everything again. May be empty.
+  std::function<net::Task<Result<Rotated>>()> rotate_keys;
+  /// Copies the database into a new file; gives its size. Off the core's thread. May be empty:
+  /// Database::backup() would block.
+  std::function<net::Task<Result<std::uint64_t>>(std::filesystem::path to)> backup;
+};
+
+/// One instance for all cores; immutable, so thread-safe. Keeps nothing between requests.
+class Portal final : public wire::Handler {
+ public:
+  explicit Portal(Services services);
+  ~Portal() override;
+
+  net::Task<> serve(wire::Exchange& exchange) override;
+  void refused(const net::Peer& peer, Reason reason) noexcept override;
+
+ private:
+  friend struct Route;
+  using Answer = net::Task<Result<Reply>>;
+  struct Table;  // the route table, in routes.cpp
+  template <class F>
+  net::Task<std::invoke_result_t<F&, store::Tx&, const session::Actor&>> prove_and(Call& call, std::string purpose,
+                                                                                   F act);
+
+  // The choke point (portal.cpp).
+  [[nodiscard]] Result<void> authorize(Call& call) const;
+  [[nodiscard]] Result<void> elevate(Call& call) const;
+  [[nodiscard]] Result<void> ask_policy(Call& call, std::uint8_t roles) const;
+  [[nodiscard]] Result<void> read_query(Call& call) const;
+  [[nodiscard]] Result<factors::Attempt> attempt_of(Call& call, std::string purpose) const;
+  [[nodiscard]] Reason still_entitled(const Call& call) const;
+  net::Task<Result<void>> read_body(Call& call);
+  net::Task<Result<Reply>> answer(Call& call);
+  net::Task<> refuse(Call& call, Error error);
+  [[nodiscard]] domain::Requirement administration() const;
+  [[nodiscard]] Result<UserId> user_of(const Call& call) const;
+
+  // Handlers: health and one's own account (account.cpp)
+  Answer health(Call& call);
+  Answer setup(Call& call);
+  Answer enrol(Call& call);
+  Answer sign_in(Call& call);
+  Answer prove(Call& call);
+  Answer sign_out(Call& call);
+  Answer me(Call& call);
+  Answer issue_token(Call& call);
+  Answer list_factors(Call& call);
+  Answer add_totp(Call& call);
+  Answer confirm_factor(Call& call);
+  Answer remove_factor(Call& call);
+  Answer recovery_codes(Call& call);
+  Answer change_password(Call& call);
+  Answer list_sessions(Call& call);
+  Answer revoke_session(Call& call);
+  // Users (users.cpp)
+  Answer list_users(Call& call);
+  Answer create_user(Call& call);
+  Answer set_roles(Call& call);
+  Answer set_groups(Call& call);
+  Answer disable_user(Call& call);
+  Answer enable_user(Call& call);
+  Answer remove_user(Call& call);
+  Answer enrolment_code(Call& call);
+  Answer revoke_sessions(Call& call);
+  // The gateway itself (administration.cpp)
+  Answer status(Call& call);
+  Answer list_stops(Call& call);
+  Answer set_stop(Call& call);
+  Answer lift_stop(Call& call);
+  Answer read_policy(Call& call);
+  Answer explain_policy(Call& call);
+  Answer reload_policy(Call& call);
+  Answer approve_policy(Call& call);
+  Answer set_credential(Call& call);
+  Answer rotate_keys(Call& call);
+  Answer backup(Call& call);
+  // The audit log (audit.cpp)
+  Answer list_audit(Call& call);
+  Answer checkpoint(Call& call);
+  Answer prove_record(Call& call);
+  Answer verify_audit(Call& call);
+
+  Services services_;
+};
+
+}  // namespace vestibule::portal
