@@ -42,6 +42,13 @@ Task<ErrorCode> Stream::wait(Socket::wait_type what) {
   co_return ec;
 }
 
+Task<ErrorCode> Stream::wait_to_write() {
+  set_deadline(write_limit_);
+  const ErrorCode ec = co_await wait(Socket::wait_write);
+  if (!ec) clear_deadline();
+  co_return ec;
+}
+
 Task<ErrorCode> Stream::handshake(TlsContext context, std::string_view server_name) {
   ssl_ = SSL_new(context.get());
   if (ssl_ == nullptr || SSL_set_fd(ssl_, socket_.native_handle()) != 1) co_return truncated();
@@ -112,7 +119,7 @@ Task<ErrorCode> Stream::tls_write(std::string_view bytes) {
     ErrorCode ec;
     switch (SSL_get_error(ssl_, 0)) {
       case SSL_ERROR_WANT_READ: ec = co_await wait(Socket::wait_read); break;
-      case SSL_ERROR_WANT_WRITE: ec = co_await wait(Socket::wait_write); break;
+      case SSL_ERROR_WANT_WRITE: ec = co_await wait_to_write(); break;
       default: co_return truncated();
     }
     if (ec) co_return ec;
@@ -153,7 +160,7 @@ Task<ErrorCode> Stream::write(std::string_view a, std::string_view b, std::strin
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) co_return last_error();
-      const ErrorCode ec = co_await wait(Socket::wait_write);
+      const ErrorCode ec = co_await wait_to_write();
       if (ec) co_return ec;
       continue;
     }

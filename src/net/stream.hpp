@@ -42,13 +42,16 @@ class Stream {
 
   /// Some bytes; n == 0 with eof at the clean end. A TLS stream cut without close_notify is an error.
   Task<IoResult> read_some(std::span<char> buffer);
-  /// All bytes of up to four pieces, in one system call if the socket takes them.
+  /// All bytes of up to four pieces, in one system call if the socket takes them. Only a peer that
+  /// does not take them meets a deadline: see set_write_limit().
   Task<ErrorCode> write(std::string_view a, std::string_view b = {}, std::string_view c = {},
                         std::string_view d = {});
 
   /// From now on, unless moved, everything ends with `timed_out` after this time.
   void set_deadline(std::chrono::milliseconds after) noexcept;
   void clear_deadline() noexcept { timer_.disarm(); }
+  /// How long write() waits for the peer to take something; it leaves no deadline behind.
+  void set_write_limit(std::chrono::milliseconds limit) noexcept { write_limit_ = limit; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
 
   /// The peer has closed or reset (looks without reading; false while unread bytes wait).
@@ -76,11 +79,13 @@ class Stream {
   Task<IoResult> tls_read(std::span<char> buffer);
   Task<ErrorCode> tls_write(std::string_view bytes);
   Task<ErrorCode> wait(Socket::wait_type what);
+  Task<ErrorCode> wait_to_write();
 
   Core& core_;
   Socket socket_;
   Timer timer_;
   ssl_st* ssl_ = nullptr;
+  std::chrono::milliseconds write_limit_{60'000};
   bool timed_out_ = false;
 };
 
