@@ -237,7 +237,8 @@ Result<void> House::seal_root() {
 }
 
 Result<void> House::load_credentials() {
-  return database_->read_blocking([&](store::Tx& tx) -> Result<void> {
+  // On the writer thread, where everything that the key ring does happens.
+  return database_->write_blocking([&](store::Tx& tx) -> Result<void> {
     Credentials all;
     for (const access::AccessPoint& point : config_.points) {
       Result<std::optional<Secret>> secret = access::load_credential(tx, *keys_, point.name);
@@ -382,6 +383,129 @@ void House::record(std::string_view operation, std::string_view note) {
   if (!written) log::error("could not be recorded", {{"operation", operation}, {"detail", written.error().detail}});
 }
 
+// ------------------------------------------------------------------------- the portal's services
+
+HealthReport House::health() const {
+  std::vector<std::string_view> reasons;
+  if (database_->health() != store::Health::ok) reasons.emplace_back("store_unavailable");
+  if (log_->health() != store::Health::ok) reasons.emplace_back("audit_unavailable");
+  if (!clock_.trusted()) reasons.emplace_back("clock_untrusted");
+  std::vector<std::string_view> notes;
+  if (config_.policy_trust_file) notes.emplace_back("policy.trust = file");
+  if (!config_.await_admission) notes.emplace_back("audit.await_admission = false");
+  if (users_->needs_setup()) notes.emplace_back("no administrator yet: vestibule setup");
+  if (!users_->common_list_loaded()) notes.emplace_back("no list of common passwords");
+  for (const auto& child : children_) {
+    if (child->state() != process::State::ready) notes.emplace_back("a model server is not ready");
+  }
+  json::Writer w;
+  w.begin_object().member("status", reasons.empty() ? "ok" : "failing").key("reasons").begin_array();
+  for (const auto r : reasons) w.value(r);
+  w.end_array().key("notes").begin_array();
+  for (const auto n : notes) w.value(n);
+  w.end_array().end_object();
+  return {reasons.empty(), w.take()};
+}
+
+portal::Services House::services() {
+  portal::Services s{*gate_, *sessions_, *users_, *factors_, *log_, *database_, clock_};
+  s.sensitivity = config_.administration;
+  s.version = VESTIBULE_VERSION;
+  s.started = started_;
+  s.checkpoint_file = config_.checkpoint_file;
+  s.catalogue = [this] {
+    const std::lock_guard lock(mutex_);
+    return catalogue_;
+  };
+  s.has_credential = [this](std::string_view point) {
+    const std::lock_guard lock(mutex_);
+    return credentials_.find(point) != credentials_.end();
+  };
+  s.child_state = [this](std::string_view point) -> std::optional<std::string> {
+    for (const auto& child : children_) {
+      if (child->options().name == point) return std::string(process::name(child->state()));
+    }
+    return std::nullopt;
+  };
+  s.reload_policy = [this](session::Actor by) { return reload_policy(std::move(by)); };
+  s.put_credential_in = [this](store::Tx& tx, std::string_view point, const Secret& value) {
+    return value.empty() ? access::remove_credential(tx, point) : access::put_credential(tx, *keys_, point, value, clock_.wall());
+  };
+  s.credential_changed = [this](std::string point) { return credential_changed(std::move(point)); };
+  s.rotate_keys = [this] { return rotate_keys(); };
+  s.backup = [this](std::filesystem::path to) { return backup(std::move(to)); };
+  return s;
+}
+
+net::Task<Result<void>> House::credential_changed(std::string) {
+  Result<Result<void>> loaded = co_await pool_->run([this]() -> Result<void> {
+    if (Result<void> r = load_credentials(); !r) return r;
+    std::shared_ptr<const access::Catalogue> now;
+    {
+      const std::lock_guard lock(mutex_);
+      now = catalogue_;
+    }
+    return spread_targets(std::move(now));
+  });
+  if (!loaded) co_return std::move(loaded).error();
+  co_return std::move(*loaded);
+}
+
+net::Task<Result<std::uint64_t>> House::backup(std::filesystem::path to) {
+  Result<Result<std::uint64_t>> done = co_await pool_->run([this, to]() -> Result<std::uint64_t> {
+    if (Result<void> r = database_->backup(to); !r) return std::move(r).error();
+    std::error_code ec;
+    const std::uintmax_t size = std::filesystem::file_size(to, ec);
+    if (ec) return fail(Reason::internal, ec.message());
+    return static_cast<std::uint64_t>(size);
+  });
+  if (!done) co_return std::move(done).error();
+  co_return std::move(*done);
+}
+
+// A new key in the file first, then everything sealed with it, room by room. What is sealed meanwhile
+// with either key opens, since the ring has both; a rotation that broke off is finished by the next.
+net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
+  Result<Result<crypto::MasterKeys>> added = co_await pool_->run([this]() -> Result<crypto::MasterKeys> {
+    if (!std::filesystem::exists(config_.master_key)) {
+      return fail(Reason::invalid_argument, "the master key does not come from a file: add a line to its source and restart");
+    }
+    return crypto::add_master_key_version(config_.master_key.string(), rng_);
+  });
+  if (!added) co_return std::move(added).error();
+  if (!*added) co_return std::move(*added).error();
+  const crypto::MasterKeys* keys = &**added;
+  auto job = [this, keys](store::Tx& tx) -> Result<portal::Services::Rotated> {
+    if (Result<void> r = keys_->adopt(keys->back()); !r) return std::move(r).error();
+    portal::Services::Rotated out;
+    out.active = keys_->active_id();
+    Result<std::int64_t> credentials = access::reseal_credentials(tx, *keys_);
+    if (!credentials) return std::move(credentials).error();
+    out.resealed += *credentials;
+    std::optional<Bytes> root;
+    auto found = tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
+                        [&](const store::Row& r) { root.emplace(r.blob(0).begin(), r.blob(0).end()); });
+    if (!found || !root) return fail(Reason::sealed_unreadable, "no derivation root");
+    Result<Bytes> fresh = keys_->reseal_root(*root);
+    if (!fresh) return std::move(fresh).error();
+    auto stored = tx.run("UPDATE meta SET value = $1 WHERE name = $2", {*fresh, "derivation_root"});
+    if (!stored) return std::move(stored).error();
+    Result<crypto::KeyCheck> check = keys_->key_check(out.active);
+    if (!check) return std::move(check).error();
+    stored = tx.run("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                    {"key_check_" + std::to_string(out.active), ByteView(*check)});
+    if (!stored) return std::move(stored).error();
+    ++out.resealed;
+    return out;
+  };
+  Result<portal::Services::Rotated> rotated = co_await database_->write(job);
+  if (!rotated) co_return rotated;
+  Result<std::int64_t> factors = co_await factors_->reseal();
+  if (!factors) co_return std::move(factors).error();
+  rotated->resealed += *factors;
+  co_return rotated;
+}
+
 // ------------------------------------------------------------------------------------- reload
 
 net::Task<Result<gate::Staged>> House::reload_policy(session::Actor by) {
@@ -449,9 +573,17 @@ void House::reload() {
 
 // --------------------------------------------------------------------------------------- end
 
-namespace {
-net::Task<> stop_server(wire::Server* server, std::chrono::milliseconds limit) { co_await server->stop(limit); }
-}  // namespace
+net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
+  co_await own->access->stop(limit);
+  if (own->control) co_await own->control->stop(std::chrono::seconds(1));
+  if (own->status) co_await own->status->stop(std::chrono::seconds(1));
+  gate_->stop_sweeping();
+  sessions_->stop();
+  if (own->core.index() == 0) {
+    for (auto& child : children_) co_await child->stop();
+  }
+  co_await own->tasks.join();
+}
 
 void House::close() {
   if (closed_) return;
@@ -464,24 +596,11 @@ void House::close() {
     std::condition_variable done;
     for (auto& c : per_core_) {
       c->core.post([&, p = c.get(), limit] {
-        net::asio::co_spawn(
-            p->core.executor(),
-            [](House* house, PerCore* own, std::chrono::milliseconds time) -> net::Task<> {
-              co_await stop_server(own->access.get(), time);
-              if (own->control) co_await stop_server(own->control.get(), std::chrono::seconds(1));
-              if (own->status) co_await stop_server(own->status.get(), std::chrono::seconds(1));
-              house->gate_->stop_sweeping();
-              house->sessions_->stop();
-              if (own->core.index() == 0) {
-                for (auto& child : house->children_) co_await child->stop();
-              }
-              co_await own->tasks.join();
-            }(this, p, limit),
-            [&](std::exception_ptr) {
-              const std::lock_guard lock(m);
-              --left;
-              done.notify_all();
-            });
+        net::asio::co_spawn(p->core.executor(), shut_core(p, limit), [&](std::exception_ptr) {
+          const std::lock_guard lock(m);
+          --left;
+          done.notify_all();
+        });
       });
     }
     std::unique_lock lock(m);

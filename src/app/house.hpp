@@ -51,6 +51,10 @@ class House {
   Result<void> spread_targets(std::shared_ptr<const access::Catalogue> catalogue);
   net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
   net::Task<> reload_on_core();
+  net::Task<Result<portal::Services::Rotated>> rotate_keys();
+  net::Task<Result<std::uint64_t>> backup(std::filesystem::path to);
+  net::Task<Result<void>> credential_changed(std::string point);
+  net::Task<> shut_core(PerCore* own, std::chrono::milliseconds limit);
   net::Task<> run_core(unsigned index);
   void record(std::string_view operation, std::string_view note);
   [[nodiscard]] HealthReport health() const;

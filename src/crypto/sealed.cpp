@@ -67,6 +67,14 @@ KeyRing::KeyRing(const MasterKeys& keys, Rng& rng) : rng_(rng) {
   }
 }
 
+Result<void> KeyRing::adopt(const MasterKey& key) {
+  if (key.key.size() != 32 || key.id <= active_id()) {
+    return fail(Reason::invalid_argument, "a new master key needs 32 bytes and an id above all others");
+  }
+  keys_.try_emplace(key.id, key.key);
+  return {};
+}
+
 std::uint32_t KeyRing::active_id() const noexcept { return keys_.rbegin()->first; }
 
 std::vector<std::uint32_t> KeyRing::ids() const {

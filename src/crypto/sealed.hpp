@@ -52,6 +52,11 @@ class KeyRing {
   /// id seals; all open. `rng` outlives the ring.
   KeyRing(const MasterKeys& keys, Rng& rng);
 
+  /// Rotation at run time: a further key, which seals from now on. Not thread-safe: call it where
+  /// everything else of this ring happens (the store's writer thread). invalid_argument if its id
+  /// is not above all others.
+  [[nodiscard]] Result<void> adopt(const MasterKey& key);
+
   [[nodiscard]] std::uint32_t active_id() const noexcept;
   [[nodiscard]] std::vector<std::uint32_t> ids() const;
 
