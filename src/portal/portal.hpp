@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,7 +83,7 @@ class Portal final : public wire::Handler {
   void refused(const net::Peer& peer, Reason reason) noexcept override;
 
  private:
-  friend struct Route;
+  friend std::span<const Route> routes() noexcept;
   using Answer = net::Task<Result<Reply>>;
   struct Table;  // the route table, in routes.cpp
   template <class F>

@@ -1,0 +1,341 @@
+// Health, signing in, and one's own session, factors and password.
+
+#include <algorithm>
+
+#include "portal/call.hpp"
+#include "portal/render.hpp"
+
+namespace vestibule::portal {
+namespace {
+
+constexpr std::int64_t kLongestToken = 366LL * 24 * 3600;
+
+Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
+
+/// The answer to every way of signing in. The handle's copy in the text is wiped once it is sent.
+Reply signed_in(const session::SignedIn& in, std::string_view name) {
+  json::Writer w = writer();
+  w.begin_object();
+  w.member("handle", in.handle.reveal_text());
+  w.member("session", in.session.text()).member("user", in.user.text()).member("name", name);
+  member_time(w, "ends", in.ends);
+  w.key("second").begin_array();
+  for (const session::FactorKind kind : in.second) w.value(domain::name(kind));
+  w.end_array().end_object();
+  return body(w);
+}
+
+std::string_view algorithm_name(crypto::HashAlg algorithm) {
+  switch (algorithm) {
+    case crypto::HashAlg::sha1: return "SHA1";
+    case crypto::HashAlg::sha256: return "SHA256";
+    case crypto::HashAlg::sha512: return "SHA512";
+  }
+  return "SHA1";
+}
+
+/// Only a code of a strong factor may change factors; the rooms take TOTP.
+Result<void> check_kind(const Body& body) {
+  if (body.has("kind") && body.text("kind") != domain::name(session::FactorKind::totp)) {
+    return fail(Reason::invalid_argument, "kind: not a factor that can confirm an act");
+  }
+  return {};
+}
+
+}  // namespace
+
+net::Task<Result<Reply>> Portal::health(Call&) {
+  std::vector<std::string> reasons;
+  if (services_.failing) reasons = services_.failing();
+  if (services_.database.health() != store::Health::ok) reasons.emplace_back("store_unavailable");
+  if (services_.log.health() != store::Health::ok) reasons.emplace_back("audit_unavailable");
+  if (!services_.clock.trusted()) reasons.emplace_back("clock_untrusted");
+  const bool ok = reasons.empty();
+  json::Writer w = writer();
+  w.begin_object().member("status", ok ? "ok" : "failing").key("reasons").begin_array();
+  for (const std::string& r : reasons) w.value(r);
+  w.end_array().member("needs_setup", services_.users.needs_setup()).end_object();
+  co_return Reply{ok ? 200 : 503, w.take(), false};
+}
+
+net::Task<Result<Reply>> Portal::setup(Call& call) {
+  std::string name(call.body.text("name"));
+  Secret token = call.body.secret("token");
+  Secret password = call.body.secret("password");
+  Result<session::SignedIn> in = co_await services_.sessions.setup(
+      std::move(token), name, std::move(password), call.caller.source, std::string(call.caller.client));
+  if (!in) co_return std::move(in).error();
+  co_return signed_in(*in, name);
+}
+
+net::Task<Result<Reply>> Portal::enrol(Call& call) {
+  Secret code = call.body.secret("code");
+  Secret password = call.body.secret("password");
+  Result<session::SignedIn> in = co_await services_.sessions.with_enrolment_code(
+      std::move(code), std::move(password), call.caller.source, std::string(call.caller.client));
+  if (!in) co_return std::move(in).error();
+  std::string name;
+  services_.users.read(in->user, [&](const identity::User& u) { name = u.name.view(); });
+  co_return signed_in(*in, name);
+}
+
+net::Task<Result<Reply>> Portal::sign_in(Call& call) {
+  std::string name(call.body.text("name"));
+  Secret password = call.body.secret("password");
+  Result<session::SignedIn> in = co_await services_.sessions.start(name, std::move(password), call.caller.source,
+                                                                   std::string(call.caller.client));
+  if (!in) co_return std::move(in).error();
+  co_return signed_in(*in, name);
+}
+
+net::Task<Result<Reply>> Portal::prove(Call& call) {
+  session::FactorKind kind = session::FactorKind::totp;
+  if (call.body.has("kind")) {
+    const auto named = domain::factor_kind_from(call.body.text("kind"));
+    if (!named || *named == session::FactorKind::password) {
+      co_return fail(Reason::invalid_argument, "kind: \"totp\" or \"recovery_code\"");
+    }
+    kind = *named;
+  }
+  Secret answer = call.body.secret("answer");
+  Result<domain::Evidence> proved =
+      co_await services_.sessions.prove(call.caller.who, kind, std::move(answer), call.actor());
+  if (!proved) co_return std::move(proved).error();
+
+  // The session's end may have moved with its second factor.
+  WallTime ends = call.caller.who.session_ends;
+  const auto again = services_.gate.identify(call.exchange.head(), session::Audience::control);
+  if (again) ends = again->session_ends;
+  const Instant now = services_.clock.now();
+  const bool trusted = services_.clock.trusted();
+  const domain::Requirement need = administration();
+  const int level = domain::level(*proved, now, trusted, need.max_age);
+  json::Writer w = writer();
+  w.begin_object().member("level", level);
+  member_evidence(w, *proved, now);
+  member_time(w, "ends", ends);
+  member_seconds(w, "expires_in_s",
+                 std::min(domain::time_left(*proved, now, trusted, need.max_age, level), ends - now.wall));
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::sign_out(Call& call) {
+  const auto gone = co_await services_.sessions.revoke(session::Revocation::of(call.caller.who.subject.session),
+                                                       call.actor());
+  static_cast<void>(gone);  // denied at once either way
+  co_return Reply{};
+}
+
+net::Task<Result<Reply>> Portal::me(Call& call) {
+  const session::Identified& who = call.caller.who;
+  Result<std::vector<factors::FactorInfo>> factors = co_await services_.factors.list(who.subject.user);
+  if (!factors) co_return std::move(factors).error();
+  const Instant now = services_.clock.now();
+  std::string display;
+  services_.users.read(who.subject.user, [&](const identity::User& u) { display = u.display; });
+
+  json::Writer w = writer();
+  w.begin_object();
+  w.member("user", who.subject.user.text()).member("name", who.subject.name.view()).member("display", display);
+  member_names(w, "roles", who.subject.roles);
+  member_names(w, "groups", who.subject.groups);
+  w.member("session", who.subject.session.text());
+  member_time(w, "ends", who.session_ends);
+  w.member("level", domain::level(who.evidence, now, services_.clock.trusted(), administration().max_age));
+  member_evidence(w, who.evidence, now);
+  w.key("flags").begin_object();
+  w.member("enrol_grant", static_cast<bool>(who.flags.enrol_grant));
+  w.member("factor_management", static_cast<bool>(who.flags.factor_management));
+  w.member("pending", static_cast<bool>(who.flags.pending)).end_object();
+  w.key("factors").begin_array();
+  for (const factors::FactorInfo& f : *factors) value_factor(w, f);
+  w.end_array();
+
+  const std::shared_ptr<const access::Catalogue> catalogue = services_.catalogue();
+  w.key("access_points").begin_array();
+  for (const access::AccessPoint& p : catalogue->points()) {
+    domain::Act act;
+    act.access_point = p.name;
+    act.sensitivity = p.sensitivity;
+    act.operation = "chat";
+    const domain::Decision d = services_.gate.consider(call.caller, act);
+    w.begin_object().member("name", p.name).member("kind", dialect::name(p.kind)).member("prefix", p.prefix);
+    w.member("sensitivity", domain::name(p.sensitivity));
+    w.key("need").begin_object().member("level", d.need.level);
+    member_seconds(w, "max_age_s", d.need.max_age);
+    w.end_object();
+    w.member("outcome", domain::name(d.outcome)).member("reason", info(d.reason).code);
+    member_seconds(w, "expires_in_s", d.outcome == domain::Outcome::allow ? d.time_left : Duration::zero());
+    w.end_object();
+  }
+  w.end_array().end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::issue_token(Call& call) {
+  const session::Identified& who = call.caller.who;
+  const Instant now = services_.clock.now();
+  if (domain::level(who.evidence, now, services_.clock.trusted(), Duration::max()) < 1) {
+    co_return fail(Reason::mfa_required);
+  }
+  Duration ttl = services_.token_ttl;
+  if (const auto wanted = call.body.integer("ttl_s")) {
+    if (*wanted < 1 || *wanted > kLongestToken) co_return fail(Reason::invalid_argument, "ttl_s: 1 s to a year");
+    ttl = std::chrono::seconds(*wanted);
+  }
+  Result<session::IssuedToken> token = co_await services_.sessions.issue_token(who, ttl, call.actor());
+  if (!token) co_return std::move(token).error();
+  json::Writer w = writer();
+  w.begin_object().member("token", token->handle.reveal_text());
+  member_time(w, "ends", token->ends);
+  w.end_object();
+  co_return body(w);
+}
+
+// ------------------------------------------------------------------------------------- factors
+
+net::Task<Result<Reply>> Portal::list_factors(Call& call) {
+  Result<std::vector<factors::FactorInfo>> factors = co_await services_.factors.list(call.caller.who.subject.user);
+  if (!factors) co_return std::move(factors).error();
+  json::Writer w = writer();
+  w.begin_object().key("factors").begin_array();
+  for (const factors::FactorInfo& f : *factors) value_factor(w, f);
+  w.end_array().end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::add_totp(Call& call) {
+  const Result<void> kind = check_kind(call.body);
+  if (!kind) co_return kind.error();
+  std::string label(call.body.text("label"));
+  std::optional<Secret> code = call.body.optional_secret("code");
+  Result<factors::PendingEnrolment> begun = co_await services_.sessions.begin_enrolment(
+      call.caller.who, session::FactorKind::totp, std::move(label), std::move(code), call.actor());
+  if (!begun) co_return std::move(begun).error();
+  json::Writer w = writer();
+  w.begin_object().member("id", begun->id.text());
+  w.member("secret", begun->secret.reveal_text()).member("uri", begun->uri.reveal_text());
+  w.member("digits", begun->parameters.digits).member("period_s", factors::kTotpPeriod);
+  w.member("algorithm", algorithm_name(begun->parameters.algorithm));
+  member_time(w, "expires", begun->expires);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::confirm_factor(Call& call) {
+  const auto id = FactorId::parse(call.param);
+  if (!id) co_return fail(Reason::not_found, "no such enrolment");
+  Secret code = call.body.secret("code");
+  Result<factors::Confirmed> done =
+      co_await services_.sessions.confirm_enrolment(call.caller.who, *id, std::move(code), call.actor());
+  if (!done) co_return std::move(done).error();
+  json::Writer w = writer();
+  w.begin_object().key("factor");
+  value_factor(w, done->factor);
+  member_codes(w, done->recovery_codes);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::remove_factor(Call& call) {
+  const Result<void> kind = check_kind(call.body);
+  if (!kind) co_return kind.error();
+  const auto id = FactorId::parse(call.param);
+  if (!id) co_return fail(Reason::factor_missing);
+  Secret code = call.body.secret("code");
+  Result<void> done = co_await services_.sessions.remove_factor(call.caller.who, *id, std::move(code), call.actor());
+  if (!done) co_return std::move(done).error();
+  co_return Reply{};
+}
+
+net::Task<Result<Reply>> Portal::recovery_codes(Call& call) {
+  const Result<void> kind = check_kind(call.body);
+  if (!kind) co_return kind.error();
+  Secret code = call.body.secret("code");
+  Result<std::vector<Secret>> codes =
+      co_await services_.sessions.new_recovery_codes(call.caller.who, std::move(code), call.actor());
+  if (!codes) co_return std::move(codes).error();
+  json::Writer w = writer();
+  w.begin_object();
+  member_codes(w, *codes);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::change_password(Call& call) {
+  Secret before = call.body.secret("old");
+  Secret after = call.body.secret("new");
+  std::optional<Secret> code = call.body.optional_secret("code");
+  Result<void> done = co_await services_.sessions.change_password(call.caller.who, std::move(before),
+                                                                  std::move(after), std::move(code), call.actor());
+  if (!done) co_return std::move(done).error();
+  co_return Reply{};
+}
+
+// ------------------------------------------------------------------------------------ sessions
+
+net::Task<Result<Reply>> Portal::list_sessions(Call& call) {
+  const domain::Subject& self = call.caller.who.subject;
+  const std::string_view user = call.query_text("user");
+  const std::string_view all = call.query_text("all");
+  if (!all.empty() && all != "1") co_return fail(Reason::invalid_argument, "all: 1");
+  if (!all.empty() && !user.empty()) co_return fail(Reason::invalid_argument, "user and all exclude each other");
+  UserId whose = self.user;
+  if (!all.empty() || (!user.empty() && user != self.name.view())) {
+    const Result<void> may = elevate(call);
+    if (!may) co_return may.error();
+    whose = UserId{};
+    if (all.empty()) {
+      const auto id = services_.users.find(user);
+      if (!id) co_return fail(Reason::user_unknown);
+      whose = *id;
+    }
+  }
+  Result<std::vector<session::SessionInfo>> found = co_await services_.sessions.list(whose);
+  if (!found) co_return std::move(found).error();
+  const Instant now = services_.clock.now();
+  json::Writer w = writer();
+  w.begin_object().key("sessions").begin_array();
+  for (const session::SessionInfo& s : *found) {
+    std::string name;
+    services_.users.read(s.user, [&](const identity::User& u) { name = u.name.view(); });
+    w.begin_object().member("id", s.id.text()).member("user", s.user.text()).member("name", name);
+    member_time(w, "created", s.created);
+    member_time(w, "last_seen", s.last_seen);
+    member_time(w, "ends", s.ends);
+    w.member("source", s.source).member("client", s.client);
+    member_evidence(w, s.evidence, now);
+    w.member("current", s.id == self.session).member("pending", static_cast<bool>(s.flags.pending));
+    w.member("tokens", s.tokens).end_object();
+  }
+  w.end_array().end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::revoke_session(Call& call) {
+  const auto id = SessionId::parse(call.param);
+  if (!id) co_return fail(Reason::session_unknown);
+  const domain::Subject& self = call.caller.who.subject;
+  if (*id != self.session) {
+    // Whose it is, the store knows. Where it cannot say, an administrator may revoke all the same:
+    // what protects does not wait.
+    Result<std::vector<session::SessionInfo>> found = co_await services_.sessions.list(UserId{});
+    const session::SessionInfo* target = nullptr;
+    if (found) {
+      const auto at = std::ranges::find(*found, *id, &session::SessionInfo::id);
+      if (at != found->end()) target = &*at;
+    }
+    if (target == nullptr || target->user != self.user) {
+      const Result<void> may = elevate(call);
+      if (!may) co_return may.error();
+      if (found && target == nullptr) co_return fail(Reason::session_unknown);
+    }
+  }
+  const auto gone = co_await services_.sessions.revoke(session::Revocation::of(*id), call.actor());
+  json::Writer w = writer();
+  w.begin_object().member("durable", gone.durable).end_object();
+  co_return body(w);
+}
+
+}  // namespace vestibule::portal

@@ -1,0 +1,161 @@
+#include "portal/call.hpp"
+
+namespace vestibule::portal {
+
+std::string_view name(Evidence e) noexcept {
+  switch (e) {
+    case Evidence::none: return "none";
+    case Evidence::session: return "session";
+    case Evidence::own: return "own";
+    case Evidence::policy: return "policy";
+    case Evidence::bound: return "bound";
+  }
+  return "";
+}
+
+/// Nested in Portal to name its private handlers.
+struct Portal::Table {
+  static constexpr auto kGet = http::Method::get;
+  static constexpr auto kPost = http::Method::post;
+  static constexpr auto kList = Field::Type::list;
+  static constexpr auto kText = Field::Type::text;
+  static constexpr auto kInteger = Field::Type::integer;
+  static constexpr Field kCode{"code"};
+  static constexpr Field kKind{"kind", kText, false};
+  using P = Portal;
+  using E = Evidence;
+  using W = Pending;
+
+  static constexpr std::array kRoutes = {
+      // --- nobody is signed in yet
+      Route{kGet, "/v1/health", "health", E::none, W::allowed, anyone, &P::health},
+      Route{kPost, "/v1/setup", "setup", E::none, W::allowed, anyone, &P::setup,
+            {{"token"}, {"name"}, {"password"}}},
+      Route{kPost, "/v1/enrol", "enrol", E::none, W::allowed, anyone, &P::enrol, {{"code"}, {"password"}}},
+      Route{kPost, "/v1/sign-in", "sign_in", E::none, W::allowed, anyone, &P::sign_in, {{"name"}, {"password"}}},
+      // --- one's own session, factors and password
+      Route{kPost, "/v1/prove", "prove", E::session, W::allowed, anyone, &P::prove, {kKind, {"answer"}}},
+      Route{kPost, "/v1/sign-out", "sign_out", E::session, W::allowed, anyone, &P::sign_out},
+      Route{kGet, "/v1/me", "me", E::session, W::allowed, anyone, &P::me},
+      Route{kPost, "/v1/tokens", "tokens.issue", E::session, W::refused, anyone, &P::issue_token,
+            {{"ttl_s", kInteger, false}}},
+      Route{kGet, "/v1/factors", "factors.list", E::session, W::allowed, anyone, &P::list_factors},
+      Route{kPost, "/v1/factors/totp", "factors.add", E::session, W::enrolling, anyone, &P::add_totp,
+            {{"label", kText, false}, {"code", kText, false}, kKind}},
+      Route{kPost, "/v1/factors/{id}/confirm", "factors.confirm", E::session, W::enrolling, anyone,
+            &P::confirm_factor, {kCode}},
+      Route{kPost, "/v1/factors/{id}/remove", "factors.remove", E::own, W::refused, anyone, &P::remove_factor,
+            {kCode, kKind}},
+      Route{kPost, "/v1/recovery-codes", "factors.recovery", E::own, W::refused, anyone, &P::recovery_codes,
+            {kCode, kKind}},
+      Route{kPost, "/v1/password", "password.change", E::session, W::refused, anyone, &P::change_password,
+            {{"old"}, {"new"}, {"code", kText, false}}},
+      Route{kGet, "/v1/sessions", "sessions.list", E::session, W::refused, anyone, &P::list_sessions, {},
+            {"user", "all"}, readers},
+      Route{kPost, "/v1/sessions/{id}/revoke", "sessions.revoke", E::session, W::refused, anyone,
+            &P::revoke_session, {}, {}, administrators},
+      // --- users
+      Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users},
+      Route{kPost, "/v1/users", "users.create", E::bound, W::refused, administrators, &P::create_user,
+            {{"name"}, {"display", kText, false}, {"roles", kList, false}, {"groups", kList, false}, kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/roles", "users.roles", E::bound, W::refused, administrators, &P::set_roles,
+            {{"roles", kList}, kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/groups", "users.groups", E::bound, W::refused, administrators,
+            &P::set_groups, {{"groups", kList}, kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/disable", "users.disable", E::policy, W::refused, administrators,
+            &P::disable_user},
+      Route{kPost, "/v1/users/{name}/enable", "users.enable", E::bound, W::refused, administrators,
+            &P::enable_user, {kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/remove", "users.remove", E::bound, W::refused, administrators,
+            &P::remove_user, {kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/enrolment-code", "users.reset", E::bound, W::refused, administrators,
+            &P::enrolment_code, {kCode, kKind}},
+      Route{kPost, "/v1/users/{name}/revoke-sessions", "sessions.revoke", E::policy, W::refused, administrators,
+            &P::revoke_sessions},
+      // --- emergency stops
+      Route{kGet, "/v1/stops", "stops.list", E::policy, W::refused, readers, &P::list_stops},
+      Route{kPost, "/v1/stops", "stops.set", E::policy, W::refused, administrators, &P::set_stop,
+            {{"scope"}, {"target", kText, false}, {"why", kText, false}}},
+      Route{kPost, "/v1/stops/lift", "stops.lift", E::bound, W::refused, administrators, &P::lift_stop,
+            {{"scope"}, {"target", kText, false}, kCode, kKind}},
+      // --- policy
+      Route{kGet, "/v1/policy", "policy.read", E::policy, W::refused, readers, &P::read_policy},
+      Route{kPost, "/v1/policy/explain", "policy.explain", E::session, W::refused, anyone, &P::explain_policy,
+            {{"user", kText, false}, {"access_point"}, {"operation"}, {"model", kText, false},
+             {"source", kText, false}}, {}, readers},
+      Route{kPost, "/v1/policy/reload", "policy.reload", E::policy, W::refused, administrators, &P::reload_policy},
+      Route{kPost, "/v1/policy/approve", "policy.approve", E::bound, W::refused, administrators,
+            &P::approve_policy, {{"digest"}, kCode, kKind}},
+      // --- the audit log
+      Route{kGet, "/v1/audit", "audit.read", E::policy, W::refused, readers, &P::list_audit, {},
+            {"user", "access_point", "operation", "reason", "request", "kind", "since", "until", "from_seq",
+             "to_seq", "limit", "order"}},
+      Route{kGet, "/v1/audit/checkpoint", "audit.read", E::policy, W::refused, readers, &P::checkpoint},
+      Route{kGet, "/v1/audit/prove", "audit.read", E::policy, W::refused, readers, &P::prove_record, {}, {"seq"}},
+      Route{kPost, "/v1/audit/verify", "audit.verify", E::policy, W::refused, readers, &P::verify_audit},
+      // --- the gateway itself
+      Route{kGet, "/v1/status", "status.read", E::policy, W::refused, readers, &P::status},
+      Route{kPost, "/v1/access-points/{name}/credential", "access.credential", E::bound, W::refused,
+            administrators, &P::set_credential, {{"value"}, kCode, kKind}},
+      Route{kPost, "/v1/keys/rotate", "keys.rotate", E::bound, W::refused, administrators, &P::rotate_keys,
+            {kCode, kKind}},
+      Route{kPost, "/v1/backup", "backup", E::bound, W::refused, administrators, &P::backup,
+            {{"path"}, kCode, kKind}},
+  };
+
+  // What the table must keep, whoever adds a row.
+  static consteval bool sound() {
+    for (const Route& r : kRoutes) {
+      if (r.handler == nullptr || r.operation.empty() || !r.path.starts_with("/v1/")) return false;
+      const bool asks = r.evidence == Evidence::bound || r.evidence == Evidence::own;
+      const int code = r.fields.find("code");
+      if (asks && (code < 0 || !r.fields.begin()[code].required)) return false;
+      const bool policy = r.evidence == Evidence::policy || r.evidence == Evidence::bound;
+      if (policy != (r.roles != anyone)) return false;
+      if (policy && r.pending != Pending::refused) return false;
+      if (r.method == http::Method::get && r.fields.begin() != r.fields.end()) return false;
+      if (r.evidence == Evidence::bound && r.roles != administrators) return false;
+    }
+    return true;
+  }
+};
+
+std::span<const Route> routes() noexcept {
+  static_assert(Portal::Table::sound());
+  return Portal::Table::kRoutes;
+}
+
+namespace {
+
+// The parameter, if the path fits the pattern. A parameter is a segment and not empty.
+bool fits(std::string_view pattern, std::string_view path, std::string_view& param) {
+  const std::size_t open = pattern.find('{');
+  if (open == std::string_view::npos) return pattern == path;
+  const std::string_view before = pattern.substr(0, open);
+  const std::string_view after = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
+  const std::string_view middle = path.substr(before.size(), path.size() - before.size() - after.size());
+  if (middle.find('/') != std::string_view::npos) return false;
+  param = middle;
+  return true;
+}
+
+}  // namespace
+
+Match match(http::Method method, std::string_view path) {
+  Match out;
+  for (const Route& r : routes()) {
+    std::string_view param;
+    if (!fits(r.path, path, param)) continue;
+    if (r.method == method) {
+      out.route = &r;
+      out.param = param;
+      return out;
+    }
+    if (!out.allow.empty()) out.allow += ", ";
+    out.allow += http::to_text(r.method);
+  }
+  return out;
+}
+
+}  // namespace vestibule::portal
