@@ -37,9 +37,9 @@ struct Explanation {
   int level = 0;                        ///< reached within the requirement's max_age
   std::vector<std::string> remedies;    ///< what would satisfy; empty if allowed
 
-  /// Several lines, each ending in a newline. `every_rule` false leaves out rules that do not match
-  /// unless nothing was allowed.
-  enum class Rules { all, deciding };
+  /// Which rules the text lists: all, or only those that match (all if none does).
+  enum class Rules { all, matching };
+  /// Several lines, each ending in a newline.
   [[nodiscard]] std::string text(Rules which = Rules::all) const;
   /// One object; ages in seconds.
   [[nodiscard]] std::string json() const;

@@ -14,22 +14,15 @@
 
 #include "base/clock.hpp"
 #include "domain/act.hpp"
+#include "schema/schema.hpp"
 
 namespace vestibule::policy {
 
 struct Compiled;     // the parsed rules: model.hpp, private to the room
 struct Explanation;  // explanation.hpp
 
-/// One thing that is wrong with a policy file.
-struct Problem {
-  std::string file;
-  int line = 0;         ///< from 1; 0 if it belongs to no line
-  int column = 0;
-  std::string key;      ///< "rule[2].hours", "sensitivity.high.max_age"; empty for a syntax error
-  std::string message;
-  /// "policy.toml:12:1: rule[2].hours: ..."
-  [[nodiscard]] std::string text() const;
-};
+/// One thing that is wrong with a policy file: file, line, column, key ("rule[2].hours"), message.
+using Problem = schema::Problem;
 
 struct ParseResult;
 
@@ -39,7 +32,7 @@ inline constexpr std::size_t kMaxRules = 1000;
 inline constexpr std::size_t kMaxEntries = 100;
 inline constexpr std::size_t kMaxRuleName = 48;
 inline constexpr std::size_t kMaxEntry = 128;
-inline constexpr std::size_t kMaxPolicyText = 1 << 20;
+inline constexpr std::size_t kMaxPolicyText = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxFact = 1024;
 
 /// Access point of the gateway's own administration: an allow rule reaches it only by naming it,
@@ -51,7 +44,8 @@ inline constexpr std::string_view kAdministration = "vestibule";
 /// cores share; parse() reads time zones from the system's zone database.
 class Policy {
  public:
-  /// Either a policy or every problem found, in order of lines. `file` is for the messages only.
+  /// Either a policy or the problems, in order of lines: first all of form (unknown keys, types,
+  /// bounds), then, once the form is right, all of meaning. `file` is for the messages only.
   [[nodiscard]] static ParseResult parse(std::string_view text, std::string_view file);
 
   /// clock_trusted false (Clock::trusted): proofs count as lapsed; an allow rule with hours does
@@ -110,5 +104,7 @@ struct ParseResult {
 
 /// What `vestibule setup` writes: members chat, administrators administrate; its comments teach.
 [[nodiscard]] std::string_view default_policy_text() noexcept;
+/// The generated reference of every key (docs/reference).
+[[nodiscard]] std::string reference_markdown();
 
 }  // namespace vestibule::policy

@@ -1,0 +1,81 @@
+// Any text as a policy: no crash; what parses has a canonical form that parses to the same digest,
+// decides, explains and compares without contradiction.
+#include <cstdlib>
+#include <string_view>
+
+#include "policy/compare.hpp"
+#include "policy/explanation.hpp"
+#include "policy/policy.hpp"
+
+using namespace vestibule;
+
+namespace {
+
+void must(bool holds) {
+  if (!holds) std::abort();
+}
+
+struct Person {
+  domain::Subject subject;
+  domain::Evidence evidence;
+  Person() {
+    subject.user.bytes[0] = 1;
+    subject.name = domain::UserName("alice");
+    subject.roles.push_back(domain::intern("member"));
+    subject.groups.push_back(domain::intern("ml"));
+    domain::Proof p{domain::FactorKind::password, domain::traits_of(domain::FactorKind::password), {}, {}, {}};
+    p.factor.bytes[0] = 1;
+    evidence.add(p);
+    p = {domain::FactorKind::totp, domain::traits_of(domain::FactorKind::totp), {}, WallTime(std::chrono::hours(1)), BootTime(std::chrono::hours(1))};
+    p.factor.bytes[0] = 2;
+    evidence.add(p);
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const Person alice;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto parsed = policy::Policy::parse(text, "fuzz.toml");
+  must(parsed.policy.has_value() == parsed.problems.empty());
+  if (!parsed) return 0;
+  const policy::Policy& p = *parsed.policy;
+  const auto again = policy::Policy::parse(p.canonical(), "canonical.toml");
+  must(again && again.policy->digest() == p.digest() && again.policy->canonical() == p.canonical());
+
+  domain::Act act;
+  act.operation = "chat";
+  act.model = "tiny-1";
+  const auto source = *domain::Source::parse("10.0.0.1");
+  for (const std::string_view access_point : {"demo", "vestibule"}) {
+    for (const bool trusted : {true, false}) {
+      for (const int hour : {1, 2, 50}) {
+        act.access_point = access_point;
+        act.sensitivity = static_cast<domain::Sensitivity>(hour % 4);
+        const Duration t = std::chrono::hours(hour);
+        const Instant now{WallTime(t), BootTime(t)};
+        const auto a = p.decide(act, alice.subject, alice.evidence, source, now, trusted);
+        const auto b = again.policy->decide(act, alice.subject, alice.evidence, source, now, trusted);
+        must(a.outcome == b.outcome && a.reason == b.reason && a.need == b.need && a.rule == b.rule);
+        const auto both = policy::decide_both(p, &*again.policy, act, alice.subject, alice.evidence, source, now, trusted);
+        must(both.outcome == a.outcome && both.reason == a.reason && both.need == a.need);
+        const auto e = p.explain(act, alice.subject, alice.evidence, source, now, trusted);
+        bool denied = false;
+        bool allowed = false;
+        for (const auto& r : e.rules) (r.allow ? allowed : denied) |= r.matched;
+        must((a.outcome == domain::Outcome::deny) == (denied || !allowed));
+        must(!e.text().empty() && !e.json().empty());
+      }
+    }
+  }
+  must(policy::compare(p, *again.policy).empty());
+  static const policy::Policy other = *policy::Policy::parse(policy::default_policy_text(), "default").policy;
+  static const policy::Policy nothing = *policy::Policy::parse("", "empty").policy;
+  (void)policy::compare(p, other);
+  (void)policy::compare(other, p);
+  // From nothing every allow rule is new.
+  const auto d = p.decide(act, alice.subject, alice.evidence, source, {}, true);
+  must(d.outcome == domain::Outcome::deny || policy::loosens(policy::compare(nothing, p)));
+  return 0;
+}

@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+
+#include "policy/model.hpp"
+
+namespace vestibule::policy {
+namespace {
+
+void append_quoted(std::string& out, std::string_view text) {  // a TOML basic string
+  out.push_back('"');
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);  // the parser lets no control character in
+  }
+  out.push_back('"');
+}
+
+void append_list(std::string& out, std::string_view key, const std::vector<std::string>& entries) {
+  out.append(key).append(" = [");
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i > 0) out.append(", ");
+    append_quoted(out, entries[i]);
+  }
+  out.append("]\n");
+}
+
+std::vector<std::string> entries_of(const Names& n) {
+  std::vector<std::string> out;
+  for (const Glob& g : n.globs) out.push_back(g.text());
+  return out;
+}
+
+}  // namespace
+
+std::string age_text(Duration d) {
+  using namespace std::chrono;
+  const auto n = d.count();
+  if (n % 3'600'000'000 == 0) return fmt::format("{}h", duration_cast<hours>(d).count());
+  if (n % 60'000'000 == 0) return fmt::format("{}m", duration_cast<minutes>(d).count());
+  if (n % 1'000'000 == 0) return fmt::format("{}s", duration_cast<seconds>(d).count());
+  return fmt::format("{}ms", duration_cast<milliseconds>(d).count());
+}
+
+std::vector<const Rule*> Compiled::rules() const {
+  std::vector<const Rule*> out;
+  for (const Rule& r : denies) out.push_back(&r);
+  for (const Rule& r : allows) out.push_back(&r);
+  std::sort(out.begin(), out.end(), [](const Rule* a, const Rule* b) { return a->name < b->name; });
+  return out;
+}
+
+std::vector<Matcher> matchers(const Rule& r) {
+  std::vector<Matcher> out;
+  if (!r.who.anyone) out.push_back({"who", r.who.entries});
+  if (!r.access_point.any) out.push_back({"access_point", entries_of(r.access_point)});
+  if (!r.operation.any) out.push_back({"operation", entries_of(r.operation)});
+  if (!r.model.any) out.push_back({"model", entries_of(r.model)});
+  if (!r.network.anywhere()) out.push_back({"network", r.network.entries()});
+  if (!r.hours.always()) out.push_back({"hours", r.hours.entries()});
+  return out;
+}
+
+std::string canonical_text(const Compiled& c) {
+  std::string out;
+  for (const auto s : kSensitivities) {
+    const auto& b = c.base(s);
+    out += fmt::format("[sensitivity.{}]\nlevel = {}\nmax_age = \"{}\"\nconfirm = \"{}\"\n", name(s), b.level,
+                       age_text(b.max_age), b.confirmation == domain::Confirmation::none ? "none" : "self");
+  }
+  for (const Rule* r : c.rules()) {
+    out.append("[[rule]]\nname = ");
+    append_quoted(out, r->name);
+    out.append(r->effect == Effect::allow ? "\neffect = \"allow\"\n" : "\neffect = \"deny\"\n");
+    for (const Matcher& m : matchers(*r)) append_list(out, m.key, m.entries);
+    if (!r->hours.always()) out += fmt::format("zone = \"{}\"\n", r->zone_name);
+    if (r->need.level > 0) out += fmt::format("level = {}\n", r->need.level);
+    if (r->need.max_age != kNothing.max_age) out += fmt::format("max_age = \"{}\"\n", age_text(r->need.max_age));
+    if (r->need.confirmation == domain::Confirmation::self) out += "confirm = \"self\"\n";
+  }
+  return out;
+}
+
+}  // namespace vestibule::policy

@@ -1,0 +1,144 @@
+#include "policy/compare.hpp"
+
+#include <fmt/format.h>
+
+#include "policy/model.hpp"
+
+// The proof behind "does not loosen", for all acts at once. It rests on single rules, so that it can
+// be checked by hand:
+//  (1) no baseline falls;
+//  (2) each deny rule of before is covered by one deny rule of after;
+//  (3) each allow rule of after is covered by one allow rule of before: nothing new is allowed;
+//  (4) each allow rule of before that raises the requirement is covered by one allow rule of after
+//      that raises it as far: what is still allowed asks for no less.
+// A change is blamed for the conditions that its own rule breaks.
+
+namespace vestibule::policy {
+namespace {
+
+bool raises(const Rule& r) { return !(r.need == kNothing); }
+bool at_least(const domain::Requirement& a, const domain::Requirement& b) { return stricter(a, b) == a; }
+
+bool deny_kept(const Rule& before, const Compiled& after) {
+  return std::any_of(after.denies.begin(), after.denies.end(), [&](const Rule& r) { return r.covers(before); });
+}
+bool allowed_already(const Rule& after, const Compiled& before) {
+  return std::any_of(before.allows.begin(), before.allows.end(), [&](const Rule& r) { return r.covers(after); });
+}
+bool requirement_kept(const Rule& before, const Compiled& after) {
+  return !raises(before) || std::any_of(after.allows.begin(), after.allows.end(), [&](const Rule& r) {
+    return r.covers(before) && at_least(r.need, before.need);
+  });
+}
+
+bool removal_loosens(const Rule& r, const Compiled& after) {
+  return r.effect == Effect::deny ? !deny_kept(r, after) : !requirement_kept(r, after);
+}
+bool addition_loosens(const Rule& r, const Compiled& before) {
+  return r.effect == Effect::allow && !allowed_already(r, before);
+}
+
+std::string quoted(const std::vector<std::string>& entries) {
+  std::string out;
+  for (const auto& e : entries) out += (out.empty() ? "\"" : ", \"") + e + "\"";
+  return out;
+}
+
+std::vector<std::string> minus(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  std::vector<std::string> out;
+  for (const auto& e : a) {
+    if (std::find(b.begin(), b.end(), e) == b.end()) out.push_back(e);
+  }
+  return out;
+}
+
+std::string need_text(const domain::Requirement& r) {
+  std::string out;
+  const auto add = [&](std::string part) { out += (out.empty() ? "" : ", ") + part; };
+  if (r.level > 0) add(fmt::format("level {}", r.level));
+  if (r.max_age != kNothing.max_age) add("max_age " + age_text(r.max_age));
+  if (r.confirmation != domain::Confirmation::none) add("confirm self");
+  return out.empty() ? "nothing more" : out;
+}
+
+std::string_view effect_text(const Rule& r) { return r.effect == Effect::allow ? "allow" : "deny"; }
+
+std::string changes(const Rule& a, const Rule& b) {
+  std::string out;
+  const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
+  if (a.effect != b.effect) add(fmt::format("effect was {}, is {}", effect_text(a), effect_text(b)));
+  const auto ma = matchers(a);
+  const auto mb = matchers(b);
+  for (const std::string_view key : {"who", "access_point", "operation", "model", "network", "hours"}) {
+    const auto find = [&](const std::vector<Matcher>& m) -> const std::vector<std::string>* {
+      const auto it = std::find_if(m.begin(), m.end(), [&](const Matcher& x) { return x.key == key; });
+      return it == m.end() ? nullptr : &it->entries;
+    };
+    const auto* ea = find(ma);
+    const auto* eb = find(mb);
+    if (ea == nullptr && eb == nullptr) continue;
+    if (ea == nullptr) add(fmt::format("{} was anything, is {}", key, quoted(*eb)));
+    if (eb == nullptr) add(fmt::format("{} was {}, is anything", key, quoted(*ea)));
+    if (ea == nullptr || eb == nullptr) continue;
+    const auto more = minus(*eb, *ea);
+    const auto less = minus(*ea, *eb);
+    if (!more.empty()) add(fmt::format("{} adds {}", key, quoted(more)));
+    if (!less.empty()) add(fmt::format("{} drops {}", key, quoted(less)));
+  }
+  if (a.zone_name != b.zone_name && !a.hours.always() && !b.hours.always()) add(fmt::format("zone was {}, is {}", a.zone_name, b.zone_name));
+  if (!(a.need == b.need)) add(fmt::format("asked for {}, asks for {}", need_text(a.need), need_text(b.need)));
+  return out;
+}
+
+void compare_baselines(const Compiled& a, const Compiled& b, std::vector<Difference>& out) {
+  for (const auto s : kSensitivities) {
+    const auto& x = a.base(s);
+    const auto& y = b.base(s);
+    const auto add = [&](std::string_view part, std::string was, std::string is, bool loosens) {
+      out.push_back({fmt::format("sensitivity {}: {} was {}, is {}", name(s), part, was, is), loosens});
+    };
+    if (x.level != y.level) add("level", std::to_string(x.level), std::to_string(y.level), y.level < x.level);
+    if (x.max_age != y.max_age) add("max_age", age_text(x.max_age), age_text(y.max_age), y.max_age > x.max_age);
+    const auto confirm = [](const domain::Requirement& r) { return r.confirmation == domain::Confirmation::none ? "none" : "self"; };
+    if (x.confirmation != y.confirmation) add("confirm", confirm(x), confirm(y), y.confirmation < x.confirmation);
+  }
+}
+
+}  // namespace
+
+std::vector<Difference> compare(const Policy& before, const Policy& after) {
+  std::vector<Difference> out;
+  if (before.digest() == after.digest()) return out;
+  const Compiled& a = before.compiled();
+  const Compiled& b = after.compiled();
+  compare_baselines(a, b, out);
+  const auto old_rules = a.rules();
+  const auto new_rules = b.rules();
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < old_rules.size() || j < new_rules.size()) {
+    const Rule* x = i < old_rules.size() ? old_rules[i] : nullptr;
+    const Rule* y = j < new_rules.size() ? new_rules[j] : nullptr;
+    if (y == nullptr || (x != nullptr && x->name < y->name)) {
+      out.push_back({fmt::format("rule \"{}\" ({}) is removed", x->name, effect_text(*x)), removal_loosens(*x, b)});
+      ++i;
+    } else if (x == nullptr || y->name < x->name) {
+      out.push_back({fmt::format("rule \"{}\" ({}) is added", y->name, effect_text(*y)), addition_loosens(*y, a)});
+      ++j;
+    } else {
+      const std::string what = changes(*x, *y);
+      if (!what.empty()) {
+        out.push_back({fmt::format("rule \"{}\": {}", x->name, what), removal_loosens(*x, b) || addition_loosens(*y, a)});
+      }
+      ++i;
+      ++j;
+    }
+  }
+  return out;
+}
+
+bool loosens(const std::vector<Difference>& differences) noexcept {
+  return std::any_of(differences.begin(), differences.end(), [](const Difference& d) { return d.loosens; });
+}
+
+}  // namespace vestibule::policy

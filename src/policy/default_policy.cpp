@@ -1,0 +1,82 @@
+#include "policy/policy.hpp"
+
+namespace vestibule::policy {
+
+std::string_view default_policy_text() noexcept {
+  return R"toml(# Who may do what, with how fresh a second factor. Taught in docs/policy.md.
+#   vestibule policy check      is this file right?
+#   vestibule policy explain    what would be decided, and why?
+#
+# What no rule allows is denied. A deny rule wins over every allow rule. Of all allow rules that
+# match, the strictest demand counts. The order of the rules means nothing.
+
+# What an access point asks for by its sensitivity. These are the defaults.
+#   level    2 = two kinds of factor (a password and a code)
+#            3 = a phishing-resistant factor bound to a device (a passkey)
+#   max_age  how long ago the second factor may have been proved
+#   confirm  "self" = the person confirms each single act with a factor
+[sensitivity.low]
+level = 2
+max_age = "12h"
+
+[sensitivity.moderate]
+level = 2
+max_age = "1h"
+
+[sensitivity.high]
+level = 3
+max_age = "15m"
+
+[sensitivity.critical]
+level = 3
+max_age = "15m"
+confirm = "self"
+
+# Members may use every model behind every access point.
+[[rule]]
+name = "members use models"
+effect = "allow"
+who = ["role:member"]
+operation = ["chat", "complete", "embed", "models.list", "models.show"]
+
+# Administrators may too, and may administer this gateway: the access point `vestibule`, which no
+# wildcard reaches in an allow rule.
+[[rule]]
+name = "administrators"
+effect = "allow"
+who = ["role:administrator"]
+access_point = ["*", "vestibule"]
+
+# Auditors read what was done, and change nothing.
+[[rule]]
+name = "auditors read"
+effect = "allow"
+who = ["role:auditor"]
+access_point = ["vestibule"]
+operation = ["*.read", "*.list", "*.verify", "*.export"]
+
+# More to take from: remove the # and change the names.
+#
+# [[rule]]                              # the big models only for one group, in office hours
+# name = "big models"
+# effect = "allow"
+# who = ["group:research"]
+# model = ["*-70b", "*-405b"]
+# hours = ["Mon-Fri 08:00-18:00"]
+# zone = "Europe/Berlin"
+#
+# [[rule]]                              # a fresher proof from outside the office network
+# name = "fresh proof everywhere"
+# effect = "allow"
+# who = ["role:member"]
+# operation = ["chat"]
+# max_age = "15m"
+#
+# [[rule]]                              # nobody, whatever else is allowed
+# name = "no loading of models"
+# effect = "deny"
+# operation = ["model.load", "model.unload"]
+)toml";
+}
+
+}  // namespace vestibule::policy

@@ -1,0 +1,176 @@
+#pragma once
+// What a policy file becomes: the form that is matched, canonicalised, explained and compared.
+// Private to the room.
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "policy/glob.hpp"
+#include "policy/hours.hpp"
+#include "policy/network.hpp"
+#include "policy/policy.hpp"
+
+namespace vestibule::policy {
+
+/// "role:member" and the like. Nobody listed: anyone who is signed in.
+struct Who {
+  bool anyone = true;
+  std::vector<domain::NameId> roles, groups;
+  std::vector<std::string> users;
+  std::vector<std::string> entries;  ///< as written, sorted
+
+  [[nodiscard]] bool matches(const domain::Subject& s) const noexcept {
+    if (anyone) return true;
+    for (const auto id : roles) {
+      if (domain::has(s.roles, id)) return true;
+    }
+    for (const auto id : groups) {
+      if (domain::has(s.groups, id)) return true;
+    }
+    return std::find(users.begin(), users.end(), s.name.view()) != users.end();
+  }
+  [[nodiscard]] bool covers(const Who& o) const noexcept {
+    return anyone || (!o.anyone && std::includes(entries.begin(), entries.end(), o.entries.begin(), o.entries.end()));
+  }
+};
+
+/// A list of globs; none: any name, also the empty one.
+struct Names {
+  bool any = true;
+  bool administration = false;  ///< kAdministration is named literally
+  std::uint64_t gates = ~std::uint64_t{0};  ///< of all globs: most names are refused by this alone
+  std::vector<Glob> globs;
+
+  void set_gates() noexcept {
+    gates = any ? ~std::uint64_t{0} : 0;
+    for (const Glob& g : globs) gates |= g.gates();
+  }
+  [[nodiscard]] bool matches(const Fact& name) const noexcept {
+    if (any) return true;
+    if ((gates & name.gate) == 0) return false;
+    for (const Glob& g : globs) {
+      if (g.matches(name)) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] bool covers(const Names& o) const noexcept {
+    if (any) return true;
+    if (o.any) return false;
+    return std::all_of(o.globs.begin(), o.globs.end(), [&](const Glob& inner) {
+      return std::any_of(globs.begin(), globs.end(), [&](const Glob& g) { return g.covers(inner); });
+    });
+  }
+};
+
+enum class Effect : std::uint8_t { allow, deny };
+
+/// The requirement of a rule that asks for nothing: neutral under domain::stricter().
+inline constexpr domain::Requirement kNothing{0, Duration::max(), domain::Confirmation::none, 0, false};
+
+struct Rule {
+  Effect effect = Effect::allow;
+  Who who;
+  Names access_point, operation, model;
+  Networks network;
+  Hours hours;
+  std::size_t zone = 0;             ///< index into Compiled::zones where hours are given
+  domain::Requirement need = kNothing;
+  domain::InlineText<48> label;     ///< the name again, ready to be copied into a decision
+  std::string name;
+  std::string zone_name;
+  int line = 0;
+
+  [[nodiscard]] bool matches_access_point(const Fact& f, bool administration) const noexcept {
+    if (administration && effect == Effect::allow) return access_point.administration;
+    return access_point.matches(f);
+  }
+  /// True only if every act that `o` matches is matched by this rule; both have the same effect.
+  [[nodiscard]] bool covers(const Rule& o) const noexcept {
+    const bool admin = effect == Effect::deny || access_point.administration || !o.access_point.administration;
+    const bool same_zone = hours.always() || zone_name == o.zone_name;
+    return admin && same_zone && who.covers(o.who) && access_point.covers(o.access_point) &&
+           operation.covers(o.operation) && model.covers(o.model) && network.covers(o.network) &&
+           hours.covers(o.hours);
+  }
+};
+
+struct Compiled {
+  std::array<domain::Requirement, 4> baseline;  ///< by Sensitivity
+  std::vector<Rule> denies, allows;             ///< each in order of names
+  std::vector<Zone> zones;                      ///< those that rules name, each once
+  std::string canonical;
+  Digest digest{};
+
+  [[nodiscard]] const domain::Requirement& base(domain::Sensitivity s) const noexcept {
+    const auto i = static_cast<std::size_t>(s);
+    return baseline[i < baseline.size() ? i : baseline.size() - 1];
+  }
+  /// Every rule in order of names.
+  [[nodiscard]] std::vector<const Rule*> rules() const;
+};
+
+inline constexpr std::array kSensitivities = {domain::Sensitivity::low, domain::Sensitivity::moderate,
+                                              domain::Sensitivity::high, domain::Sensitivity::critical};
+/// What is known of one act when rules are matched against it.
+class Situation {
+ public:
+  Situation(const Compiled& c, const domain::Act& act, const domain::Subject& subject,
+            const domain::Source& source, const Instant& now, bool trusted) noexcept
+      : compiled(c), act_(act), subject_(subject), source_(source), now_(now), trusted_(trusted),
+        access_point(act.access_point), operation(act.operation), model(act.model),
+        administration(act.access_point == kAdministration) {}
+
+  enum class Match { no, yes, unknown };  ///< unknown: everything fits but the hour is not known
+  [[nodiscard]] Match match(const Rule& r) noexcept {
+    if ((r.model.gates & model.gate) == 0 || (r.operation.gates & operation.gate) == 0) return Match::no;
+    if (!r.who.matches(subject_) || !r.matches_access_point(access_point, administration) ||
+        !r.operation.matches(operation) || !r.model.matches(model) || !r.network.matches(source_)) {
+      return Match::no;
+    }
+    return hour(r);
+  }
+  [[nodiscard]] Match hour(const Rule& r) noexcept {
+    if (r.hours.always()) return Match::yes;
+    if (!trusted_) return Match::unknown;
+    return r.hours.contains(minute(r)) ? Match::yes : Match::no;
+  }
+  [[nodiscard]] int minute(const Rule& r) noexcept {
+    if (zone_ != r.zone) {
+      zone_ = r.zone;
+      minute_ = compiled.zones[r.zone].minute(now_.wall);
+    }
+    return minute_;
+  }
+  /// Signed in, and no fact so long that it cannot be a name.
+  [[nodiscard]] bool sane() const noexcept {
+    return !subject_.user.is_nil() && access_point.text.size() <= kMaxFact &&
+           operation.text.size() <= kMaxFact && model.text.size() <= kMaxFact;
+  }
+  [[nodiscard]] const domain::Act& act() const noexcept { return act_; }
+
+ private:
+  const Compiled& compiled;
+  const domain::Act& act_;
+  const domain::Subject& subject_;
+  const domain::Source& source_;
+  const Instant& now_;
+  bool trusted_;
+  std::size_t zone_ = std::numeric_limits<std::size_t>::max();
+  int minute_ = 0;
+
+ public:
+  const Fact access_point, operation, model;
+  const bool administration;
+};
+
+/// "15m", "12h", "90s": the largest unit that is exact, as the file spells it.
+[[nodiscard]] std::string age_text(Duration d);
+[[nodiscard]] std::string canonical_text(const Compiled& c);
+/// The rule's matchers by key, each with its canonical entries; omitted ones left out.
+struct Matcher { std::string_view key; std::vector<std::string> entries; };
+[[nodiscard]] std::vector<Matcher> matchers(const Rule& r);
+
+}  // namespace vestibule::policy

@@ -1,0 +1,299 @@
+// From text to rules: the options are declared once, what they mean together is checked here.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "crypto/hash.hpp"
+#include "policy/model.hpp"
+#include "schema/schema.hpp"
+
+namespace vestibule::policy {
+namespace {
+
+using schema::Section;
+using schema::Type;
+
+struct Defaults { std::string_view level, max_age, confirm; };
+constexpr std::array<Defaults, 4> kDefaults = {{{"2", "12h", "none"}, {"2", "1h", "none"}, {"3", "15m", "none"}, {"3", "15m", "self"}}};
+
+const schema::Schema& declarations() {
+  static const schema::Schema s = [] {
+    schema::Schema out;
+    for (const auto sensitivity : kSensitivities) {
+      const std::string table = "sensitivity." + std::string(name(sensitivity));
+      const Defaults& d = kDefaults[static_cast<std::size_t>(sensitivity)];
+      out.table(table, fmt::format("What access points of sensitivity {} ask for before any rule raises it.", name(sensitivity)));
+      out.option({.name = table + ".level", .type = Type::integer,
+                  .help = "2: two kinds of factor. 3: a phishing-resistant, user-verified, device-bound one.",
+                  .fallback = std::string(d.level), .example = "3", .min = "2", .max = "3", .reloadable = true});
+      out.option({.name = table + ".max_age", .type = Type::duration, .help = "How old the proof may be.",
+                  .fallback = std::string(d.max_age), .example = "15m", .min = "10s", .max = "24h", .reloadable = true});
+      out.option({.name = table + ".confirm", .type = Type::choice,
+                  .help = "self: the person confirms each act with a factor of its own.",
+                  .fallback = std::string(d.confirm), .example = "self", .choices = {"none", "self"}, .reloadable = true});
+    }
+    out.table("rule[]", "One rule. Matchers that are left out match anything; the order of rules means nothing.");
+    const auto text = [&](std::string key, std::string help, std::string example, bool required, Type type,
+                          std::vector<std::string> choices) {
+      out.option({.name = "rule[]." + std::move(key), .type = type, .help = std::move(help), .example = std::move(example),
+                  .choices = std::move(choices), .required = required, .reloadable = true});
+    };
+    const auto list = [&](std::string key, std::string help, std::string example) {
+      out.option({.name = "rule[]." + std::move(key), .type = Type::list, .help = std::move(help),
+                  .example = std::move(example), .min = "1", .max = std::to_string(kMaxEntries), .reloadable = true});
+    };
+    text("name", "Unique; stands in decisions and in the audit log. At most 48 bytes.", "members chat", true, Type::string, {});
+    text("effect", "A deny rule that matches wins over every allow rule.", "allow", true, Type::choice, {"allow", "deny"});
+    list("who", "role:NAME, group:NAME, user:NAME, or anyone who is signed in.", "[\"role:member\", \"user:alice\"]");
+    list("access_point", "Names; * and ? are wildcards. `vestibule` (administration) must be named to be allowed.", "[\"demo\", \"lab-*\"]");
+    list("operation", "Operations; * and ? are wildcards.", "[\"chat\", \"models.list\"]");
+    list("model", "Models; * and ? are wildcards. An act that names no model matches only \"*\".", "[\"tiny*\"]");
+    list("hours", "Hours of the week in `zone`; a span may pass midnight and then belongs to the day it begins on.", "[\"Mon-Fri 08:00-18:00\"]");
+    text("zone", "IANA time zone of `hours`.", "Europe/Berlin", false, Type::string, {});
+    list("network", "IPv4 or IPv6 networks, or unix for the gateway's own socket.", "[\"10.0.0.0/8\", \"unix\"]");
+    out.option({.name = "rule[].level", .type = Type::integer, .help = "Raises the level that is asked for.",
+                .example = "3", .min = "2", .max = "3", .reloadable = true});
+    out.option({.name = "rule[].max_age", .type = Type::duration, .help = "Asks for a younger proof.",
+                .example = "15m", .min = "10s", .max = "24h", .reloadable = true});
+    text("confirm", "self: the person confirms each act with a factor of its own.", "self", false, Type::choice, {"self"});
+    return out;
+  }();
+  return s;
+}
+
+// No control characters (they would write in terminals and logs).
+bool printable(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c == 0x7f) return false;
+    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return false;
+  }
+  return true;
+}
+
+template <class T>
+void sort_unique(std::vector<T>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+class Reader {
+ public:
+  Reader(Compiled& out, std::vector<Problem>& problems) : out_(out), problems_(problems) {}
+
+  void read(const schema::Document& doc) {
+    for (const auto s : kSensitivities) read_baseline(doc, s);
+    for (std::size_t i = 1; i < kSensitivities.size(); ++i) {
+      const auto above = kSensitivities[i];
+      const auto below = kSensitivities[i - 1];
+      if (stricter(out_.base(above), out_.base(below)) == out_.base(above)) continue;
+      const auto& a = out_.base(above);
+      const auto& b = out_.base(below);
+      const std::string_view part = a.level < b.level ? "level" : a.max_age > b.max_age ? "max_age" : "confirm";
+      problems_.push_back(doc.problem(fmt::format("sensitivity.{}.{}", name(above), part),
+                                      fmt::format("asks for less than sensitivity {} does", name(below))));
+    }
+    const auto& rules = doc.sections("rule");
+    if (rules.size() > kMaxRules) {
+      problems_.push_back(rules[kMaxRules].problem("", fmt::format("is one rule too many: at most {}", kMaxRules)));
+      return;
+    }
+    for (const Section& r : rules) read_rule(r);
+    const auto by_name = [](const Rule& a, const Rule& b) { return a.name < b.name; };
+    std::sort(out_.denies.begin(), out_.denies.end(), by_name);
+    std::sort(out_.allows.begin(), out_.allows.end(), by_name);
+  }
+
+ private:
+  void read_baseline(const schema::Document& doc, domain::Sensitivity s) {
+    const std::string table = fmt::format("sensitivity.{}.", name(s));
+    domain::Requirement& b = out_.baseline[static_cast<std::size_t>(s)];
+    b = kNothing;
+    b.level = static_cast<int>(doc.get_integer(table + "level"));
+    b.max_age = doc.get_duration(table + "max_age");
+    if (doc.get_string(table + "confirm") == "self") b.confirmation = domain::Confirmation::self;
+  }
+
+  void read_rule(const Section& s) {
+    Rule r;
+    r.line = static_cast<int>(s.line_of());
+    r.effect = s.get_string("effect") == "allow" ? Effect::allow : Effect::deny;
+    r.name = s.get_string("name");
+    r.label = domain::InlineText<48>(r.name);
+    read_name(s, r);
+    if (s.present("who")) read_who(s, r.who);
+    read_names(s, "access_point", r.effect, r.access_point);
+    read_names(s, "operation", r.effect, r.operation);
+    read_names(s, "model", r.effect, r.model);
+    if (s.present("network")) {
+      for (const auto& e : s.get_list("network")) {
+        const auto added = r.network.add(e);
+        if (!added) complain(s, "network", e, added.error().detail);
+      }
+      r.network.normalise();
+    }
+    read_hours(s, r);
+    read_need(s, r);
+    (r.effect == Effect::allow ? out_.allows : out_.denies).push_back(std::move(r));
+  }
+
+  void read_name(const Section& s, const Rule& r) {
+    const std::string& n = r.name;
+    if (n.empty() || n.size() > kMaxRuleName) {
+      problem(s, "name", fmt::format("needs 1 to {} bytes", kMaxRuleName));
+    } else if (!printable(n) || n.front() == ' ' || n.back() == ' ') {
+      problem(s, "name", "has control characters, or spaces at its ends");
+    } else if (n == "default") {
+      problem(s, "name", "\"default\" is taken: it stands for no rule in the log");
+    } else if (const auto [it, fresh] = lines_.try_emplace(n, r.line); !fresh) {
+      problem(s, "name", fmt::format("is used already by the rule in line {}", it->second));
+    }
+  }
+
+  void read_who(const Section& s, Who& who) {
+    who.anyone = false;
+    bool anyone = false;
+    for (const auto& e : s.get_list("who")) {
+      const std::size_t colon = e.find(':');
+      const std::string_view kind = std::string_view(e).substr(0, colon);
+      if (e == "anyone") {
+        anyone = true;
+        continue;
+      }
+      if (colon == std::string::npos || (kind != "role" && kind != "group" && kind != "user")) {
+        complain(s, "who", e, "is none of role:NAME, group:NAME, user:NAME, anyone");
+        continue;
+      }
+      const std::string_view n = std::string_view(e).substr(colon + 1);
+      const std::size_t limit = kind == "user" ? domain::kMaxUserName : kMaxEntry;
+      if (n.empty() || n.size() > limit || !printable(n) || n.front() == ' ' || n.back() == ' ') {
+        complain(s, "who", e, fmt::format("needs a name of 1 to {} bytes", limit));
+      } else if (n.find_first_of("*?") != std::string_view::npos) {
+        complain(s, "who", e, "has a wildcard: people are named in full; for everybody write anyone");
+      } else {
+        who.entries.push_back(e);
+        if (kind == "role") who.roles.push_back(domain::intern(n));
+        if (kind == "group") who.groups.push_back(domain::intern(n));
+        if (kind == "user") who.users.emplace_back(n);
+      }
+    }
+    if (anyone) who = Who();
+    sort_unique(who.roles);
+    sort_unique(who.groups);
+    sort_unique(who.users);
+    sort_unique(who.entries);
+  }
+
+  void read_names(const Section& s, std::string_view key, Effect effect, Names& names) {
+    if (!s.present(key)) return;
+    names.any = false;
+    bool all = false;
+    for (const auto& e : s.get_list(key)) {
+      if (e.empty() || e.size() > kMaxEntry || !printable(e) || e.find(' ') != std::string::npos) {
+        complain(s, key, e, fmt::format("needs 1 to {} bytes without spaces", kMaxEntry));
+        continue;
+      }
+      names.globs.emplace_back(e);
+      all |= names.globs.back().any();
+      names.administration |= key == "access_point" && e == kAdministration;
+    }
+    if (all) {  // "*" beside others says "*"; naming the administration says more in an allow rule
+      const bool keep = names.administration && effect == Effect::allow;
+      names.globs.clear();
+      names.any = !keep;
+      names.administration = keep;
+      if (keep) names.globs = {Glob("*"), Glob(kAdministration)};
+    }
+    sort_unique(names.globs);
+    names.set_gates();
+  }
+
+  void read_hours(const Section& s, Rule& r) {
+    const bool hours = s.present("hours");
+    if (hours != s.present("zone")) {
+      problem(s, hours ? "hours" : "zone", hours ? "needs a zone, such as zone = \"Europe/Berlin\"" : "means nothing without hours");
+      return;
+    }
+    if (!hours) return;
+    for (const auto& e : s.get_list("hours")) {
+      const auto added = r.hours.add(e);
+      if (!added) complain(s, "hours", e, added.error().detail);
+    }
+    r.hours.normalise();
+    r.zone_name = s.get_string("zone");
+    const auto known = std::find_if(out_.zones.begin(), out_.zones.end(), [&](const Zone& z) { return z.name() == r.zone_name; });
+    r.zone = static_cast<std::size_t>(known - out_.zones.begin());
+    if (known == out_.zones.end()) {
+      auto zone = Zone::load(r.zone_name);
+      if (!zone) return complain(s, "zone", r.zone_name, zone.error().detail);
+      out_.zones.push_back(std::move(*zone));
+    }
+    if (r.hours.entries().size() > kMaxEntries) {
+      problem(s, "hours", fmt::format("make more than {} different spans of single days", kMaxEntries));
+    }
+  }
+
+  void read_need(const Section& s, Rule& r) {
+    if (r.effect == Effect::deny) {
+      for (const std::string_view key : {"level", "max_age", "confirm"}) {
+        if (s.present(key)) problem(s, key, "means nothing in a deny rule: leave it out");
+      }
+      return;
+    }
+    const domain::Requirement& least = out_.base(domain::Sensitivity::low);
+    if (s.present("level")) {
+      r.need.level = static_cast<int>(s.get_integer("level"));
+      if (r.need.level < least.level) problem(s, "level", fmt::format("raises nothing: every sensitivity asks for {} at least", least.level));
+    }
+    if (s.present("max_age")) {
+      r.need.max_age = s.get_duration("max_age");
+      if (r.need.max_age > least.max_age) problem(s, "max_age", fmt::format("raises nothing: no sensitivity lets a proof grow older than {}", age_text(least.max_age)));
+    }
+    if (s.present("confirm")) r.need.confirmation = domain::Confirmation::self;
+  }
+
+  void problem(const Section& s, std::string_view key, std::string message) {
+    problems_.push_back(s.problem(key, std::move(message)));
+  }
+  void complain(const Section& s, std::string_view key, std::string_view entry, std::string_view why) {
+    std::string shown;
+    for (const char c : entry.substr(0, 64)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
+    if (entry.size() > 64) shown += "...";
+    problem(s, key, fmt::format("\"{}\" {}", shown, why));
+  }
+
+  Compiled& out_;
+  std::vector<Problem>& problems_;
+  std::map<std::string, int, std::less<>> lines_;
+};
+
+}  // namespace
+
+ParseResult Policy::parse(std::string_view text, std::string_view file) {
+  ParseResult result;
+  const auto doc = declarations().parse(text, file, &result.problems);
+  if (!doc) return result;
+  auto compiled = std::make_shared<Compiled>();
+  Reader(*compiled, result.problems).read(*doc);
+  if (result.problems.empty()) {
+    compiled->canonical = canonical_text(*compiled);
+    if (compiled->canonical.size() > kMaxPolicyText) {
+      result.problems.push_back({std::string(file), 0, 0, "", "is too large once written out in full: at most 1 MiB"});
+    }
+  }
+  std::stable_sort(result.problems.begin(), result.problems.end(), [](const Problem& a, const Problem& b) { return a.line < b.line; });
+  if (!result.problems.empty()) return result;
+  compiled->digest = crypto::sha256(as_bytes(compiled->canonical));
+  result.policy.emplace(Policy(std::move(compiled)));
+  return result;
+}
+
+std::string ParseResult::text() const {
+  std::string out;
+  for (const Problem& p : problems) out.append(p.text()).push_back('\n');
+  return out;
+}
+
+std::string reference_markdown() { return declarations().reference_markdown(); }
+
+}  // namespace vestibule::policy
