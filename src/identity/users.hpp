@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "audit/log.hpp"
@@ -17,6 +18,7 @@
 #include "crypto/handle.hpp"
 #include "crypto/password.hpp"
 #include "crypto/sealed.hpp"
+#include "identity/guess.hpp"
 #include "identity/password_rules.hpp"
 #include "identity/user.hpp"
 #include "net/blocking_pool.hpp"
@@ -64,6 +66,7 @@ class Verified {
   UserId user_{};
   domain::Proof proof_{};
   Digest name_key_{}, source_key_{};
+  bool charged_name_ = false;
   std::string rehash_;  // empty, or the password hashed at today's cost
   std::int64_t version_ = 0;
 };
@@ -122,7 +125,7 @@ class Users {
   Result<void> set_display_in(store::Tx& tx, UserId user, std::string_view display, const Actor& by);
   Result<void> disable_in(store::Tx& tx, UserId user, const Actor& by);
   Result<void> enable_in(store::Tx& tx, UserId user, const Actor& by);
-  /// Listeners of topic "user.removed" (factors, session) clean up their own rows.
+  /// Runs what on_remove() registered in the same job.
   Result<void> remove_in(store::Tx& tx, UserId user, const Actor& by);
   net::Task<Result<UserId>> create(Create what, Actor by);
   net::Task<Result<void>> set_roles(UserId user, std::vector<std::string> roles, Actor by);
@@ -134,6 +137,12 @@ class Users {
   net::Task<Result<void>> disable(UserId user, Actor by);
   net::Task<Result<void>> enable(UserId user, Actor by);
   net::Task<Result<void>> remove(UserId user, Actor by);
+
+  /// What rooms above do in the same job: delete their rows of a user who goes, end the sessions of
+  /// one who is disabled. Registered before Database::start().
+  using Hook = std::function<Result<void>(store::Tx&, UserId)>;
+  void on_remove(Hook hook) { remove_hooks_.push_back(std::move(hook)); }
+  void on_disable(Hook hook) { disable_hooks_.push_back(std::move(hook)); }
 
   // --- set-up of the first administrator
   /// A new set-up token (older ones are void), or nothing if an administrator exists. Blocking, after
@@ -174,7 +183,13 @@ class Users {
       return h;
     }
   };
-  struct Slot;
+  // What the feed's thread alone knows of a user.
+  struct Kept {
+    std::shared_ptr<std::atomic<bool>> barred;
+    Digest name_key{};
+  };
+  class Slot;
+  struct Guess;
 
   Users(store::Database& database, const crypto::KeyRing& keys, const crypto::HandleMint& mint,
         net::BlockingPool& pool, audit::Log& log, const Clock& clock, Rng& rng, Options options);
@@ -184,11 +199,15 @@ class Users {
   void drop(UserId id);
   [[nodiscard]] Digest name_key(std::string_view name) const noexcept;
   [[nodiscard]] Digest source_key(const domain::Source& source) const noexcept;
-  Result<void> charge_in(store::Tx& tx, const Digest& name, const Digest& source, WallTime now);
+  Result<Guess> charge_in(store::Tx& tx, std::string_view name, const domain::Source& source, WallTime now);
   net::Task<Result<Slot>> take_slot();
-  Result<void> guard_last_administrator(store::Tx& tx, UserId user);
-  void record(store::Tx& tx, std::string_view operation, const Actor& by, UserId object, std::string_view object_name,
-              std::string_view note, audit::Kind kind = audit::Kind::change);
+  void bar(UserId user, bool barred) noexcept;
+  Result<User> load_in(store::Tx& tx, UserId user) const;
+  Result<void> guard_last_administrator(store::Tx& tx, UserId user) const;
+  Result<void> put_labels(store::Tx& tx, UserId user, int kind, const std::vector<std::string>& labels) const;
+  Result<void> touch(store::Tx& tx, UserId user) const;
+  void record(store::Tx& tx, std::string_view operation, const Actor& by, std::string_view object,
+              std::string_view note) const;
 
   store::Database& database_;
   const crypto::HandleMint& mint_;
@@ -201,9 +220,11 @@ class Users {
   crypto::HmacKey index_key_;
   CommonPasswords common_;
   bool common_loaded_ = false;
-  SnapshotTable<UserId, Entry> table_;
+  SnapshotTable<UserId, Entry> table_;  // written by the store's feed alone, as the next two
   SnapshotTable<Digest, UserId, DigestHash> by_name_;
+  std::unordered_map<UserId, Kept> kept_;
   std::atomic<std::size_t> administrators_{0};
+  std::vector<Hook> remove_hooks_, disable_hooks_;
   std::atomic<std::int64_t> hashing_{0}, waiting_{0};
   std::mutex bars_mutex_;              // bars_ only; never held across a wait
   std::vector<std::pair<UserId, Actor>> bars_;

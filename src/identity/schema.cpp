@@ -1,0 +1,67 @@
+#include <array>
+
+#include "identity/users.hpp"
+
+namespace vestibule::identity {
+namespace {
+
+constexpr std::array kMigrations{
+    store::Migration{"identity", 1, R"(
+CREATE TABLE account (
+  id BYTES PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL UNIQUE,
+  display TEXT NOT NULL,
+  password TEXT,
+  disabled BIGINT NOT NULL DEFAULT 0,
+  version BIGINT NOT NULL DEFAULT 1,
+  created BIGINT NOT NULL,
+  created_by BYTES,
+  roles_changed BIGINT NOT NULL,
+  factors_reset BIGINT NOT NULL DEFAULT 0,
+  reset_by BYTES,
+  password_changed BIGINT NOT NULL DEFAULT 0
+);
+CREATE TABLE account_label (
+  account BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  label TEXT NOT NULL,
+  PRIMARY KEY (account, kind, label)
+);
+CREATE INDEX account_label_by_label ON account_label (kind, label);
+CREATE TABLE setup_token (
+  hash BYTES PRIMARY KEY NOT NULL,
+  expires BIGINT NOT NULL
+);
+CREATE TABLE enrolment_code (
+  hash BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL UNIQUE,
+  issued_by BYTES NOT NULL,
+  expires BIGINT NOT NULL
+);
+CREATE TABLE password_guess (
+  name BYTES NOT NULL,
+  source BYTES NOT NULL,
+  failures BIGINT NOT NULL,
+  until BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  succeeded BIGINT NOT NULL,
+  PRIMARY KEY (name, source)
+);
+CREATE INDEX password_guess_by_age ON password_guess (updated)
+)"},
+};
+
+}  // namespace
+
+std::span<const store::Migration> migrations() { return kMigrations; }
+
+Result<void> void_after_restore(store::Tx& tx) {
+  for (const std::string_view sql : {"DELETE FROM enrolment_code", "DELETE FROM setup_token"}) {
+    auto gone = tx.run(sql);
+    if (!gone) return std::move(gone).error();
+  }
+  tx.changed("account", {});
+  return {};
+}
+
+}  // namespace vestibule::identity
