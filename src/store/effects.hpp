@@ -1,0 +1,48 @@
+#pragma once
+// What the jobs of a batch want to be told and logged once it commits. A job that fails takes its
+// part back.
+
+#include <vector>
+
+#include "store/database.hpp"
+
+namespace vestibule::store {
+
+/// Used on the writer thread only; its buffers are kept from batch to batch.
+class Effects {
+ public:
+  struct Mark {
+    std::size_t changes, entries, bytes;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {changes_.size(), ends_.size(), journal_.size()}; }
+  void take_back(const Mark& m) {
+    changes_.resize(m.changes);
+    ends_.resize(m.entries);
+    journal_.resize(m.bytes);
+  }
+  void clear() { take_back({0, 0, 0}); }
+
+  void changed(std::string_view topic, ByteView key) {
+    changes_.push_back({0, std::string(topic), Bytes(key.begin(), key.end())});
+  }
+  void journal(ByteView entry) {
+    journal_.insert(journal_.end(), entry.begin(), entry.end());
+    ends_.push_back(journal_.size());
+  }
+  [[nodiscard]] std::vector<Change>& changes() noexcept { return changes_; }
+  /// Views that die with the next journal() or clear().
+  void collect(std::vector<ByteView>& out) const {
+    std::size_t from = 0;
+    for (const std::size_t end : ends_) {
+      out.push_back(ByteView(journal_).subspan(from, end - from));
+      from = end;
+    }
+  }
+
+ private:
+  std::vector<Change> changes_;
+  Bytes journal_;
+  std::vector<std::size_t> ends_;
+};
+
+}  // namespace vestibule::store
