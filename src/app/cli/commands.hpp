@@ -1,0 +1,147 @@
+#pragma once
+// The commands, as functions of plain options; each gives the process's exit status. main.cpp says
+// how they are spelt on the command line.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/cli/context.hpp"
+
+namespace vestibule::app::cli {
+
+// --- one's own account (commands_account.cpp)
+
+struct EnrolOptions {
+  std::string label;       ///< of the new factor
+  std::string secret_out;  ///< file for the otpauth URI instead of showing it
+  bool later = false;      ///< no question for the first code: `vestibule factor confirm` follows
+};
+struct SetupOptions {
+  std::string name, token;
+  bool password_stdin = false;
+  EnrolOptions enrol;
+};
+int setup(Context& ctx, const SetupOptions& o);
+struct EnrolUserOptions {
+  bool code_first = false;  ///< standard input: the enrolment code, then the password
+  EnrolOptions enrol;
+};
+int enrol(Context& ctx, const EnrolUserOptions& o);
+struct LoginOptions {
+  std::string name;
+  bool password_stdin = false;
+  bool fresh = false;  ///< a new session even if one is alive
+};
+int login(Context& ctx, const LoginOptions& o);
+struct TokenOptions {
+  std::int64_t ttl_s = 0;
+  std::string env, access_point;
+};
+int token(Context& ctx, const TokenOptions& o);
+struct PasswordOptions {
+  bool password_stdin = false;  ///< the old one, the new one
+};
+int password(Context& ctx, const PasswordOptions& o);
+
+int factor_list(Context& ctx);
+int factor_add(Context& ctx, const EnrolOptions& o);
+int factor_confirm(Context& ctx, const std::string& id, const std::string& code);
+int factor_remove(Context& ctx, const std::string& id);
+int factor_recovery_codes(Context& ctx);
+
+// --- chat (commands_chat.cpp)
+
+struct ChatOptions {
+  std::string prompt, access_point, model, system, tools_file;
+};
+int chat(Context& ctx, const ChatOptions& o);
+
+// --- users and sessions (commands_users.cpp)
+
+struct UserAddOptions {
+  std::string name, display;
+  std::vector<std::string> roles, groups;
+};
+int user_add(Context& ctx, const UserAddOptions& o);
+int user_list(Context& ctx);
+int user_show(Context& ctx, const std::string& name);
+enum class Labels { roles, groups };
+int user_set(Context& ctx, const std::string& name, Labels what, const std::vector<std::string>& labels);
+int user_disable(Context& ctx, const std::string& name);
+int user_enable(Context& ctx, const std::string& name);
+int user_remove(Context& ctx, const std::string& name);
+int user_reset(Context& ctx, const std::string& name);
+
+struct SessionListOptions {
+  bool all = false;
+  std::string user;
+};
+int session_list(Context& ctx, const SessionListOptions& o);
+struct SessionRevokeOptions {
+  std::string id, user;
+};
+int session_revoke(Context& ctx, const SessionRevokeOptions& o);
+int session_sign_out(Context& ctx);
+
+// --- the gateway itself (commands_admin.cpp)
+
+struct StopOptions {
+  bool all = false;
+  std::string access_point, user, why;
+};
+int stop_set(Context& ctx, const StopOptions& o);
+int stop_list(Context& ctx);
+int stop_lift(Context& ctx, const StopOptions& o);
+
+int policy_show(Context& ctx);
+struct ExplainOptions {
+  std::string user, access_point, operation, model, source;
+};
+int policy_explain(Context& ctx, const ExplainOptions& o);
+int policy_approve(Context& ctx, const std::string& digest);
+int policy_reload(Context& ctx);
+int policy_check(Context& ctx, const std::string& file);
+
+struct CredentialOptions {
+  std::string access_point;
+  bool remove = false;
+};
+int access_credential(Context& ctx, const CredentialOptions& o);
+int keys_rotate(Context& ctx);
+int keys_list(Context& ctx);
+int backup(Context& ctx, const std::string& path);
+
+// --- the audit log (commands_audit.cpp)
+
+struct AuditListOptions {
+  std::string user, access_point, operation, reason, request, kind, since, until;
+  std::optional<std::uint64_t> from_seq, to_seq;
+  std::uint64_t limit = 50;
+  bool oldest = false;
+};
+int audit_list(Context& ctx, const AuditListOptions& o);
+struct AuditVerifyOptions {
+  std::string checkpoints, database, vkey;
+};
+int audit_verify(Context& ctx, const AuditVerifyOptions& o);
+int audit_export(Context& ctx, const std::string& file);
+struct AuditProveOptions {
+  std::optional<std::uint64_t> seq;
+  std::string check, vkey;
+};
+int audit_prove(Context& ctx, const AuditProveOptions& o);
+
+// --- without a gateway (commands_offline.cpp, restore.cpp, doctor.cpp)
+
+struct RestoreOptions {
+  std::string file;
+  bool yes = false;  ///< no question before the present database is put aside
+};
+int restore(Context& ctx, const RestoreOptions& o);
+int check_config(Context& ctx, const std::string& file);
+int doctor(Context& ctx);
+int version(Context& ctx);
+
+}  // namespace vestibule::app::cli
