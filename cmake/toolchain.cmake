@@ -11,7 +11,8 @@ set(VESTIBULE_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=")
 find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${VESTIBULE_CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_NOHASHDIR=true CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${VESTIBULE_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
 endif()
 find_program(VESTIBULE_MOLD mold)
