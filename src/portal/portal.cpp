@@ -16,10 +16,6 @@ domain::Source source_of(const net::Peer& peer) noexcept {
   domain::Source s;
   s.address = peer.address;
   s.local = peer.local;
-  if (s.local) {
-    s.address.fill(0);
-    s.address[15] = 1;  // however the listener fills it in, a Unix-socket peer is ::1
-  }
   return s;
 }
 

@@ -39,38 +39,38 @@ struct Services {
   const Clock& clock;
 
   domain::Sensitivity sensitivity = domain::Sensitivity::moderate;  ///< of the access point `vestibule`
-  std::string version;
+  std::string version{};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::chrono::hours enrolment_ttl{24};         ///< as in identity::Options
   Duration token_ttl = std::chrono::hours(24);  ///< asked for where the caller names none
   std::filesystem::path checkpoint_file;        ///< shipped checkpoints, for audit.verify; may be empty
 
   /// The access points as configured now. Any thread.
-  std::function<std::shared_ptr<const access::Catalogue>()> catalogue;
+  std::function<std::shared_ptr<const access::Catalogue>()> catalogue{};
   /// The gateway holds a credential for this access point's upstream. May be empty: none.
-  std::function<bool(std::string_view point)> has_credential;
+  std::function<bool(std::string_view point)> has_credential{};
   /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
   /// it runs none. May be empty.
-  std::function<std::optional<std::string>(std::string_view point)> child_state;
+  std::function<std::optional<std::string>(std::string_view point)> child_state{};
   /// More reasons why the gateway is failing, besides store, log and clock. May be empty.
-  std::function<std::vector<std::string>()> failing;
+  std::function<std::vector<std::string>()> failing{};
 
   /// Reads the policy file again: off the core's thread, then Gate::reload_policy(). May be empty.
-  std::function<net::Task<Result<gate::Staged>>(session::Actor by)> reload_policy;
+  std::function<net::Task<Result<gate::Staged>>(session::Actor by)> reload_policy{};
   /// Seals and stores the credential of an access point's upstream within a write job (empty:
   /// removes it). The audit record is the portal's. May be empty.
-  std::function<Result<void>(store::Tx& tx, std::string_view point, const Secret& value)> put_credential_in;
+  std::function<Result<void>(store::Tx& tx, std::string_view point, const Secret& value)> put_credential_in{};
   /// After that job has committed: the cores take the new credential. May be empty.
-  std::function<net::Task<Result<void>>(std::string point)> credential_changed;
+  std::function<net::Task<Result<void>>(std::string point)> credential_changed{};
   struct Rotated {
     std::uint32_t active = 0;    ///< id of the key that seals from now on
     std::int64_t resealed = 0;
   };
   /// Makes a new master key and seals everything again. May be empty.
-  std::function<net::Task<Result<Rotated>>()> rotate_keys;
+  std::function<net::Task<Result<Rotated>>()> rotate_keys{};
   /// Copies the database into a new file; gives its size. Off the core's thread. May be empty:
   /// Database::backup() would block.
-  std::function<net::Task<Result<std::uint64_t>>(std::filesystem::path to)> backup;
+  std::function<net::Task<Result<std::uint64_t>>(std::filesystem::path to)> backup{};
 };
 
 /// One instance for all cores; immutable, so thread-safe. Keeps nothing between requests.
