@@ -120,7 +120,11 @@ class Dialect {
 /// The dialect of a kind; lives as long as the process.
 [[nodiscard]] const Dialect& get(Kind kind) noexcept;
 
-/// `*` any run, `?` one character; linear time.
+/// True if rules.models lets this canonical name pass. Names that say where a model runs (Ollama's
+/// `:cloud`) pass only if the list has them letter for letter.
+[[nodiscard]] bool model_listed(Kind kind, const Rules& rules, std::string_view canonical) noexcept;
+
+/// `*` any run, `?` one character. At most pattern times text steps, and both are short.
 [[nodiscard]] bool glob_match(std::string_view pattern, std::string_view text) noexcept;
 
 }  // namespace vestibule::dialect
