@@ -18,6 +18,7 @@
 namespace vestibule::factors {
 
 using identity::Actor;
+class RecoveryKind;
 
 struct Options {
   std::string issuer = "Vestibule";
@@ -56,6 +57,11 @@ struct Attempt {
   ChallengeId challenge{};                ///< for kinds that need one
 };
 
+/// What a job that must commit although it refuses gives back: the outer Result decides about the
+/// commit, the inner one is the answer.
+template <class R>
+struct Settled { R value; };
+
 /// An attempt that has been paid for. Move-only; prove_in() takes it and with it the right to look.
 class Charged {
  public:
@@ -91,6 +97,7 @@ enum class Authority : std::uint8_t {
 
 struct Confirmed {
   FactorInfo factor;
+  Authority authority{};
   domain::Proof proof;                    ///< possession was proved just now
   std::vector<Secret> recovery_codes;     ///< made with the first factor; shown once
 };
@@ -114,17 +121,17 @@ class Factors {
   /// code_wrong, code_used.
   Result<domain::Proof> prove_in(store::Tx& tx, Charged charged, Instant now);
 
-  /// Charges, then runs `act(tx, proof)` in the job that consumes the answer: both happen or neither.
-  /// If the act fails the answer stays unused; the charge stays too.
+  /// Charges, verifies, consumes and runs `act(tx, proof)` in one job. A wrong answer commits (the
+  /// charge and its record stand); an act that fails takes everything back, and the answer, which was
+  /// right, stays unused.
   template <class F>
   net::Task<std::invoke_result_t<F&, store::Tx&, const domain::Proof&>> prove_and(Attempt attempt, F act) {
     using R = std::invoke_result_t<F&, store::Tx&, const domain::Proof&>;
-    Result<Charged> charged = co_await charge(std::move(attempt));
-    if (!charged) co_return std::move(charged).error();
-    // The outer Result decides whether the job commits: a wrong answer does (its record stands), an
-    // act that fails does not.
-    auto job = [this, paid = std::move(*charged), act = std::move(act)](store::Tx& tx) mutable -> Result<Settled<R>> {
-      Result<domain::Proof> proof = prove_in(tx, std::move(paid), clock_.now());
+    auto job = [this, a = std::move(attempt), act = std::move(act)](store::Tx& tx) mutable -> Result<Settled<R>> {
+      const Instant now = clock_.now();
+      Result<Charged> charged = charge_in(tx, std::move(a), now);
+      if (!charged) return std::move(charged).error();
+      Result<domain::Proof> proof = prove_in(tx, std::move(*charged), now);
       if (!proof) return Settled<R>{R(std::move(proof).error())};
       R done = act(tx, *proof);
       if (!done) return std::move(done).error();
@@ -144,13 +151,13 @@ class Factors {
   net::Task<Result<Challenge>> begin(UserId user, FactorKind kind, std::string purpose);
 
   // --- enrolment (sessions.hpp has the calls that read the authority off a session)
-  /// A pending factor; an earlier pending one of the user gives way. enrol_grant with a strong factor
-  /// there already: factor_exists.
+  /// A pending factor; an earlier pending one of the user gives way. factor_exists: enrol_grant with
+  /// a strong factor there already. The proof of Authority::existing_factor is the caller's to show.
   Result<PendingEnrolment> begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind, std::string_view label,
                                               Authority authority, const Actor& by, Instant now);
-  /// Charges an attempt at a pending enrolment; after 10 wrong codes it is gone. Same job rules as
-  /// charge_in(). not_found.
-  Result<void> charge_enrolment_in(store::Tx& tx, UserId user, FactorId pending, Instant now);
+  /// Charges an attempt at a pending enrolment; after 10 wrong codes it takes no more. Same job rules
+  /// as charge_in(). Gives what entitled to begin: the session must still hold it. not_found.
+  Result<Authority> charge_enrolment_in(store::Tx& tx, UserId user, FactorId pending, Instant now);
   /// A code proves possession, and the factor counts from now on. code_wrong, not_found, factor_exists.
   Result<Confirmed> confirm_in(store::Tx& tx, UserId user, FactorId pending, std::string_view answer, const Actor& by,
                                Instant now);
@@ -169,29 +176,34 @@ class Factors {
   Result<std::vector<FactorInfo>> list_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] std::vector<KindInfo> kinds() const;
 
-  /// Deletes expired enrolments and challenges, and rows of users who are gone.
+  /// Deletes expired enrolments and challenges.
   net::Task<Result<void>> maintain();
+  /// Master key rotation: seals again what another key than the active one sealed. Gives how many.
+  net::Task<Result<std::int64_t>> reseal();
 
  private:
-  template <class R>
-  struct Settled { R value; };
-
   Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,
           const Clock& clock, Rng& rng, Options options);
-  [[nodiscard]] Kind* kind(FactorKind kind) const noexcept;
+  [[nodiscard]] Kind* kind_of(FactorKind wanted) const noexcept;
+  [[nodiscard]] Result<std::int64_t> count_strong(store::Tx& tx, UserId user) const;
+  /// The proof is of a strong factor that the user still has.
+  [[nodiscard]] Result<void> check_proof(store::Tx& tx, UserId user, const domain::Proof& proof) const;
+  static Result<void> delete_rows(store::Tx& tx, UserId user);
   Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);
-  [[nodiscard]] WallTime lock_from(int failures, WallTime now) const noexcept;
+  /// Until when a factor is locked once it has failed this often; zero: not.
+  [[nodiscard]] WallTime lock_from(std::int64_t failures, WallTime now) const noexcept;
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
-              std::string_view object, std::string_view note, Instant now);
+              std::string_view object, std::string_view note, Instant now) const;
 
   store::Database& database_;
+  const crypto::KeyRing& keys_;
   identity::Users& users_;
   audit::Log& log_;
   const Clock& clock_;
   Rng& rng_;
   Options options_;
   std::vector<std::unique_ptr<Kind>> kinds_;
-  crypto::HmacKey recovery_key_;
+  RecoveryKind* recovery_ = nullptr;  // one of kinds_
 };
 
 /// Migrations of this room.

@@ -1,0 +1,96 @@
+#include "factors/kinds.hpp"
+
+namespace vestibule::factors {
+namespace {
+
+crypto::Place place(const FactorId& id) { return {"factor", "secret", as_text(id.bytes)}; }
+
+Secret into_secret(std::string text) {
+  Secret out{std::string_view(text)};
+  wipe(text);
+  return out;
+}
+
+}  // namespace
+
+std::int64_t encode(const TotpParameters& p) noexcept {
+  return static_cast<std::int64_t>(p.algorithm) * 256 + p.digits;
+}
+
+TotpParameters decode_totp(std::int64_t stored) noexcept {
+  return {static_cast<crypto::HashAlg>(stored / 256), static_cast<int>(stored % 256)};
+}
+
+KindInfo TotpKind::describe() const noexcept {
+  return {FactorKind::totp, domain::traits_of(FactorKind::totp), true, false, true};
+}
+
+Result<EnrolmentOffer> TotpKind::enrol(FactorId id, std::string_view account) {
+  Bytes raw(kTotpSecretBytes);
+  rng_.fill(raw);
+  const Secret secret(std::move(raw));
+  EnrolmentOffer offer;
+  offer.sealed = keys_.seal(secret.reveal(), place(id));
+  offer.parameters = encode(parameters_);
+  offer.secret = into_secret(base32(secret.reveal()));
+  offer.uri = into_secret(otpauth_uri(secret.reveal(), issuer_, account, parameters_));
+  return offer;
+}
+
+Result<void> TotpKind::prove(store::Tx& tx, const Enrolled& enrolment, std::string_view answer, Instant now) {
+  return verify(tx, enrolment, {}, answer, now);
+}
+
+Result<Bytes> TotpKind::begin(UserId, ByteView, Instant) { return Bytes{}; }
+
+Result<void> TotpKind::verify(store::Tx& tx, const Enrolled& factor, ByteView, std::string_view answer, Instant now) {
+  const TotpParameters parameters = decode_totp(factor.parameters);
+  const std::optional<Code> code = canonical_code(answer, parameters.digits);
+  if (!code) return fail(Reason::code_wrong, "not a code of the right form");
+  Result<Secret> secret = keys_.open(factor.sealed, place(factor.id));
+  if (!secret) return std::move(secret).error();
+  const std::int64_t present = totp_step(now.wall);
+  // All three are computed whichever fits; of several that fit the latest is used up.
+  std::optional<std::int64_t> step;
+  for (std::int64_t s = present - 1; s <= present + 1; ++s) {
+    if (hotp(secret->reveal(), static_cast<std::uint64_t>(s), parameters) == *code) step = s;
+  }
+  if (!step) return fail(Reason::code_wrong);
+  auto used = tx.run("UPDATE factor SET last_step = $2, drift = $3, last_used = $4 WHERE id = $1 AND last_step < $2",
+                     {factor.id, *step, *step - present, now.wall});
+  if (!used) return std::move(used).error();
+  if (*used != 1) return fail(Reason::code_used);
+  return {};
+}
+
+KindInfo RecoveryKind::describe() const noexcept {
+  return {FactorKind::recovery_code, domain::traits_of(FactorKind::recovery_code), false, false, false};
+}
+
+Result<EnrolmentOffer> RecoveryKind::enrol(FactorId, std::string_view) {
+  return fail(Reason::invalid_argument, "recovery codes come with the first factor");
+}
+
+Result<void> RecoveryKind::prove(store::Tx&, const Enrolled&, std::string_view, Instant) {
+  return fail(Reason::invalid_argument, "recovery codes are not confirmed");
+}
+
+Result<Bytes> RecoveryKind::begin(UserId, ByteView, Instant) { return Bytes{}; }
+
+Result<void> RecoveryKind::verify(store::Tx& tx, const Enrolled& factor, ByteView, std::string_view answer,
+                                  Instant now) {
+  const std::optional<RecoveryBits> bits = canonical_recovery_code(answer);
+  if (!bits) return fail(Reason::code_wrong, "not a recovery code of the right form");
+  auto used = tx.run("DELETE FROM recovery_code WHERE hash = $1 AND factor = $2", {hash(factor.id, *bits), factor.id});
+  if (!used) return std::move(used).error();
+  if (*used != 1) return fail(Reason::code_wrong);
+  auto noted = tx.run("UPDATE factor SET last_used = $2 WHERE id = $1", {factor.id, now.wall});
+  if (!noted) return std::move(noted).error();
+  return {};
+}
+
+Digest RecoveryKind::hash(FactorId factor, const RecoveryBits& bits) const noexcept {
+  return key_.mac({ByteView(factor.bytes), ByteView(bits)});
+}
+
+}  // namespace vestibule::factors

@@ -1,0 +1,63 @@
+#include <array>
+
+#include "factors/factors.hpp"
+
+namespace vestibule::factors {
+namespace {
+
+// A pending enrolment is a row with confirmed = 0: it counts for nothing, and its failures are those
+// of its confirmation. authority: 0 enrol_grant, 1 existing_factor, 2 recovery.
+constexpr std::array kMigrations{
+    store::Migration{"factors", 1, R"(
+CREATE TABLE factor (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  label TEXT NOT NULL,
+  sealed BYTES,
+  parameters BIGINT NOT NULL DEFAULT 0,
+  last_step BIGINT NOT NULL DEFAULT 0,
+  drift BIGINT NOT NULL DEFAULT 0,
+  created BIGINT NOT NULL,
+  last_used BIGINT NOT NULL DEFAULT 0,
+  failures BIGINT NOT NULL DEFAULT 0,
+  locked_until BIGINT NOT NULL DEFAULT 0,
+  disabled BIGINT NOT NULL DEFAULT 0,
+  confirmed BIGINT NOT NULL,
+  authority BIGINT NOT NULL DEFAULT 0,
+  expires BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX factor_by_account ON factor (account);
+CREATE TABLE factor_challenge (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  purpose BYTES NOT NULL,
+  payload BYTES NOT NULL,
+  expires BIGINT NOT NULL
+);
+CREATE TABLE recovery_code (
+  hash BYTES PRIMARY KEY NOT NULL,
+  factor BYTES NOT NULL
+);
+CREATE INDEX recovery_code_by_factor ON recovery_code (factor)
+)"},
+};
+
+}  // namespace
+
+std::span<const store::Migration> migrations() { return kMigrations; }
+
+Result<void> void_after_restore(store::Tx& tx, WallTime now) {
+  for (const std::string_view sql : {"DELETE FROM factor WHERE confirmed = 0", "DELETE FROM factor_challenge",
+                                     "DELETE FROM recovery_code", "UPDATE factor SET failures = 0 WHERE kind = 3"}) {
+    auto gone = tx.run(sql);
+    if (!gone) return std::move(gone).error();
+  }
+  // An authenticator that runs fast may have used the step after the present one.
+  auto raised = tx.run("UPDATE factor SET last_step = $1 WHERE kind = 2 AND last_step < $1", {totp_step(now) + 1});
+  if (!raised) return std::move(raised).error();
+  return {};
+}
+
+}  // namespace vestibule::factors
