@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "audit/log.hpp"
@@ -97,6 +98,7 @@ struct Revocation {
   static Revocation of(SessionId id) { return {Scope::session, id, {}, {}}; }
   static Revocation all_of(UserId id) { return {Scope::user, {}, id, {}}; }
   static Revocation of_handle(HandleKey key) { return {Scope::handle, {}, {}, key}; }
+  bool operator==(const Revocation&) const = default;
 };
 
 /// Owned by app, made before Database::start(), after Users and Factors. Thread-safe; tasks run on
@@ -135,13 +137,14 @@ class Sessions {
   /// A new password by an administrator's code; all sessions and factors of the user end.
   net::Task<Result<SignedIn>> with_enrolment_code(Secret code, Secret password, domain::Source source,
                                                   std::string client);
-  /// A token for access points. It lives as long as its session at most and is worth what the
+  /// A token for access points; mfa_required while the session is pending. It lives as long as its session at most and is worth what the
   /// session's evidence is worth at the time: a step-up later makes the same token pass again.
   net::Task<Result<IssuedToken>> issue_token(Identified who, Duration ttl, Actor by);
 
   // --- changing factors, password
-  /// The authority is the session's grant, or else the answer of an existing factor, in this call.
-  /// factor_exists if neither; code_wrong, code_used, factor_locked.
+  /// What entitles is the code of an existing factor, given in this call and bound to this act, or the
+  /// session's grant (first factor), or a used recovery code. factor_exists if none of them;
+  /// factor_missing if there is no factor either; code_wrong, code_used, factor_locked.
   net::Task<Result<factors::PendingEnrolment>> begin_enrolment(Identified who, FactorKind kind, std::string label,
                                                                std::optional<Secret> existing_code, Actor by);
   /// The new factor's first code. It counts as a proof of this session.
@@ -154,7 +157,8 @@ class Sessions {
                                           std::optional<Secret> code, Actor by);
 
   // --- revocation: memory first, then the store
-  /// At once on all cores, without the store. Only the next restart or persisting ends it.
+  /// At once on all cores, without the store; maintenance persists it. A denial of a user covers
+  /// whatever session he has until then, new ones too.
   void deny(const Revocation& what);
   struct Revoked {
     bool durable = false;  ///< false: denied now, and persisted as soon as the store works again
@@ -178,16 +182,18 @@ class Sessions {
   [[nodiscard]] bool all_persisted() const noexcept { return !has_denied_.load(); }
 
  private:
+  // What changes without the store's feed: when a session was last used.
   struct Live {
-    std::atomic<std::int64_t> seen_wall{0};
-    std::atomic<std::int64_t> seen_boot{0};   // BootTime::min(): before the last restart
-    std::atomic<bool> dirty{false};
-    std::atomic<bool> over{false};            // was seen idle or ended: stays so
+    std::atomic<std::int64_t> wall{0};
+    std::atomic<std::int64_t> boot{kNoBoot};
+    std::atomic<bool> dirty{false};     // newer than its row
+    std::atomic<Reason> over{Reason::ok};  // was found ended or idle: stays so
+    static constexpr std::int64_t kNoBoot = BootTime::min().time_since_epoch().count();
   };
   struct SessionEntry {
     UserId user{};
     WallTime created{}, ends{};
-    BootTime created_boot{};
+    BootTime created_boot = domain::Proof::no_boot;
     Flags flags;
     domain::Evidence evidence;
     std::shared_ptr<Live> live;
@@ -196,7 +202,12 @@ class Sessions {
     SessionId session{};
     Audience audience{};
     WallTime created{}, ends{};
-    BootTime created_boot{};
+    BootTime created_boot = domain::Proof::no_boot;
+  };
+  // What the feed's thread alone keeps of a session.
+  struct Kept {
+    std::shared_ptr<Live> live;
+    std::vector<HandleKey> handles;
   };
   struct DigestHash {
     std::size_t operator()(const Digest& d) const noexcept {
@@ -205,24 +216,39 @@ class Sessions {
       return h;
     }
   };
-  struct Opened;
-  struct Changes;
 
   Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
            factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
+  // memory, on the feed's thread
   Result<void> load(store::Tx& tx);
   void on_changes(store::Tx& tx, std::span<const store::Change> changes);
-  Result<std::optional<SessionEntry>> read_session(store::Tx& tx, SessionId id) const;
   void put_session(SessionId id, SessionEntry entry);
-  [[nodiscard]] Reason check_times(const SessionEntry& s, Instant now, bool activity) const noexcept;
+  void put_handle(const HandleKey& key, const HandleEntry& entry);
+  void drop_session(SessionId id);
+  void drop_handle(const HandleKey& key);
+  // rows
+  Result<std::optional<SessionEntry>> read_session(store::Tx& tx, SessionId id) const;
+  Result<std::optional<HandleEntry>> read_handle(store::Tx& tx, const HandleKey& key) const;
+  Result<SessionEntry> standing_in(store::Tx& tx, const Identified& who, Instant now) const;
+  Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, bool grant, Actor by, Instant now);
+  Result<domain::Evidence> add_proof_in(store::Tx& tx, SessionId id, SessionEntry session, const domain::Proof& proof,
+                                        Instant now);
+  Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
+  Result<void> end_in(store::Tx& tx, SessionId id) const;
+  Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
+  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now) const;
+  Result<void> prove_act_in(store::Tx& tx, const Actor& by, Secret code, std::string purpose, Instant now,
+                            std::optional<Result<domain::Proof>>& out);
+  Result<void> raise_mark_in(store::Tx& tx, Instant now) const;
+  Result<void> sweep_in(store::Tx& tx, Instant now);
+  // verdicts
+  [[nodiscard]] Reason check_times(const SessionEntry& session, Instant now) const noexcept;
+  [[nodiscard]] bool handle_over(const HandleEntry& handle, Instant now) const noexcept;
+  [[nodiscard]] std::optional<HandleKey> check_token(std::string_view token, Audience audience,
+                                                     Reason& reason) const noexcept;
   [[nodiscard]] bool denied(SessionId session, UserId user, const HandleKey& handle) const noexcept;
+  void deny_by(const Revocation& what, const Actor& by);
   void lift(const Revocation& what);
-  Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Flags flags, const Actor& by,
-                           Instant now);
-  Result<void> add_proof_in(store::Tx& tx, SessionId session, UserId user, const domain::Proof& proof, Instant now);
-  Result<void> standing_in(store::Tx& tx, const Identified& who) const;
-  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now);
-  Result<void> raise_mark_in(store::Tx& tx, Instant now);
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
               std::string_view object, std::string_view note, Instant now) const;
 
@@ -236,6 +262,7 @@ class Sessions {
   Options options_;
   SnapshotTable<SessionId, SessionEntry> sessions_;        // written by the store's feed alone
   SnapshotTable<HandleKey, HandleEntry, DigestHash> handles_;
+  std::unordered_map<SessionId, Kept> kept_;
   std::atomic<std::size_t> count_{0};
   // Revocations not persisted yet: any core denies, so these tables have a mutex for their writers.
   std::mutex deny_mutex_;

@@ -1,0 +1,363 @@
+// Rows: what write jobs do, and maintenance.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "net/signal.hpp"
+#include "session/rows.hpp"
+#include "session/sessions.hpp"
+
+namespace vestibule::session {
+namespace {
+
+constexpr Duration kKeepEnded = std::chrono::hours(1);  // so that its client learns why, not only that
+
+}  // namespace
+
+void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
+                      std::string_view object, std::string_view note, Instant now) const {
+  audit::Record r;
+  r.kind = kind;
+  r.now = now;
+  r.at = now.wall;
+  r.request = by.request;
+  r.access_point = "vestibule";
+  r.operation = operation;
+  r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
+  r.reason = reason;
+  r.level = domain::level(by.evidence, now, clock_.trusted(), options_.overall);
+  r.evidence = by.evidence;
+  r.user = by.user;
+  r.user_name = by.name.view();
+  r.session = by.session;
+  r.source = by.source;
+  r.client = by.client;
+  r.object = object;
+  r.note = note;
+  log_.append(tx, r);
+}
+
+Result<std::optional<Sessions::SessionEntry>> Sessions::read_session(store::Tx& tx, SessionId id) const {
+  std::optional<SessionEntry> out;
+  const auto boot = [&](const store::Row& row, int value, int boot_id) {
+    return row.text(boot_id) == options_.boot_id ? BootTime(Duration(row.integer(value))) : domain::Proof::no_boot;
+  };
+  auto found = tx.one(
+      "SELECT account, created, created_boot, boot_id, ends, last_seen, seen_boot, seen_boot_id, enrol_grant, "
+      "factor_management, pending FROM session WHERE id = $1",
+      {id}, [&](const store::Row& row) {
+        SessionEntry s;
+        s.user = row.id<UserId>(0);
+        s.created = row.time(1);
+        s.created_boot = boot(row, 2, 3);
+        s.ends = row.time(4);
+        s.live = std::make_shared<Live>();
+        s.live->wall.store(row.integer(5));
+        s.live->boot.store(boot(row, 6, 7).time_since_epoch().count());
+        s.flags.enrol_grant = row.integer(8) != 0;
+        s.flags.factor_management = row.integer(9) != 0;
+        s.flags.pending = row.integer(10) != 0;
+        out = std::move(s);
+      });
+  if (!found) return std::move(found).error();
+  if (!out) return out;
+  auto proofs = tx.query("SELECT factor, kind, traits, wall, boot, boot_id FROM session_proof WHERE session = $1 "
+                         "ORDER BY wall",
+                         {id}, [&](const store::Row& row) {
+                           domain::Proof p;
+                           p.factor = row.id<FactorId>(0);
+                           p.kind = static_cast<domain::FactorKind>(row.integer(1));
+                           p.traits = decode_traits(row.integer(2));
+                           p.wall = row.time(3);
+                           p.boot = boot(row, 4, 5);
+                           out->evidence.add(p);
+                           return true;
+                         });
+  if (!proofs) return std::move(proofs).error();
+  return out;
+}
+
+Result<std::optional<Sessions::HandleEntry>> Sessions::read_handle(store::Tx& tx, const HandleKey& key) const {
+  std::optional<HandleEntry> out;
+  auto found = tx.one("SELECT session, audience, created, created_boot, boot_id, ends FROM session_handle WHERE hash = $1",
+                      {key}, [&](const store::Row& row) {
+                        HandleEntry h;
+                        h.session = row.id<SessionId>(0);
+                        h.audience = static_cast<Audience>(row.integer(1));
+                        h.created = row.time(2);
+                        if (row.text(4) == options_.boot_id) h.created_boot = BootTime(Duration(row.integer(3)));
+                        h.ends = row.time(5);
+                        out = h;
+                      });
+  if (!found) return std::move(found).error();
+  return out;
+}
+
+Result<Sessions::SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who, Instant now) const {
+  auto handle = read_handle(tx, who.handle);
+  if (!handle) return std::move(handle).error();
+  const SessionId id = who.subject.session;
+  if (!*handle || (*handle)->session != id || handle_over(**handle, now)) return fail(Reason::credential_unknown);
+  // Sessions, factors and passwords are changed by portal and CLI, never with an access-point token.
+  if ((*handle)->audience != Audience::control) return fail(Reason::credential_audience);
+  auto session = read_session(tx, id);
+  if (!session) return std::move(session).error();
+  if (!*session || (*session)->user != who.subject.user) return fail(Reason::session_ended);
+  const auto at = kept_.find(id);
+  if (at != kept_.end()) (*session)->live = at->second.live;
+  const Reason times = check_times(**session, now);
+  if (times != Reason::ok) return fail(times);
+  if (denied(id, who.subject.user, who.handle)) return fail(Reason::session_ended);
+  if (users_.standing(who.subject.user) != identity::Users::Standing::good) return fail(Reason::user_disabled);
+  return std::move(**session);
+}
+
+Result<void> Sessions::put_proof(store::Tx& tx, SessionId id, const domain::Proof& p) const {
+  auto put = tx.run(
+      "INSERT INTO session_proof (session, factor, kind, traits, wall, boot, boot_id) VALUES ($1, $2, $3, $4, $5, $6, "
+      "$7) ON CONFLICT (session, factor) DO UPDATE SET kind = $3, traits = $4, wall = $5, boot = $6, boot_id = $7",
+      {id, p.factor, p.kind, encode(p.traits), p.wall, p.boot.time_since_epoch().count(), options_.boot_id});
+  if (!put) return std::move(put).error();
+  return {};
+}
+
+Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, bool grant, Actor by,
+                                   Instant now) {
+  // The oldest give way: somebody who keeps signing in must not fill the table.
+  std::vector<SessionId> others;
+  auto listed = tx.query("SELECT id FROM session WHERE account = $1 ORDER BY last_seen DESC", {user},
+                         [&](const store::Row& row) {
+                           others.push_back(row.id<SessionId>(0));
+                           return true;
+                         });
+  if (!listed) return std::move(listed).error();
+  for (std::size_t i = options_.max_sessions > 0 ? options_.max_sessions - 1 : 0; i < others.size(); ++i) {
+    auto ended = end_in(tx, others[i]);
+    if (!ended) return std::move(ended).error();
+  }
+  SignedIn out;
+  out.session = SessionId::make(rng_);
+  out.user = user;
+  out.ends = now.wall + (grant ? options_.granted : options_.pending);
+  const std::int64_t boot = now.boot.time_since_epoch().count();
+  const std::string client = by.client.substr(0, 128);
+  auto put = tx.run(
+      "INSERT INTO session (id, account, source, client, created, created_boot, boot_id, ends, last_seen, seen_boot, "
+      "seen_boot_id, enrol_grant, factor_management, pending) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $6, $7, $9, 0, 1)",
+      {out.session, user, by.source.text(), client, now.wall, boot, options_.boot_id, out.ends, grant ? 1 : 0});
+  if (!put) return std::move(put).error();
+  auto proved = put_proof(tx, out.session, proof);
+  if (!proved) return std::move(proved).error();
+  crypto::Handle handle = mint_.make(crypto::kControlSession, rng_);
+  auto named = tx.run(
+      "INSERT INTO session_handle (hash, session, audience, created, created_boot, boot_id, ends) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {handle.hash, out.session, Audience::control, now.wall, boot, options_.boot_id, now.wall + options_.overall});
+  if (!named) return std::move(named).error();
+  out.handle = std::move(handle.text);
+  auto listed_factors = factors_.list_in(tx, user);
+  if (!listed_factors) return std::move(listed_factors).error();
+  for (const factors::KindInfo& k : factors_.kinds()) {
+    const auto same = [&](const factors::FactorInfo& f) { return f.kind == k.kind && !f.disabled; };
+    if (k.strong && std::ranges::any_of(*listed_factors, same)) out.second.push_back(k.kind);
+  }
+  auto marked = raise_mark_in(tx, now);
+  if (!marked) return std::move(marked).error();
+  tx.changed(kSessionTopic, out.session.bytes);
+  tx.changed(kHandleTopic, handle.hash);
+  by.user = user;
+  by.session = out.session;
+  by.evidence.add(proof);
+  record(tx, audit::Kind::sign_in, "signin.start", Reason::ok, by, {}, grant ? "may enrol the first factor" : "", now);
+  return out;
+}
+
+Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, SessionEntry session,
+                                                const domain::Proof& proof, Instant now) {
+  auto put = put_proof(tx, id, proof);
+  if (!put) return std::move(put).error();
+  session.evidence.add(proof);
+  const bool strong = proof.traits.possession;
+  // Nothing but the first second factor moves a session's end, and never beyond the overall limit,
+  // which counts from the sign-in.
+  WallTime ends = session.ends;
+  if (session.flags.pending) {
+    ends = strong ? session.created + options_.overall : std::max(ends, session.created + options_.granted);
+  }
+  if (domain::level(session.evidence, now, true, options_.overall) >= 3) {
+    ends = std::min(ends, session.created + options_.overall_level3);
+  }
+  auto updated = tx.run("UPDATE session SET ends = $2, pending = $3 WHERE id = $1",
+                        {id, ends, session.flags.pending && !strong ? 1 : 0});
+  if (!updated) return std::move(updated).error();
+  if (*updated != 1) return fail(Reason::session_ended);
+  auto marked = raise_mark_in(tx, now);
+  if (!marked) return std::move(marked).error();
+  tx.changed(kSessionTopic, id.bytes);
+  return session.evidence;
+}
+
+Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
+  for (const std::string_view sql :
+       {"DELETE FROM session_handle WHERE session = $1", "DELETE FROM session_proof WHERE session = $1",
+        "DELETE FROM session WHERE id = $1"}) {
+    auto gone = tx.run(sql, {id});
+    if (!gone) return std::move(gone).error();
+  }
+  tx.changed(kSessionTopic, id.bytes);
+  return {};
+}
+
+Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const {
+  std::vector<SessionId> ids;
+  auto listed = tx.query("SELECT id, pending FROM session WHERE account = $1", {user}, [&](const store::Row& row) {
+    const SessionId id = row.id<SessionId>(0);
+    if (id != but && (!pending_only || row.integer(1) != 0)) ids.push_back(id);
+    return true;
+  });
+  if (!listed) return std::move(listed).error();
+  for (const SessionId id : ids) {
+    auto ended = end_in(tx, id);
+    if (!ended) return std::move(ended).error();
+  }
+  return static_cast<std::int64_t>(ids.size());
+}
+
+Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now) const {
+  std::string object;
+  switch (what.scope) {
+    case Revocation::Scope::session: {
+      auto ended = end_in(tx, what.session);
+      if (!ended) return ended;
+      object = what.session.text();
+      break;
+    }
+    case Revocation::Scope::user: {
+      auto ended = end_all_in(tx, what.user, SessionId{}, false);
+      if (!ended) return std::move(ended).error();
+      object = what.user.text();
+      break;
+    }
+    case Revocation::Scope::handle: {
+      auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {what.handle});
+      if (!gone) return std::move(gone).error();
+      tx.changed(kHandleTopic, what.handle);
+      object = "handle " + hex(ByteView(what.handle).first(8));
+      break;
+    }
+  }
+  record(tx, audit::Kind::change, "session.revoke", Reason::ok, by, object, {}, now);
+  return {};
+}
+
+Result<void> Sessions::raise_mark_in(store::Tx& tx, Instant now) const {
+  auto raised = tx.run(
+      "INSERT INTO clock_mark (id, wall) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET wall = $1 "
+      "WHERE clock_mark.wall < $1",
+      {now.wall});
+  if (!raised) return std::move(raised).error();
+  if (*raised == 1 && options_.raise_mark) options_.raise_mark(now.wall);
+  return {};
+}
+
+// --- maintenance
+
+Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
+  for (const auto& [id, kept] : kept_) {
+    if (!kept.live->dirty.exchange(false, std::memory_order_acquire)) continue;
+    auto seen = tx.run("UPDATE session SET last_seen = $2, seen_boot = $3, seen_boot_id = $4 WHERE id = $1",
+                       {id, kept.live->wall.load(), kept.live->boot.load(), options_.boot_id});
+    if (!seen) {
+      kept.live->dirty.store(true);
+      return std::move(seen).error();
+    }
+  }
+  std::vector<SessionId> over;
+  auto listed = tx.query("SELECT id FROM session WHERE ends < $1 OR last_seen < $2",
+                         {now.wall - kKeepEnded, now.wall - options_.idle - kKeepEnded}, [&](const store::Row& row) {
+                           over.push_back(row.id<SessionId>(0));
+                           return true;
+                         });
+  if (!listed) return listed;
+  for (const SessionId id : over) {
+    auto ended = end_in(tx, id);
+    if (!ended) return ended;
+  }
+  std::vector<HandleKey> keys;
+  auto expired = tx.query("DELETE FROM session_handle WHERE ends < $1 RETURNING hash", {now.wall - kKeepEnded},
+                          [&](const store::Row& row) {
+                            if (const auto key = digest_of(row.blob(0))) keys.push_back(*key);
+                            return true;
+                          });
+  if (!expired) return expired;
+  for (const HandleKey& key : keys) tx.changed(kHandleTopic, key);
+  return raise_mark_in(tx, now);
+}
+
+net::Task<Result<void>> Sessions::maintain_once() {
+  std::vector<std::pair<Revocation, Actor>> waiting;
+  {
+    const std::lock_guard lock(deny_mutex_);
+    waiting = unpersisted_;
+  }
+  for (const auto& [what, by] : waiting) {
+    auto job = [this, what = what, by = by](store::Tx& tx) { return revoke_in(tx, what, by, clock_.now()); };
+    Result<void> done = co_await database_.write(std::move(job));
+    if (!done) co_return done;
+    lift(what);
+  }
+  auto job = [this](store::Tx& tx) { return sweep_in(tx, clock_.now()); };
+  Result<void> swept = co_await database_.write(std::move(job));
+  if (!swept) co_return swept;
+  Result<void> users = co_await users_.maintain();
+  if (!users) co_return users;
+  Result<void> factors = co_await factors_.maintain();
+  co_return factors;
+}
+
+net::Task<> Sessions::maintain(net::Core& core) {
+  constexpr std::chrono::milliseconds look_for_stop{200};
+  constexpr int rounds = 50;  // ten seconds
+  bool failing = false;
+  while (!stopping_.load()) {
+    Result<void> done = co_await maintain_once();
+    if (!done && !failing) log::warn("maintenance of sessions fails", {{"detail", done.error().detail}});
+    failing = !done;
+    for (int i = 0; i < rounds && !stopping_.load(); ++i) co_await net::sleep_for(core, look_for_stop);
+  }
+}
+
+net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
+  auto job = [this, user](store::Tx& tx) -> Result<std::vector<SessionInfo>> {
+    std::vector<SessionInfo> found;
+    auto rows = tx.query(
+        "SELECT id, account, created, last_seen, ends, source, client, (SELECT COUNT(*) FROM session_handle WHERE "
+        "session_handle.session = session.id AND session_handle.audience = 2) FROM session ORDER BY created, id",
+        {}, [&](const store::Row& row) {
+          SessionInfo s;
+          s.id = row.id<SessionId>(0);
+          s.user = row.id<UserId>(1);
+          s.created = row.time(2);
+          s.last_seen = row.time(3);
+          s.ends = row.time(4);
+          s.source = row.text(5);
+          s.client = row.text(6);
+          s.tokens = static_cast<int>(row.integer(7));
+          if (user.is_nil() || s.user == user) found.push_back(std::move(s));
+          return true;
+        });
+    if (!rows) return std::move(rows).error();
+    for (SessionInfo& s : found) {
+      auto entry = read_session(tx, s.id);
+      if (!entry) return std::move(entry).error();
+      if (!*entry) continue;
+      s.evidence = (*entry)->evidence;
+      s.flags = (*entry)->flags;
+    }
+    return found;
+  };
+  auto out = co_await database_.read(std::move(job));
+  co_return out;
+}
+
+}  // namespace vestibule::session

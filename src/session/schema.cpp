@@ -1,0 +1,72 @@
+#include <array>
+
+#include "session/sessions.hpp"
+
+namespace vestibule::session {
+namespace {
+
+// Boot times mean something only together with the boot id that they were read under.
+constexpr std::array kMigrations{
+    store::Migration{"session", 1, R"(
+CREATE TABLE session (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  source TEXT NOT NULL,
+  client TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  created_boot BIGINT NOT NULL,
+  boot_id TEXT NOT NULL,
+  ends BIGINT NOT NULL,
+  last_seen BIGINT NOT NULL,
+  seen_boot BIGINT NOT NULL,
+  seen_boot_id TEXT NOT NULL,
+  enrol_grant BIGINT NOT NULL DEFAULT 0,
+  factor_management BIGINT NOT NULL DEFAULT 0,
+  pending BIGINT NOT NULL DEFAULT 1
+);
+CREATE INDEX session_by_account ON session (account);
+CREATE TABLE session_proof (
+  session BYTES NOT NULL,
+  factor BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  traits BIGINT NOT NULL,
+  wall BIGINT NOT NULL,
+  boot BIGINT NOT NULL,
+  boot_id TEXT NOT NULL,
+  PRIMARY KEY (session, factor)
+);
+CREATE INDEX session_proof_by_factor ON session_proof (factor);
+CREATE TABLE session_handle (
+  hash BYTES PRIMARY KEY NOT NULL,
+  session BYTES NOT NULL,
+  audience BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  created_boot BIGINT NOT NULL,
+  boot_id TEXT NOT NULL,
+  ends BIGINT NOT NULL
+);
+CREATE INDEX session_handle_by_session ON session_handle (session);
+CREATE TABLE clock_mark (
+  id BIGINT PRIMARY KEY NOT NULL,
+  wall BIGINT NOT NULL
+)
+)"},
+};
+
+}  // namespace
+
+std::span<const store::Migration> migrations() { return kMigrations; }
+
+Result<void> void_after_restore(store::Tx& tx, WallTime now) {
+  for (const std::string_view sql :
+       {"DELETE FROM session_handle", "DELETE FROM session_proof", "DELETE FROM session"}) {
+    auto gone = tx.run(sql);
+    if (!gone) return std::move(gone).error();
+  }
+  tx.changed("session", {});
+  auto identity = identity::void_after_restore(tx);
+  if (!identity) return identity;
+  return factors::void_after_restore(tx, now);
+}
+
+}  // namespace vestibule::session
