@@ -126,7 +126,7 @@ net::Task<Result<Reply>> Portal::list_audit(Call& call) {
   bool more = true;
   while (more) {
     filter.limit = std::min(left, kBatch);
-    auto job = [filter](store::Tx& tx) { return read_batch(tx, filter); };
+    auto job = [&filter](store::Tx& tx) { return read_batch(tx, filter); };
     Result<Batch> batch = co_await services_.database.read(std::move(job));
     if (!batch && !ex.begun()) co_return std::move(batch).error();
     if (!batch) {

@@ -157,7 +157,8 @@ Result<void> Portal::ask_policy(Call& call, std::uint8_t roles) const {
     // latter never covers the stops themselves: it could not be lifted any more.
     const std::string_view name = who.subject.name.view();
     const bool about_stops = call.act.operation.starts_with("stops.");
-    for (const gate::Stop& s : services_.gate.stops().all()) {
+    const gate::Stops stops = services_.gate.stops();
+    for (const gate::Stop& s : stops.all()) {
       if (s.scope == gate::StopScope::user && s.target == name) return fail(Reason::stopped);
       if (s.scope == gate::StopScope::access_point && s.target == policy::kAdministration && !about_stops) {
         return fail(Reason::stopped);

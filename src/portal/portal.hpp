@@ -43,7 +43,7 @@ struct Services {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::chrono::hours enrolment_ttl{24};         ///< as in identity::Options
   Duration token_ttl = std::chrono::hours(24);  ///< asked for where the caller names none
-  std::filesystem::path checkpoint_file;        ///< shipped checkpoints, for audit.verify; may be empty
+  std::filesystem::path checkpoint_file{};       ///< shipped checkpoints, for audit.verify; may be empty
 
   /// The access points as configured now. Any thread.
   std::function<std::shared_ptr<const access::Catalogue>()> catalogue{};
