@@ -1,0 +1,80 @@
+#include "app/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include "app/reference.hpp"
+#include "app/targets.hpp"
+
+namespace vestibule::app {
+namespace {
+
+constexpr std::string_view kLeast = R"(
+[access_point.demo]
+kind = "llamacpp"
+upstreams = ["http://127.0.0.1:8080"]
+)";
+
+TEST(Config, TheLeastFileIsEnough) {
+  const Result<Config> c = parse_config(kLeast, "/etc/vestibule/vestibule.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->listen.at(0).text(), "127.0.0.1:8420");
+  EXPECT_EQ(c->data_dir, "/etc/vestibule/data") << "relative paths are relative to the file";
+  EXPECT_EQ(c->control_socket, "/etc/vestibule/data/control.sock");
+  EXPECT_EQ(c->points.at(0).sensitivity, domain::Sensitivity::moderate);
+  EXPECT_EQ(c->points.at(0).max_body, std::size_t{4} << 20U);
+  EXPECT_FALSE(c->policy_trust_file);
+  EXPECT_TRUE(c->await_admission);
+}
+
+TEST(Config, ProblemsNameFileLineAndKey) {
+  struct Row { const char *name, *text, *wants; };
+  for (const Row& r : {
+           Row{"unknown key", "[server]\nlisten_on = [\"127.0.0.1:1\"]\n", ":2:"},
+           Row{"a typo is guessed", "[server]\nlisen = [\"127.0.0.1:1\"]\n", "listen"},
+           Row{"not loopback without TLS", "[server]\nlisten = [\"0.0.0.0:8420\"]\n", "tls.certificate"},
+           Row{"bad address", "[server]\nlisten = [\"localhost\"]\n", "HOST:PORT"},
+           Row{"status listener beyond loopback", "[server]\nstatus_listen = \"10.0.0.1:9\"\n", "loopback addresses only"},
+           Row{"host with a port", "[server]\nhosts = [\"a.example:80\"]\n", "without a port"},
+           Row{"half of TLS", "[tls]\nkey = \"k\"\n", "go together"},
+           Row{"seven digits", "[factors]\ntotp_digits = 7\n", "6 or 8"},
+           Row{"wrong type", "[server]\ncores = \"two\"\n", "server.cores"},
+           Row{"out of bounds", "[session]\nidle = \"2d\"\n", "session.idle"},
+           Row{"unknown kind", "[access_point.x]\nkind = \"llama\"\nupstreams = [\"unix:/x\"]\nprefix = \"/x\"\n", "kind"},
+           Row{"no upstream", "[access_point.x]\nkind = \"http\"\nprefix = \"/x\"\n", "upstreams or spawn"},
+           Row{"spawn without a socket", "[access_point.x]\nkind = \"http\"\nprefix = \"/x\"\nspawn = [\"/bin/true\"]\n", "{socket}"},
+           Row{"reserved name", "[access_point.vestibule]\nkind = \"http\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\n", "own administration"},
+           Row{"same route twice", "[access_point.x]\nkind = \"http\"\nupstreams = [\"unix:/x\"]\n", "same host and prefix"},
+       }) {
+    SCOPED_TRACE(r.name);
+    const Result<Config> c = parse_config(std::string(r.text) + std::string(kLeast), "/v.toml");
+    ASSERT_FALSE(c);
+    EXPECT_NE(c.error().detail.find(r.wants), std::string::npos) << c.error().detail;
+  }
+}
+
+TEST(Upstreams, AddressesTable) {
+  struct Row { const char *text, *address, *authority; bool tls; };
+  for (const Row& r : {Row{"http://127.0.0.1:11434", "127.0.0.1:11434", "127.0.0.1:11434", false},
+                       Row{"http://gpu", "gpu:80", "gpu", false}, Row{"https://gpu/", "gpu:443", "gpu", true},
+                       Row{"https://[::1]:8443", "[::1]:8443", "[::1]:8443", true}, Row{"http://[::1]", "[::1]:80", "[::1]", false},
+                       Row{"unix:/run/m.sock", "unix:/run/m.sock", "localhost", false}}) {
+    const auto a = UpstreamAddress::parse(r.text);
+    ASSERT_TRUE(a) << r.text << ": " << a.error().detail;
+    EXPECT_EQ(a->address.text(), r.address);
+    EXPECT_EQ(a->authority, r.authority);
+    EXPECT_EQ(a->tls, r.tls);
+  }
+  for (const char* bad : {"", "gpu:80", "ftp://x", "http://x/path", "http://user@x", "http://x:0", "http://x:99999", "unix:relative", "http://x?y"}) {
+    EXPECT_FALSE(UpstreamAddress::parse(bad)) << bad;
+  }
+}
+
+TEST(Reference, PagesAreWhole) {
+  for (const char* page : {"configuration", "reasons", "limits"}) EXPECT_GT(reference(page).size(), 500U) << page;
+  EXPECT_NE(reference("reasons").find("`mfa_lapsed` | 401"), std::string::npos);
+  EXPECT_NE(reference("configuration").find("access_point"), std::string::npos);
+  EXPECT_EQ(reference("nothing"), "");
+}
+
+}  // namespace
+}  // namespace vestibule::app
