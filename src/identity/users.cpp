@@ -165,6 +165,9 @@ void Users::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
 void Users::put(User user) {
   Kept& kept = kept_[user.id];
   if (!kept.barred) kept.barred = std::make_shared<std::atomic<bool>>(false);
+  // Enabled again, by whichever way: the bar of the disabling goes too.
+  if (kept.disabled && !user.disabled) kept.barred->store(false, std::memory_order_release);
+  kept.disabled = user.disabled;
   const UserId id = user.id;
   kept.name_key = name_key(user.name.view());
   table_.put(id, Entry{std::move(user), kept.barred});

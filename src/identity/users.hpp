@@ -187,6 +187,7 @@ class Users {
   struct Kept {
     std::shared_ptr<std::atomic<bool>> barred;
     Digest name_key{};
+    bool disabled = false;
   };
   class Slot;
   struct Guess;

@@ -93,6 +93,13 @@ TEST_F(UsersTest, TheLastAdministratorStays) {
   EXPECT_EQ(run(users->disable(other, administrator())).error().code, Reason::conflict) << "a disabled one does not count";
 }
 
+TEST_F(UsersTest, EnablingWithinAJobLiftsTheBarToo) {
+  const UserId id = make("alice", {"member"}, false);
+  ASSERT_TRUE(run(users->disable(id, administrator())));
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return users->enable_in(tx, id, administrator()); }));
+  EXPECT_EQ(users->standing(id), Users::Standing::good);
+}
+
 TEST_F(UsersTest, SignInTellsNothing) {
   make("alice");
   make("bob", {"member"}, false);
