@@ -28,14 +28,13 @@ Result<std::string_view> canonical_ollama(std::string_view name, std::string& sc
   const bool tagged = colon != std::string_view::npos;
   const bool as_is = tagged && slash == std::string_view::npos && std::none_of(name.begin(), name.end(), is_upper);
   if (as_is) return name;
-  std::string canonical(name);
-  for (char& c : canonical) {
+  if (name.data() != scratch.data()) scratch.assign(name);  // the name may stand there already
+  for (char& c : scratch) {
     if (is_upper(c)) c = static_cast<char>(c + 32);
   }
-  if (canonical.starts_with("registry.ollama.ai/")) canonical.erase(0, 19);
-  if (canonical.starts_with("library/") && std::count(canonical.begin(), canonical.end(), '/') == 1) canonical.erase(0, 8);
-  if (!tagged) canonical += ":latest";
-  scratch = std::move(canonical);
+  if (scratch.starts_with("registry.ollama.ai/")) scratch.erase(0, 19);
+  if (scratch.starts_with("library/") && std::count(scratch.begin(), scratch.end(), '/') == 1) scratch.erase(0, 8);
+  if (!tagged) scratch += ":latest";
   return std::string_view(scratch);
 }
 

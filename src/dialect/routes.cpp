@@ -66,8 +66,8 @@ RouteTable::RouteTable(Kind kind) {
     if (!pattern && r.path.size() >= kSizes) throw std::logic_error("route too long");
     (pattern ? patterns_ : exact_).push_back(r);
   }
-  std::stable_sort(exact_.begin(), exact_.end(),
-                   [](const Route& a, const Route& b) { return a.path.size() < b.path.size(); });
+  std::sort(exact_.begin(), exact_.end(),
+            [](const Route& a, const Route& b) { return a.path.size() < b.path.size(); });
   for (std::size_t size = 0, at = 0; size <= kSizes; ++size) {
     while (at < exact_.size() && exact_[at].path.size() < size) ++at;
     first_[size] = static_cast<std::uint8_t>(at);
