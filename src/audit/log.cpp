@@ -211,7 +211,10 @@ Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options option
   s->checkpoint_at = clock.boot();
   if (!stored->note.empty()) {
     // read_stored() has parsed it.
-    s->checkpoint_size = parse_checkpoint(stored->note)->size;
+    const auto newest = parse_checkpoint(stored->note);
+    s->checkpoint_size = newest->size;
+    if (!signed_by(*newest, s->key.public_key()))
+      log::error("the newest checkpoint of the audit log is signed by another key", {});
     s->note = stored->note;
   }
   if (shipped > stored->tree.size())

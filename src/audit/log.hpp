@@ -22,17 +22,17 @@ using store::Ticket;
 using store::Urgency;
 
 struct Filter {
-  std::optional<std::uint64_t> from_seq, to_seq;
-  std::optional<WallTime> since, until;
-  std::string user_name, access_point, operation, reason, request;  ///< empty: any
-  std::optional<Kind> kind;
+  std::optional<std::uint64_t> from_seq{}, to_seq{};
+  std::optional<WallTime> since{}, until{};
+  std::string user_name{}, access_point{}, operation{}, reason{}, request{};  ///< empty: any
+  std::optional<Kind> kind{};
   std::size_t limit = 100;
   bool newest_first = true;
 };
 
 struct Options {
   /// Appended to and fsynced; ship it off the box. Empty: none.
-  std::filesystem::path checkpoint_file;
+  std::filesystem::path checkpoint_file{};
   std::string origin = "vestibule.local/audit";  ///< also the name of the key; see valid_origin()
   std::chrono::seconds checkpoint_every{60};
   std::uint64_t checkpoint_records = 10'000;

@@ -189,7 +189,8 @@ TEST(RecordV1, EveryReasonAndKindComesBack) {
     Record r;
     r.kind = Kind::refusal;
     r.reason = static_cast<Reason>(i);
-    const auto l = decode_leaf(with_seq(split_entry(encoded(r))->leaf, 0));
+    const Bytes leaf = with_seq(split_entry(encoded(r))->leaf, 0);
+    const auto l = decode_leaf(leaf);
     ASSERT_TRUE(l);
     EXPECT_EQ(reason_from(l->reason), r.reason);
   }
@@ -357,8 +358,6 @@ TEST(RecordV1, SaltsMakeCommitmentsDiffer) {
 
 TEST(RecordV1, NothingPrivateInTheLeaf) {
   const Record r = full_record();
-  const auto parts = split_entry(*unhex(kFullEntry));
-  (void)parts;
   const Bytes leaf = *unhex(kFullLeaf);
   const std::string_view bytes = as_text(leaf);
   for (const std::string_view text :

@@ -499,7 +499,8 @@ TEST(Log, CoresSubmitAtOnceWhileOthersRead) {
              b.wait_for(0ms) != std::future_status::ready);
     EXPECT_EQ(a.get(), 0);
     EXPECT_EQ(b.get(), 0);
-    ASSERT_TRUE(eventually([&] { return house.log->size() == 2 * kEach + appended; }));
+    ASSERT_TRUE(eventually([&] { return house.log->size() == 2 * kEach + appended; }))
+        << house.log->size() << " of " << 2 * kEach << " + " << appended;
     size = house.log->size();
     // The records of one core keep their order.
     const auto entries = house.list({.limit = 10'000, .newest_first = false});
