@@ -160,7 +160,11 @@ class Chat {
   /// After a turn that failed: the prompt is taken back.
   void take_back() {
     json::Array kept(messages_.items().begin(), messages_.items().end());
-    while (!kept.empty() && text_of(kept.back(), "role") != "assistant" && text_of(kept.back(), "role") != "system") kept.pop_back();
+    const auto settled = [](const json::Value& m) {
+      const std::string role = text_of(m, "role");
+      return role == "system" || (role == "assistant" && m.find("tool_calls") == nullptr);
+    };
+    while (!kept.empty() && !settled(kept.back())) kept.pop_back();
     messages_ = json::Value(std::move(kept));
   }
   [[nodiscard]] const std::string& model() const noexcept { return model_; }

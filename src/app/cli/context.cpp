@@ -266,6 +266,7 @@ Error error_of(const Reply& reply) {
   std::optional<Reason> reason = reason_from(reply.reason);
   if (!reason || *reason == Reason::ok) reason = Reason::internal;
   std::string message = e != nullptr ? text_of(*e, "message") : "";
+  if (const std::string reasons = list_of(reply.json, "reasons"); message.empty()) message = reasons;  // of /health
   if (message.empty()) message = "the gateway answered with status " + std::to_string(reply.status);
   if (e != nullptr) {
     if (const std::string detail = text_of(*e, "detail"); !detail.empty() && detail != message) message += " (" + detail + ")";

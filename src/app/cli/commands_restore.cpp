@@ -1,0 +1,157 @@
+// restore: puts a backup into place while no gateway runs. What a stolen or old copy could bring
+// back to life (sessions, codes, challenges) is void before anybody can use it.
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/offline_copy.hpp"
+#include "app/cli/terminal.hpp"
+#include "app/house.hpp"
+#include "store/file_lock.hpp"
+
+namespace vestibule::app::cli {
+namespace {
+
+// A record of the restore itself, in the restored log.
+void record(store::Tx& tx, audit::Log& log, const Instant& now, std::string_view note) {
+  audit::Record r;
+  r.kind = audit::Kind::system;
+  r.at = now.wall;
+  r.now = now;
+  r.access_point = "vestibule";
+  r.operation = "restore";
+  r.outcome = domain::Outcome::allow;
+  r.reason = Reason::ok;
+  r.user_name = "(operator)";
+  r.source.address[15] = 1;
+  r.source.local = true;
+  r.note = note;
+  log.append(tx, r);
+}
+
+// Opens the copy as the gateway would (migrations, master key, log), voids what must not come back.
+Result<std::uint64_t> prepare(const Config& config, const std::filesystem::path& copy, std::string_view note) {
+  SystemClock clock;
+  SystemRng rng;
+  Result<crypto::MasterKeys> keys = crypto::load_master_keys(config.master_key.string());
+  if (!keys) return fail(keys.error().code, "the master key of the backup is needed: " + keys.error().detail);
+  crypto::KeyRing ring(*keys, rng);
+  store::Database::Options options;
+  options.file = copy;
+  const std::vector<store::Migration> migrations = all_migrations();
+  Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
+  if (!database) return std::move(database).error();
+  std::optional<Bytes> root;
+  const Result<bool> found = (*database)->read_blocking([&](store::Tx& tx) -> Result<bool> {
+    return tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
+                  [&](const store::Row& row) { root.emplace(row.blob(0).begin(), row.blob(0).end()); });
+  });
+  if (!found) return found.error();
+  if (!root) return fail(Reason::invalid_argument, "this is no backup of a gateway: it holds no keys");
+  if (const Result<void> r = ring.open_root(*root); !r) {
+    return fail(r.error().code, "the master key " + config.master_key.string() + " does not open this backup (" + r.error().detail +
+                                    "): put the key that belongs to it in its place");
+  }
+  audit::Options log_options;
+  log_options.origin = config.audit_origin;
+  Result<std::unique_ptr<audit::Log>> log =
+      audit::Log::open(**database, log_options, ring.derive("audit-checkpoint/v1"), clock, rng);
+  if (!log) return std::move(log).error();
+  (*database)->start();
+  const Instant now = clock.now();
+  const Result<void> done = (*database)->write_blocking([&](store::Tx& tx) -> Result<void> {
+    if (Result<void> r = session::void_after_restore(tx, now.wall); !r) return r;
+    record(tx, **log, now, note);
+    return {};
+  });
+  (*database)->stop();
+  const std::uint64_t records = (*log)->size();
+  database->reset();  // closes the file: its write-ahead log goes into it
+  if (!done) return done.error();
+  return records;
+}
+
+Result<void> move_aside(const std::filesystem::path& file, const std::string& to) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const std::string from = file.string() + suffix;
+    if (::rename(from.c_str(), (to + suffix).c_str()) != 0 && errno != ENOENT) {
+      return fail(Reason::internal, "cannot move " + from + ": " + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+std::string stamp() {
+  std::string out;
+  for (const char c : rfc3339(SystemClock().wall())) {
+    if (c != '-' && c != ':') out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+int restore(Context& ctx, const RestoreOptions& o) {
+  const Result<Config> config = ctx.config();
+  if (!config) return ctx.failed(config.error());
+  if (::mkdir(config->data_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ctx.failed(fail(Reason::internal, "cannot make " + config->data_dir.string() + ": " + std::strerror(errno)));
+  }
+  const std::filesystem::path database = config->data_dir / "vestibule.db";
+  // Held until the end: no gateway starts on half a restore.
+  const Result<store::FileLock> lock = store::FileLock::take(database);
+  if (!lock) {
+    return ctx.failed(fail(Reason::conflict, lock.error().detail + ". Stop the gateway first: restoring works on its files."));
+  }
+  if (database_in_use(o.file)) {
+    return ctx.failed(fail(Reason::conflict, o.file + " is in use by a running gateway: restore a backup made with `vestibule backup`"));
+  }
+  std::error_code ec;
+  const bool replaces = std::filesystem::exists(database, ec);
+  if (replaces && !o.yes) {
+    const Result<Secret> answer = ask("This replaces " + database.string() + ", which is kept beside. Type yes to go on:", Echo::on,
+                                      "give --yes");
+    if (!answer) return ctx.failed(answer.error());
+    if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
+  }
+  const std::filesystem::path copy = config->data_dir / "vestibule.db.restore";
+  remove_database(copy);  // of an attempt that was interrupted
+  const std::string note = "from " + std::filesystem::absolute(o.file, ec).string();
+  Result<void> copied = copy_database(o.file, copy);
+  Result<std::uint64_t> records = copied ? prepare(*config, copy, note) : Result<std::uint64_t>(copied.error());
+  if (!records) {
+    remove_database(copy);
+    return ctx.failed(records.error());
+  }
+  const std::string aside = database.string() + ".before-restore-" + stamp();
+  Result<void> placed = move_aside(database, aside);
+  if (placed) placed = move_aside(copy, database.string());
+  if (placed) placed = store::sync_to_disk(config->data_dir);
+  std::filesystem::remove(copy.string() + ".lock", ec);
+  if (!placed) {
+    return ctx.failed(fail(placed.error().code, placed.error().detail + ". What was there before is at " + aside));
+  }
+  if (ctx.json()) {
+    json::Value v;
+    v.set("database", database.string()).set("records", static_cast<std::int64_t>(*records));
+    v.set("before", replaces ? json::Value(aside) : json::Value());
+    out(v.dump() + "\n");
+    return status(Exit::ok);
+  }
+  out(fmt::format("Restored {} from {}: {} audit records.\n", printable(database.string()), printable(o.file), *records));
+  if (replaces) out("What was there before is kept as " + printable(aside) + ".\n");
+  out("Void from now on, as nobody knows what became of them since the backup:\n"
+      "  all sessions and access tokens      everybody signs in again\n"
+      "  enrolment codes, the set-up token   give out new ones with `vestibule user reset NAME`\n"
+      "  recovery codes                      make new ones with `vestibule factor recovery-codes`\n"
+      "  enrolments under way, challenges    begin anew\n"
+      "  TOTP codes up to this moment        wait for the next one\n"
+      "Roles, disabled users and stops are those of the backup: look at them before you open the doors.\n");
+  return status(Exit::ok);
+}
+
+}  // namespace vestibule::app::cli

@@ -1,0 +1,396 @@
+// The one binary: what the command line looks like, and which function answers. All else stands in
+// serve.cpp and cli/.
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <functional>
+
+#include "app/cli/commands.hpp"
+#include "app/serve.hpp"
+#include "crypto/protect.hpp"
+
+namespace {
+
+using namespace vestibule;
+using namespace vestibule::app::cli;
+
+// What runs once the command line is understood.
+using Action = std::function<int(Context&)>;
+
+/// The commands, declared; each sets the action when it is the one that was given.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.option_defaults()->always_capture_default(false);
+    app_.get_formatter()->column_width(34);
+    app_.footer(
+        "Start:\n"
+        "  vestibule serve                 run the gateway of ./vestibule.toml\n"
+        "  vestibule setup                 the first administrator and his second factor\n"
+        "  vestibule login                 sign in, or only prove the second factor again\n"
+        "  vestibule chat \"Hello\"          talk to a model\n\n"
+        "Exit status: 0 ok, 1 refused or failed, 2 wrong usage, 3 no gateway answers,\n"
+        "4 a second factor is needed.\n\n"
+        "Environment: VESTIBULE_SOCKET, VESTIBULE_CONFIG, VESTIBULE_URL, VESTIBULE_STATE, NO_COLOR.");
+    app_.add_option("--config", globals_.config, "Configuration file")->type_name("FILE");
+    app_.add_option("--socket", globals_.socket, "Control socket of the gateway")->type_name("PATH");
+    app_.add_flag("--json", globals_.json, "Output for programs");
+    server();
+    account();
+    chatting();
+    users();
+    sessions();
+    stops();
+    policies();
+    audits();
+    keeping();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      // Help is an answer; all else is wrong usage, told once and with the way to the help.
+      if (e.get_exit_code() == 0) return app_.exit(e);
+      std::fprintf(stderr, "vestibule: %s\nRun with --help for what there is.\n", e.what());
+      return status(Exit::usage);
+    }
+    Context ctx(std::move(globals_));
+    return action_ ? action_(ctx) : status(Exit::usage);
+  }
+
+ private:
+  CLI::App* command(CLI::App* parent, const std::string& name, const std::string& about, const std::string& examples,
+                    Action action = {}) {
+    CLI::App* c = parent->add_subcommand(name, about);
+    if (!examples.empty()) c->footer("Examples:\n" + examples);
+    if (action) {
+      c->callback([this, action = std::move(action)] {
+        if (!action_) action_ = action;
+      });
+    }
+    return c;
+  }
+  CLI::App* group(const std::string& name, const std::string& about, const std::string& examples) {
+    CLI::App* g = command(&app_, name, about, examples);
+    g->require_subcommand(1);
+    return g;
+  }
+  // For acts that need a factor proved for them alone.
+  void takes_code(CLI::App* c) {
+    c->add_option("--code", globals_.code, "Code of the second factor (asked for otherwise)")->type_name("CODE");
+    c->add_flag("--code-stdin", globals_.code_stdin, "Codes are lines of standard input");
+  }
+  void takes_url(CLI::App* c) {
+    c->add_option("--url", globals_.url, "Where access points are served, http://HOST:PORT")->type_name("URL");
+  }
+  void takes_enrolment(CLI::App* c, EnrolOptions& o) {
+    c->add_option("--label", o.label, "Name of the new factor, e.g. \"phone\"")->type_name("TEXT");
+    c->add_option("--secret-out", o.secret_out, "Write the otpauth URI to this file (mode 0600) and show no secret")->type_name("FILE");
+    c->add_flag("--no-confirm", o.later, "Ask for no code: `vestibule factor confirm ID CODE` follows");
+  }
+
+  void server() {
+    CLI::App* c = command(&app_, "serve", "Run the gateway",
+                          "  vestibule serve --config /etc/vestibule/vestibule.toml\n"
+                          "  kill -HUP PID    reads configuration, policy and certificates again",
+                          [this](Context& ctx) {
+                            const Result<std::filesystem::path> file = ctx.config_file();
+                            if (!file) {
+                              ctx.failed(file.error());
+                              return status(Exit::usage);
+                            }
+                            return app::serve({*file, !quiet_});
+                          });
+    c->add_flag("--quiet", quiet_, "No line on standard output once it listens");
+  }
+
+  void account() {
+    CLI::App* c = command(&app_, "setup", "Create the first administrator and his second factor",
+                          "  vestibule setup\n"
+                          "  printf '%s\\n' \"$PASSWORD\" | vestibule setup --name admin --password-stdin --json\n"
+                          "      prints id, secret and uri; then: vestibule factor confirm ID CODE",
+                          [this](Context& ctx) { return setup(ctx, setup_); });
+    c->add_option("--name", setup_.name, "Name of the administrator")->type_name("NAME");
+    c->add_flag("--password-stdin", setup_.password_stdin, "The password is the first line of standard input");
+    c->add_option("--token", setup_.token, "Set-up token (read from the data directory otherwise)")->type_name("TOKEN");
+    takes_enrolment(c, setup_.enrol);
+    takes_code(c);
+
+    c = command(&app_, "enrol", "Begin as a new user, with an enrolment code of an administrator",
+                "  vestibule enrol\n"
+                "  printf '%s\\n%s\\n' \"$ENROLMENT_CODE\" \"$PASSWORD\" | vestibule enrol --stdin --json",
+                [this](Context& ctx) { return enrol(ctx, enrol_); });
+    c->add_flag("--stdin,--password-stdin", enrol_.code_first, "Enrolment code and new password are two lines of standard input");
+    takes_enrolment(c, enrol_.enrol);
+    takes_code(c);
+
+    c = command(&app_, "login", "Sign in; if a session is alive, prove the second factor again",
+                "  vestibule login\n"
+                "  vestibule login --code \"123 456\"\n"
+                "  vestibule login --recovery       lost the phone: a recovery code, then `factor add`",
+                [this](Context& ctx) { return login(ctx, login_); });
+    c->add_option("name,--name", login_.name, "Name of the user")->type_name("NAME");
+    c->add_flag("--password-stdin", login_.password_stdin, "Password, and code if there is one, are lines of standard input");
+    c->add_flag("--new", login_.fresh, "A new session even if one is alive");
+    c->add_flag("--recovery", globals_.recovery, "The code is a recovery code");
+    takes_code(c);
+    takes_url(c);
+
+    c = command(&app_, "token", "Print a token for access points",
+                "  curl -H \"Authorization: Bearer $(vestibule token)\" http://localhost:8420/v1/models\n"
+                "  eval \"$(vestibule token --env openai)\"",
+                [this](Context& ctx) { return token(ctx, token_); });
+    c->add_option("--ttl", token_.ttl_s, "How long it lives, e.g. 30m, 8h; never longer than the session")
+        ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
+                                          CLI::AsNumberWithUnit::DEFAULT, "TIME"))
+        ->check(CLI::PositiveNumber);
+    c->add_option("--env", token_.env, "Print lines for a shell instead: openai, anthropic or ollama")
+        ->check(CLI::IsMember({"openai", "anthropic", "ollama"}));
+    c->add_option("--access-point", token_.access_point, "Access point that --env points to")->type_name("NAME");
+    takes_code(c);
+    takes_url(c);
+
+    c = command(&app_, "password", "Change your password", "  vestibule password", [this](Context& ctx) { return password(ctx, password_); });
+    c->add_flag("--password-stdin", password_.password_stdin, "Old and new password are two lines of standard input");
+    takes_code(c);
+
+    CLI::App* g = group("factor", "Your second factors",
+                        "  vestibule factor list\n  vestibule factor add --label \"new phone\"\n  vestibule factor recovery-codes");
+    command(g, "list", "What is enrolled", "", [](Context& ctx) { return factor_list(ctx); });
+    c = command(g, "add", "Enrol an authenticator app", "", [this](Context& ctx) { return factor_add(ctx, factor_); });
+    takes_enrolment(c, factor_);
+    takes_code(c);
+    c = command(g, "confirm", "Give the first code of a new factor", "  vestibule factor confirm fac_... 123456",
+                [this](Context& ctx) { return factor_confirm(ctx, id_, first_code_); });
+    c->add_option("id", id_, "Id of the enrolment")->required();
+    c->add_option("code", first_code_, "Code that the app shows (asked for otherwise)");
+    takes_code(c);
+    c = command(g, "remove", "Remove a factor", "", [this](Context& ctx) { return factor_remove(ctx, id_); });
+    c->add_option("id", id_, "Id of the factor")->required();
+    takes_code(c);
+    c = command(g, "recovery-codes", "Make new recovery codes; all older ones are void", "",
+                [](Context& ctx) { return factor_recovery_codes(ctx); });
+    takes_code(c);
+  }
+
+  void chatting() {
+    CLI::App* c = command(&app_, "chat", "Talk to a model behind an access point",
+                          "  vestibule chat                                  a conversation\n"
+                          "  vestibule chat \"Why is the sky blue?\"           one answer\n"
+                          "  git diff | vestibule chat - --system \"Review this.\"",
+                          [this](Context& ctx) { return chat(ctx, chat_); });
+    c->add_option("prompt", chat_.prompt, "The prompt; - reads it from standard input; none begins a conversation");
+    c->add_option("--access-point", chat_.access_point, "Access point (otherwise the first one that is open)")->type_name("NAME");
+    c->add_option("--model", chat_.model, "Model (otherwise the first that is listed)")->type_name("NAME");
+    c->add_option("--system", chat_.system, "System prompt")->type_name("TEXT");
+    c->add_option("--tools", chat_.tools_file, "JSON list of tools to offer; calls are shown, never run")->type_name("FILE");
+    c->add_option("--ca", globals_.ca_file, "Certificate authorities for https (PEM)")->type_name("FILE");
+    takes_code(c);
+    takes_url(c);
+  }
+
+  void users() {
+    CLI::App* g = group("user", "Accounts",
+                        "  vestibule user add maria --role member --group research\n"
+                        "  vestibule user disable maria       at once, answers under way are cut\n"
+                        "  vestibule user reset maria         lost phone or password: a new enrolment code");
+    CLI::App* c = command(g, "add", "Create an account; prints its enrolment code", "", [this](Context& ctx) { return user_add(ctx, user_); });
+    c->add_option("name", user_.name, "Name of the user")->required();
+    c->add_option("--display", user_.display, "Full name")->type_name("TEXT");
+    c->add_option("--role", user_.roles, "Role; may be given again")->type_name("ROLE");
+    c->add_option("--group", user_.groups, "Group; may be given again")->type_name("GROUP");
+    takes_code(c);
+    command(g, "list", "All accounts", "", [](Context& ctx) { return user_list(ctx); });
+    c = command(g, "show", "One account", "", [this](Context& ctx) { return user_show(ctx, name_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    c = command(g, "roles", "Set the roles; those not named are taken away", "  vestibule user roles maria member auditor",
+                [this](Context& ctx) { return user_set(ctx, name_, Labels::roles, labels_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    c->add_option("roles", labels_, "Roles; none takes all away");
+    takes_code(c);
+    c = command(g, "groups", "Set the groups; those not named are taken away", "",
+                [this](Context& ctx) { return user_set(ctx, name_, Labels::groups, labels_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    c->add_option("groups", labels_, "Groups; none takes all away");
+    takes_code(c);
+    c = command(g, "disable", "Shut an account out at once", "", [this](Context& ctx) { return user_disable(ctx, name_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    c = command(g, "enable", "Let it in again", "", [this](Context& ctx) { return user_enable(ctx, name_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    takes_code(c);
+    c = command(g, "remove", "Delete an account", "", [this](Context& ctx) { return user_remove(ctx, name_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    takes_code(c);
+    c = command(g, "reset", "A new enrolment code: new password, new factors", "", [this](Context& ctx) { return user_reset(ctx, name_); });
+    c->add_option("name", name_, "Name of the user")->required();
+    takes_code(c);
+  }
+
+  void sessions() {
+    CLI::App* g = group("session", "Sessions",
+                        "  vestibule session list\n  vestibule session revoke --user maria\n  vestibule session sign-out");
+    CLI::App* c = command(g, "list", "Your sessions, or others'", "", [this](Context& ctx) { return session_list(ctx, sessions_); });
+    c->add_flag("--all", sessions_.all, "Everybody's");
+    c->add_option("--user", sessions_.user, "This user's")->type_name("NAME");
+    c = command(g, "revoke", "End a session, or all of a user", "", [this](Context& ctx) { return session_revoke(ctx, revoke_); });
+    CLI::Option_group* one = c->add_option_group("which");
+    one->add_option("id", revoke_.id, "Id of the session");
+    one->add_option("--user", revoke_.user, "All sessions of this user")->type_name("NAME");
+    one->require_option(1);
+    command(g, "sign-out", "End the session of this command line", "", [](Context& ctx) { return session_sign_out(ctx); });
+  }
+
+  CLI::Option_group* stop_target(CLI::App* c) {
+    CLI::Option_group* what = c->add_option_group("what");
+    what->add_option("--access-point", stop_.access_point, "This access point")->type_name("NAME");
+    what->add_option("--user", stop_.user, "This user")->type_name("NAME");
+    what->add_flag("--all", stop_.all, "Everything");
+    return what;
+  }
+  void stops() {
+    CLI::App* c = command(&app_, "stop", "Emergency stop: shut out at once, until it is lifted",
+                          "  vestibule stop --access-point lab --why \"odd prompts since noon\"\n"
+                          "  vestibule stop list\n"
+                          "  vestibule stop lift --access-point lab",
+                          [this](Context& ctx) { return stop_set(ctx, stop_); });
+    stop_target(c);
+    c->add_option("--why", stop_.why, "Told to administrators, kept in the log")->type_name("TEXT");
+    command(c, "list", "What is stopped", "", [](Context& ctx) { return stop_list(ctx); });
+    CLI::App* lift = command(c, "lift", "Open it again", "", [this](Context& ctx) { return stop_lift(ctx, stop_); });
+    stop_target(lift)->require_option(1);
+    takes_code(lift);
+  }
+
+  void policies() {
+    CLI::App* g = group("policy", "Who may do what",
+                        "  vestibule policy check policy.toml\n"
+                        "  vestibule policy explain --user maria --access-point lab --operation chat\n"
+                        "  vestibule policy approve DIGEST");
+    command(g, "show", "The policy in force, and what waits for approval", "", [](Context& ctx) { return policy_show(ctx); });
+    CLI::App* c = command(g, "explain", "What would be decided, and why", "", [this](Context& ctx) { return policy_explain(ctx, explain_); });
+    c->add_option("--user", explain_.user, "User (otherwise you)")->type_name("NAME");
+    c->add_option("--access-point", explain_.access_point, "Access point")->type_name("NAME")->required();
+    c->add_option("--operation", explain_.operation, "Operation, e.g. chat")->type_name("OPERATION")->required();
+    c->add_option("--model", explain_.model, "Model")->type_name("NAME");
+    c->add_option("--source", explain_.source, "Address that the request comes from")->type_name("ADDRESS");
+    c = command(g, "approve", "Put a policy that loosens into force", "", [this](Context& ctx) { return policy_approve(ctx, digest_); });
+    c->add_option("digest", digest_, "Digest, as `policy show` gives it")->required();
+    takes_code(c);
+    command(g, "reload", "Read the policy file again", "", [](Context& ctx) { return policy_reload(ctx); });
+    c = command(g, "check", "Is a policy file right? (needs no gateway)", "", [this](Context& ctx) { return policy_check(ctx, file_); });
+    c->add_option("file", file_, "Policy file (otherwise the configuration's)");
+  }
+
+  void audits() {
+    CLI::App* g = group("audit", "What was done, by whom, with which proof",
+                        "  vestibule audit list --user maria --since 2h\n"
+                        "  vestibule audit verify --checkpoints shipped.txt\n"
+                        "  vestibule audit verify --database backup.db --vkey KEY      offline\n"
+                        "  vestibule audit prove 1234 > proof.json\n"
+                        "  vestibule audit prove --check proof.json --vkey KEY         offline");
+    CLI::App* c = command(g, "list", "Look through the records", "", [this](Context& ctx) { return audit_list(ctx, list_); });
+    c->add_option("--user", list_.user, "By this user")->type_name("NAME");
+    c->add_option("--access-point", list_.access_point, "At this access point")->type_name("NAME");
+    c->add_option("--operation", list_.operation, "This operation")->type_name("OPERATION");
+    c->add_option("--reason", list_.reason, "With this reason, e.g. mfa_lapsed")->type_name("REASON");
+    c->add_option("--request", list_.request, "Of this request")->type_name("ID");
+    c->add_option("--kind", list_.kind, "admission, refusal, completion, refusals, sign_in, change, system")->type_name("KIND");
+    c->add_option("--since", list_.since, "From this time on: 2026-11-23T03:00:00Z, 2026-11-23, or 2h ago")->type_name("TIME");
+    c->add_option("--until", list_.until, "Up to this time")->type_name("TIME");
+    c->add_option("--from-seq", list_.from_seq, "From this record on")->type_name("N");
+    c->add_option("--to-seq", list_.to_seq, "Up to this record")->type_name("N");
+    c->add_option("--limit", list_.limit, "At most so many (50)")->type_name("N")->check(CLI::PositiveNumber);
+    c->add_flag("--oldest", list_.oldest, "The oldest first");
+    c = command(g, "verify", "Recompute the whole log", "", [this](Context& ctx) { return audit_verify(ctx, verify_); });
+    c->add_option("--checkpoints", verify_.checkpoints, "Checkpoints that were kept off the box")->type_name("FILE");
+    c->add_option("--database", verify_.database, "Offline: a backup, or the database of a stopped gateway")->type_name("FILE");
+    c->add_option("--vkey", verify_.vkey, "Verifier key, kept apart from the database")->type_name("KEY");
+    c = command(g, "export", "All records as JSON lines", "", [this](Context& ctx) { return audit_export(ctx, file_); });
+    c->add_flag("--jsonl", jsonl_, "JSON lines (the only format so far)");
+    c->add_option("file", file_, "File, mode 0600 (otherwise standard output)");
+    c = command(g, "prove", "A proof that a record is in the log, or a check of one", "", [this](Context& ctx) { return audit_prove(ctx, prove_); });
+    c->add_option("seq", prove_.seq, "Number of the record");
+    CLI::Option* check = c->add_option("--check", prove_.check, "Offline: check this proof")->type_name("FILE");
+    CLI::Option* vkey = c->add_option("--vkey", prove_.vkey, "Verifier key of the log")->type_name("KEY");
+    check->needs(vkey);
+  }
+
+  void keeping() {
+    CLI::App* g = group("keys", "Master keys, which seal every secret", "  vestibule keys rotate");
+    CLI::App* c = command(g, "rotate", "Make a new master key and seal everything again", "", [](Context& ctx) { return keys_rotate(ctx); });
+    takes_code(c);
+    command(g, "list", "Ids of the master keys in the key file (needs no gateway)", "", [](Context& ctx) { return keys_list(ctx); });
+
+    c = command(&app_, "backup", "Copy the database into a new file on the gateway's machine", "  vestibule backup /var/backups/vestibule.db",
+                [this](Context& ctx) { return backup(ctx, file_); });
+    c->add_option("path", file_, "File that does not exist yet")->required();
+    takes_code(c);
+    c = command(&app_, "restore", "Put a backup into place, while no gateway runs", "  vestibule restore /var/backups/vestibule.db",
+                [this](Context& ctx) { return restore(ctx, restore_); });
+    c->add_option("file", restore_.file, "The backup")->required();
+    c->add_flag("--yes", restore_.yes, "Ask nothing");
+
+    g = group("access", "Access points",
+              "  vestibule access credential lab < key.txt     the key that the model server asks for");
+    c = command(g, "credential", "Set the credential of an upstream, from standard input", "", [this](Context& ctx) { return access_credential(ctx, credential_); });
+    c->add_option("name", credential_.access_point, "Access point")->required();
+    c->add_flag("--remove", credential_.remove, "Take the present one away");
+    takes_code(c);
+
+    c = command(&app_, "check-config", "Is a configuration file right? (needs no gateway)", "  vestibule check-config vestibule.toml",
+                [this](Context& ctx) { return check_config(ctx, file_); });
+    c->add_option("file", file_, "Configuration file");
+    command(&app_, "doctor", "Is this installation as it should be?", "  vestibule doctor --json", [](Context& ctx) { return doctor(ctx); });
+    command(&app_, "version", "Version of this program", "", [](Context& ctx) { return version(ctx); });
+  }
+
+  CLI::App app_{"Vestibule: before the model, the person.", "vestibule"};
+  Globals globals_;
+  Action action_;
+
+  bool quiet_ = false;
+  bool jsonl_ = false;
+  std::string name_, id_, first_code_, digest_, file_;
+  std::vector<std::string> labels_;
+  SetupOptions setup_;
+  EnrolUserOptions enrol_;
+  LoginOptions login_;
+  TokenOptions token_;
+  PasswordOptions password_;
+  EnrolOptions factor_;
+  ChatOptions chat_;
+  UserAddOptions user_;
+  SessionListOptions sessions_;
+  SessionRevokeOptions revoke_;
+  StopOptions stop_;
+  ExplainOptions explain_;
+  AuditListOptions list_;
+  AuditVerifyOptions verify_;
+  AuditProveOptions prove_;
+  RestoreOptions restore_;
+  CredentialOptions credential_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    // Passwords and handles pass through every command's memory, not only the gateway's.
+    if (const Result<void> r = crypto::harden_process(); !r) {
+      std::fprintf(stderr, "vestibule: %s\n", r.error().detail.c_str());
+      return status(Exit::refused);
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    CommandLine line;
+    return line.run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "vestibule: %s\n", e.what());
+    return status(Exit::refused);
+  }
+}
