@@ -242,6 +242,7 @@ TEST_P(StoreContract, TheFeedGoesOnAfterReopening) {
   start();
   ASSERT_TRUE(db_->write_blocking([](Tx& tx) { return write_one(tx, 1, true); }));
   db_->stop();
+  cores_.stop();
   db_.reset();
   auto again = place_->open({}, test_migrations());
   ASSERT_TRUE(again) << again.error().detail;

@@ -13,7 +13,7 @@ namespace {
 
 Bytes numbered(std::uint32_t n, std::size_t size) {
   Bytes out(size, static_cast<std::uint8_t>(n * 37));
-  std::memcpy(out.data(), &n, std::min(size, sizeof n));
+  if (size > 0) std::memcpy(out.data(), &n, std::min(size, sizeof n));
   return out;
 }
 

@@ -64,6 +64,7 @@ TEST_F(Sqlite, ASecondOpeningIsRefusedAndNamesTheFirst) {
   EXPECT_NE(second.error().detail.find("process " + std::to_string(::getpid())), std::string::npos)
       << second.error().detail;
   db->stop();
+  cores.stop();
   db.reset();
   EXPECT_TRUE(Database::open(options, test_migrations()));
 }
@@ -163,6 +164,7 @@ TEST_F(Failing, AFullDiskToo) {
   std::filesystem::remove(cork);
   expect_recovery();
   db->stop();
+  cores.stop();
   db.reset();
   EXPECT_EQ(::umount2(mount.c_str(), MNT_DETACH), 0);
 }
