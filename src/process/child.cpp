@@ -81,10 +81,8 @@ net::Task<bool> Child::wait_until_ready() {
   net::Address address;
   address.path = options_.socket;
   while (!stopping_ && std::chrono::steady_clock::now() < end) {
-    if (::waitpid(pid_, nullptr, WNOHANG | WNOWAIT) != 0) {
-      siginfo_t gone{};
-      if (::waitid(P_PID, static_cast<id_t>(pid_.load()), &gone, WEXITED | WNOHANG | WNOWAIT) != 0 || gone.si_pid != 0) co_return false;
-    }
+    siginfo_t gone{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_.load()), &gone, WEXITED | WNOHANG | WNOWAIT) != 0 || gone.si_pid != 0) co_return false;
     const Result<net::Socket> socket = co_await net::connect(core_, address, std::chrono::milliseconds(1000));
     if (socket) co_return true;
     co_await changed_.wait(std::chrono::milliseconds(100));
@@ -96,9 +94,15 @@ net::Task<bool> Child::wait_until_ready() {
 net::Task<int> Child::wait_until_gone(std::chrono::milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    int status = 0;
-    const pid_t got = ::waitpid(pid_, &status, WNOHANG);
-    if (got != 0) co_return got > 0 ? status : -1;
+    siginfo_t gone{};
+    const bool looked = ::waitid(P_PID, static_cast<id_t>(pid_.load()), &gone, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (!looked || gone.si_pid != 0) {
+      // Its own children go with it, or they would hold its output open. Before it is reaped, so
+      // that the group's number cannot be somebody else's.
+      if (looked) ::kill(-pid_, SIGKILL);
+      int status = 0;
+      co_return ::waitpid(pid_, &status, 0) > 0 ? status : -1;
+    }
     if (limit.count() > 0 && std::chrono::steady_clock::now() > end) co_return -1;
     co_await net::sleep_for(core_, std::chrono::milliseconds(100));
   }
@@ -115,7 +119,8 @@ net::Task<> Child::stop() {
   }
 }
 
-// Lines of the child's output, cut at 512 bytes, at most 50 a second: it is not trusted.
+// Lines of the child's output, cut at 512 bytes, at most 50 a second, without control characters: it is
+// not trusted. Until it is ready they are what explains why it is not.
 net::Task<> Child::watch_output(int fd) {
   net::asio::posix::basic_stream_descriptor<net::Executor> in(core_.executor(), fd);
   std::array<char, 4096> buffer;
@@ -128,7 +133,8 @@ net::Task<> Child::watch_output(int fd) {
     if (ec) break;
     for (const char c : std::string_view(buffer.data(), n)) {
       if (c != '\n') {
-        if (line.size() < 512) line.push_back(c);
+        const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+        if (line.size() < 512) line.push_back(control ? ' ' : c);
         continue;
       }
       const auto now = std::chrono::steady_clock::now();
@@ -138,12 +144,21 @@ net::Task<> Child::watch_output(int fd) {
         lines = dropped = 0;
       }
       if (++lines <= 50) {
-        log::debug("model server", {{"access_point", options_.name}, {"line", line}});
+        log_line(line);
       } else {
         ++dropped;
       }
       line.clear();
     }
+  }
+  if (!line.empty()) log_line(line);
+}
+
+void Child::log_line(std::string_view line) const {
+  if (state() == State::starting) {
+    log::info("model server", {{"access_point", options_.name}, {"line", line}});
+  } else {
+    log::debug("model server", {{"access_point", options_.name}, {"line", line}});
   }
 }
 

@@ -63,6 +63,7 @@ class Child {
 
  private:
   net::Task<> watch_output(int fd);
+  void log_line(std::string_view line) const;
   net::Task<bool> wait_until_ready();
   net::Task<int> wait_until_gone(std::chrono::milliseconds limit);
 

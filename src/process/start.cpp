@@ -195,6 +195,15 @@ Result<Started> start_confined(const Options& o) {
                   "with server.child_user, or run the model server yourself and name it in upstreams");
   }
 
+  if (!out.confinement.landlock) {
+    // Another uid alone hides only what its permissions hide.
+    for (const auto& secret : o.hidden) {
+      if (reachable(secret, id->uid, id->gid)) {
+        return bad(o, secret.string() + " is readable for everybody, and this kernel has no Landlock to hide it: close its permissions");
+      }
+    }
+  }
+
   std::vector<char*> argv;
   for (const std::string& a : o.command) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);

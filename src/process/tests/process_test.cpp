@@ -181,6 +181,38 @@ TEST(Child, IsRestartedWhenItDies) {
   r.stop();
 }
 
+TEST(Child, ThatIgnoresTheRequestToStopIsKilled) {
+  World w;
+  Options o = w.options("trap '' TERM\necho up\nwhile :; do sleep 1; done\n");
+  o.grace = 300ms;
+  Running r(std::move(o));
+  ASSERT_TRUE(r.reaches(State::starting));
+  std::this_thread::sleep_for(300ms);
+  const pid_t pid = r.child.pid();
+  ASSERT_GT(pid, 0);
+  r.stop();
+  EXPECT_NE(::kill(pid, 0), 0);
+}
+
+// A grandchild inherits the pipe of the output: were it left, the restart would wait for it.
+TEST(Child, ItsOwnChildrenDoNotHoldUpTheRestart) {
+  World w;
+  Running r(w.options("sleep 300 &\nexit 3\n"));
+  const auto end = std::chrono::steady_clock::now() + 8s;
+  while (r.child.starts() < 2 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
+  EXPECT_GE(r.child.starts(), 2);
+  r.stop();
+}
+
+TEST(Child, WaitsLongerBeforeEachRestart) {
+  World w;
+  Running r(w.options("exit 1\n"));  // 0.2 s, 0.4 s, 0.8 s, ... and a little to notice
+  std::this_thread::sleep_for(2500ms);
+  EXPECT_GE(r.child.starts(), 2);
+  EXPECT_LE(r.child.starts(), 4);
+  r.stop();
+}
+
 TEST(Child, DiesWithTheGateway) {
   World w;
   Options o = w.options("echo $$ > pid; exec sleep 60\n");
