@@ -1,6 +1,7 @@
 #include "access/catalogue.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace vestibule::access {
 namespace {
@@ -23,6 +24,25 @@ bool valid_field_name(std::string_view name) noexcept {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
   });
+}
+
+// A credential there would change what the request is.
+bool taken_field(std::string_view name) noexcept {
+  using http::Known;
+  switch (http::known_field(name)) {
+    case Known::host:
+    case Known::content_length:
+    case Known::content_type:
+    case Known::content_encoding:
+    case Known::transfer_encoding:
+    case Known::connection:
+    case Known::expect:
+    case Known::te:
+    case Known::trailer:
+    case Known::upgrade:
+      return true;
+    default: return false;
+  }
 }
 
 // "/lab" matches "/lab" and "/lab/x", not "/labor".
@@ -51,7 +71,16 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(std::vector<AccessPoin
     if (!valid_prefix(p.upstream_prefix)) problem(p, "upstream_prefix \"" + p.upstream_prefix + "\": as for prefix");
     if (p.upstreams.empty() && !p.spawn) problem(p, "give upstreams or spawn");
     if (!valid_field_name(p.credential_header)) problem(p, "credential_header is not a header name");
+    if (taken_field(p.credential_header)) problem(p, "credential_header " + p.credential_header + " has another meaning");
     if (p.credential_scheme.find_first_of("\r\n") != std::string::npos) problem(p, "credential_scheme holds a line end");
+    for (const std::string& operation : p.rules.operations) {
+      if (!dialect::operation_known(p.kind, operation)) {
+        problem(p, "operations: \"" + operation + "\" is nothing that the kind " + std::string(dialect::name(p.kind)) + " has");
+      }
+    }
+    if (p.kind == dialect::Kind::http && !p.rules.models.empty()) {
+      problem(p, "models: the kind http does not look into requests and cannot tell models apart");
+    }
     if (!p.host.empty() && std::find(hosts.begin(), hosts.end(), p.host) == hosts.end()) {
       problem(p, "host \"" + p.host + "\" is not among server.hosts");
     }

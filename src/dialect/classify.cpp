@@ -487,6 +487,16 @@ class Walker {
 
 }  // namespace
 
+bool opens_field(std::string_view name) noexcept {
+  for (const Fields* fields : {&kTop, &kNested}) {
+    const int at = fields->guard.check(name);
+    if (at < 0) continue;
+    const What what = fields->whats[static_cast<std::size_t>(at)];
+    if (what == What::opened || what == What::template_arguments) return true;
+  }
+  return false;
+}
+
 Result<Facts> classify_body(Kind kind, const Route& route, std::string_view body, const Rules& rules,
                             std::string& scratch) {
   if (body.empty() && route.shape == Shape::opened) return Facts{};

@@ -12,4 +12,7 @@ namespace vestibule::dialect {
 [[nodiscard]] Result<Facts> classify_body(Kind kind, const Route& route, std::string_view body, const Rules& rules,
                                           std::string& scratch);
 
+/// True if a field of this name is refused unless "body.NAME" is among rules.operations.
+[[nodiscard]] bool opens_field(std::string_view name) noexcept;
+
 }  // namespace vestibule::dialect

@@ -178,6 +178,14 @@ std::optional<Kind> kind_from(std::string_view name) noexcept {
   return static_cast<Kind>(at - kNames.begin());
 }
 
+bool operation_known(Kind kind, std::string_view operation) noexcept {
+  if (kind == Kind::http) return operation == "http.read" || operation == "http.write";
+  if (operation.starts_with("body.")) return opens_field(operation.substr(5));
+  const unsigned bit = 1U << static_cast<unsigned>(kind);
+  return std::any_of(all_routes().begin(), all_routes().end(),
+                     [=](const Route& r) { return (r.kinds & bit) != 0 && r.operation == operation; });
+}
+
 const Dialect& get(Kind kind) noexcept {
   static const Tabled openai(Kind::openai);
   static const Tabled anthropic(Kind::anthropic);

@@ -120,6 +120,10 @@ class Dialect {
 /// The dialect of a kind; lives as long as the process.
 [[nodiscard]] const Dialect& get(Kind kind) noexcept;
 
+/// True if rules.operations of this kind can mean something by it: an operation, or "body." and a
+/// field of requests that is refused unless opened ("body.chat_template").
+[[nodiscard]] bool operation_known(Kind kind, std::string_view operation) noexcept;
+
 /// True if rules.models lets this canonical name pass. Names that say where a model runs (Ollama's
 /// `:cloud`) pass only if the list has them letter for letter.
 [[nodiscard]] bool model_listed(Kind kind, const Rules& rules, std::string_view canonical) noexcept;

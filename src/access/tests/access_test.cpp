@@ -58,6 +58,30 @@ TEST(Catalogue, AllProblemsAtOnce) {
   }
 }
 
+TEST(Catalogue, RulesThatMeanNothingAreProblems) {
+  const auto detail = [](AccessPoint p) {
+    const auto c = Catalogue::build({std::move(p)}, {"localhost"});
+    return c ? std::string() : c.error().detail;
+  };
+  AccessPoint p = point("a", "");
+  p.kind = dialect::Kind::ollama;
+  p.rules.operations = {"model.pull", "body.chat_template"};
+  p.rules.models = {"llama3*"};
+  EXPECT_EQ(detail(p), "");
+  p.rules.operations = {"model.pul"};
+  EXPECT_NE(detail(p).find("\"model.pul\" is nothing that the kind ollama has"), std::string::npos);
+  p = point("a", "");
+  p.kind = dialect::Kind::http;
+  EXPECT_EQ(detail(p), "");
+  p.rules.models = {"llama3*"};
+  EXPECT_NE(detail(p).find("models: the kind http"), std::string::npos);
+  for (const char* field : {"Host", "content-length", "Transfer-Encoding", "Connection"}) {
+    p = point("a", "");
+    p.credential_header = field;
+    EXPECT_NE(detail(p).find("another meaning"), std::string::npos) << field;
+  }
+}
+
 TEST(AccessPoint, BypassableUnlessTheGatewayHoldsTheOnlyWay) {
   AccessPoint p = point("a", "");
   EXPECT_FALSE(p.closed(false));

@@ -403,6 +403,19 @@ TEST(Routes, Patterns) {
   EXPECT_FALSE(match_pattern("/a/{*}", "/a/", model));
 }
 
+TEST(Operations, Known) {
+  EXPECT_TRUE(operation_known(Kind::ollama, "model.pull"));
+  EXPECT_FALSE(operation_known(Kind::openai, "model.pull"));
+  EXPECT_TRUE(operation_known(Kind::vllm, "body.chat_template"));
+  EXPECT_TRUE(operation_known(Kind::vllm, "body.chat_template_kwargs"));
+  EXPECT_TRUE(operation_known(Kind::vllm, "body.image_embeds"));
+  EXPECT_FALSE(operation_known(Kind::vllm, "body.model"));
+  EXPECT_FALSE(operation_known(Kind::vllm, "body."));
+  EXPECT_FALSE(operation_known(Kind::llamacpp, "Model.pull"));
+  EXPECT_TRUE(operation_known(Kind::http, "http.write"));
+  EXPECT_FALSE(operation_known(Kind::http, "chat"));
+}
+
 TEST(Kinds, Names) {
   for (const Kind k : {Kind::openai, Kind::anthropic, Kind::ollama, Kind::llamacpp, Kind::vllm, Kind::http}) {
     EXPECT_EQ(kind_from(name(k)), k);
