@@ -91,7 +91,7 @@ std::vector<store::Migration> all_migrations() {
 
 /// What one core serves with.
 struct House::PerCore {
-  PerCore(net::Core& core, gate::Gate& gate) : core(core), proxy(core, gate), tasks(core) {}
+  PerCore(net::Core& on, gate::Gate& gate) : core(on), proxy(on, gate), tasks(on) {}
   net::Core& core;
   proxy::Proxy proxy;
   std::unique_ptr<wire::Server> access;

@@ -9,8 +9,10 @@
 #include <functional>
 
 #include "app/cli/commands.hpp"
+#include "app/reference.hpp"
 #include "app/serve.hpp"
 #include "crypto/protect.hpp"
+#include "policy/policy.hpp"
 
 namespace {
 
@@ -285,6 +287,10 @@ class CommandLine {
     command(g, "reload", "Read the policy file again", "", [](Context& ctx) { return policy_reload(ctx); });
     c = command(g, "check", "Is a policy file right? (needs no gateway)", "", [this](Context& ctx) { return policy_check(ctx, file_); });
     c->add_option("file", file_, "Policy file (otherwise the configuration's)");
+    command(g, "default", "Print a policy file to start from", "", [](Context&) {
+      std::fputs(std::string(policy::default_policy_text()).c_str(), stdout);
+      return status(Exit::ok);
+    });
   }
 
   void audits() {
@@ -347,6 +353,17 @@ class CommandLine {
                 [this](Context& ctx) { return check_config(ctx, file_); });
     c->add_option("file", file_, "Configuration file");
     command(&app_, "doctor", "Is this installation as it should be?", "  vestibule doctor --json", [](Context& ctx) { return doctor(ctx); });
+    CLI::App* pages = command(&app_, "reference", "Print a generated page of the documentation",
+                              "  vestibule reference configuration", [this](Context&) {
+                                const std::string page = reference(page_);
+                                if (page.empty()) {
+                                  std::fprintf(stderr, "vestibule: no such page; there are configuration, reasons and limits\n");
+                                  return status(Exit::usage);
+                                }
+                                std::fputs(page.c_str(), stdout);
+                                return status(Exit::ok);
+                              });
+    pages->add_option("page", page_, "configuration, reasons or limits")->required();
     command(&app_, "version", "Version of this program", "", [](Context& ctx) { return version(ctx); });
   }
 
@@ -356,7 +373,7 @@ class CommandLine {
 
   bool quiet_ = false;
   bool jsonl_ = false;
-  std::string name_, id_, first_code_, digest_, file_;
+  std::string name_, id_, first_code_, digest_, file_, page_;
   std::vector<std::string> labels_;
   SetupOptions setup_;
   EnrolUserOptions enrol_;
