@@ -448,6 +448,12 @@ TEST_F(PortalTest, WhatProtectsNeverWaitsForTheLog) {
   EXPECT_EQ(health.status, 503);
   EXPECT_EQ(health.text("status"), "failing");
   hook.broken = false;
+  // The store works again: what was denied is still denied until somebody grants it, bars that were
+  // never stored included.
+  for (int i = 0; i < 50 && get("/v1/health").status != 200; ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "user_disabled");
+  EXPECT_EQ(bound(root, "/v1/users/alice/enable").code(), "ok");
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "ok") << "her session was never ended in the store";
 }
 
 TEST_F(PortalTest, PolicyIsReloadedAndApproved) {
