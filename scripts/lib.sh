@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts: progress, packages, the build. Sourced, not run.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

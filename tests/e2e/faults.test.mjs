@@ -1,0 +1,183 @@
+// The disk is full, the database is locked, the clock is set back: nothing is admitted, the error says
+// so, what protects still works, and service returns by itself.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import http from 'node:http';
+import { test, before, after } from 'node:test';
+import { Gateway, sleep } from './lib/gateway.mjs';
+import { Upstream } from './lib/upstream.mjs';
+import { once, post, prompt } from './lib/raw.mjs';
+
+let up;
+before(async () => { up = await Upstream.start(); });
+after(async () => { await up?.close(); });
+const points = () => ({ main: { upstreams: [up.url] }, other: { prefix: '/other', upstreams: [up.url] } });
+const ask = (gateway, token, target = '/v1/chat/completions') => once(gateway.port, post(target, token, prompt('hello')), { wait: 20_000 });
+const health = (gateway) => new Promise((done, failed) => http.get({ port: gateway.statusPort, path: '/health', agent: false }, (response) => {
+  let text = '';
+  response.on('data', (data) => { text += data; }).on('end', () => done({ status: response.statusCode, ...JSON.parse(text) }));
+}).on('error', failed));
+
+async function eventually(what, check, wait = 20_000) {
+  const until = Date.now() + wait;
+  for (;;) {
+    const last = await check().catch((error) => error);
+    if (last === true) return;
+    if (Date.now() > until) assert.fail(`${what}: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+    await sleep(200);
+  }
+}
+// While it lasts: refused with 503 and a reason, and nothing goes upstream.
+async function nothingAdmitted(gateway, token, reasons, times = 5) {
+  up.forget();
+  for (let n = 0; n < times; ++n) {
+    const reply = await ask(gateway, token);
+    assert.equal(reply.status, 503, reply.body);
+    assert.ok(reasons.includes(reply.reason), reply.reason);
+    assert.ok(reply.headers['retry-after']);
+    assert.match(JSON.parse(reply.body).error.message, /operator|moment/i);
+  }
+  assert.equal(up.seen.length, 0, 'a prompt went upstream');
+}
+const back = (gateway, token) => eventually('service does not return', async () => {
+  const reply = await ask(gateway, token);
+  return reply.status === 200 || `${reply.status} ${reply.reason}`;
+});
+
+const mount = (dir) => process.getuid() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', dir]).status === 0;
+
+test('the disk is full', async (t) => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-full-'));
+  if (!mount(dir)) {
+    fs.rmdirSync(dir);
+    t.skip('no small file system can be mounted here (root only)');
+    return;
+  }
+  let gateway;
+  try {
+    gateway = await Gateway.start({ points: points(), dir });
+    const admin = await gateway.setup();
+    const token = await gateway.token(admin);
+    assert.equal((await ask(gateway, token)).status, 200);
+    const filler = path.join(dir, 'filler');
+    const fd = fs.openSync(filler, 'w');
+    try { for (;;) fs.writeSync(fd, Buffer.alloc(4096)); } catch (error) { assert.equal(error.code, 'ENOSPC'); }
+    // What room the database's files still have is used up first.
+    let last;
+    await eventually('it goes on although the disk is full', async () => {
+      last = await ask(gateway, token);
+      return last.status === 503 || last.status;
+    }, 60_000);
+    await nothingAdmitted(gateway, token, ['audit_unavailable', 'store_unavailable']);
+    const sick = await health(gateway);
+    assert.equal(sick.status, 503);
+    // An emergency stop works although it cannot be stored.
+    const stopped = await gateway.call('POST', '/v1/stops', { scope: 'access_point', target: 'other' }, admin.handle);
+    assert.equal(stopped.status, 200, JSON.stringify(stopped.body));
+    assert.equal(stopped.body.durable, false);
+    fs.closeSync(fd);
+    fs.unlinkSync(filler);
+    await back(gateway, token);
+    await eventually('health', async () => (await health(gateway)).status === 200);
+    assert.equal((await ask(gateway, token, '/other/v1/chat/completions')).reason, 'stopped');
+    const { problems } = await gateway.verify(admin);
+    assert.deepEqual(problems, []);
+    await gateway.restart();
+    assert.equal((await ask(gateway, token)).status, 200);
+    assert.equal((await ask(gateway, token, '/other/v1/chat/completions')).reason, 'stopped', 'the stop was forgotten');
+  } finally {
+    await gateway?.stop();
+    spawnSync('umount', ['-l', dir]);
+    fs.rmdirSync(dir);
+  }
+});
+
+test('the database is locked by somebody else', async () => {
+  const gateway = await Gateway.start({ points: points() });
+  const admin = await gateway.setup();
+  const token = await gateway.token(admin);
+  assert.equal((await ask(gateway, token)).status, 200);
+  const locker = spawn('sqlite3', [path.join(gateway.dir, 'data/vestibule.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  locker.stdin.write('.timeout 5000\nBEGIN IMMEDIATE;\nSELECT \'locked\';\n');
+  await new Promise((done) => locker.stdout.once('data', done));
+  await eventually('it goes on although the database is locked', async () => (await ask(gateway, token)).status === 503, 30_000);
+  await nothingAdmitted(gateway, token, ['audit_unavailable', 'store_unavailable', 'overloaded'], 2);
+  const stopped = await gateway.call('POST', '/v1/stops', { scope: 'access_point', target: 'other' }, admin.handle);
+  assert.equal(stopped.status, 200);
+  assert.equal((await ask(gateway, token, '/other/v1/chat/completions')).reason, 'stopped');
+  locker.stdin.end('ROLLBACK;\n');
+  await back(gateway, token);
+  assert.deepEqual((await gateway.verify(admin)).problems, []);
+  await gateway.stop();
+});
+
+const faketime = ['x86_64', 'aarch64'].map((m) => `/usr/lib/${m}-linux-gnu/faketime/libfaketimeMT.so.1`).find((f) => fs.existsSync(f));
+
+test('the clock is set back by an hour', async (t) => {
+  if (!faketime) {
+    t.skip('libfaketime is not installed');
+    return;
+  }
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-'));
+  const offset = path.join(dir, 'offset');
+  const set = (text) => fs.writeFileSync(offset, `${text}\n`);
+  set('+0');
+  const gateway = await Gateway.start({
+    points: points(), dir,
+    env: { LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' },
+  });
+  const admin = await gateway.setup();
+  const token = await gateway.token(admin);
+  assert.equal((await ask(gateway, token)).status, 200);
+  set('-1h');
+  await eventually('it goes on although the clock went back', async () => (await ask(gateway, token)).status !== 200);
+  up.forget();
+  const reply = await ask(gateway, token);
+  assert.ok(['clock_untrusted', 'mfa_lapsed'].includes(reply.reason), reply.reason);
+  assert.equal(up.seen.length, 0);
+  const sick = await health(gateway);
+  assert.equal(sick.status, 503);
+  assert.ok(sick.reasons.includes('clock_untrusted'), JSON.stringify(sick));
+  // A code of that hour is no way round.
+  const { codeOf, stepAt } = await import('./lib/totp.mjs');
+  const code = codeOf(admin.totp.secret, stepAt(Date.now() - 3_600_000));
+  const proved = await gateway.call('POST', '/v1/prove', { answer: code }, admin.handle);
+  assert.ok(proved.status >= 400, 'a code counted while the clock was not trusted');
+  // Nor is a restart: the mark is durable.
+  await gateway.restart();
+  const again = await ask(gateway, token);
+  assert.notEqual(again.status, 200);
+  assert.equal(up.seen.length, 0);
+  set('+0');
+  await eventually('service does not return', async () => {
+    const now = await ask(gateway, token);
+    return now.status === 200 || `${now.status} ${now.reason}`;
+  });
+  await eventually('health', async () => (await health(gateway)).status === 200);
+  assert.deepEqual((await gateway.verify(admin)).problems, []);
+  await gateway.stop();
+});
+
+test('no model server behind it: 502, recorded, and back when it is there', async () => {
+  const spare = await Upstream.start();
+  const { port } = spare;
+  await spare.close();
+  const gateway = await Gateway.start({ points: { main: { upstreams: [`http://127.0.0.1:${port}`] } } });
+  const token = await gateway.token(await gateway.setup());
+  const reply = await ask(gateway, token);
+  assert.equal(reply.status, 502);
+  assert.equal(reply.reason, 'upstream_unreachable');
+  await gateway.stop();
+});
+
+test('two gateways on one data directory: the second one does not start', async () => {
+  const gateway = await Gateway.start({ points: points() });
+  const second = await Gateway.start({ points: points(), dir: gateway.dir, fixed: false });
+  const run = spawnSync(process.env.VESTIBULE ?? second.child?.spawnfile ?? (await import('./lib/gateway.mjs')).binary, ['serve', '--config', second.configFile], { encoding: 'utf8', timeout: 10_000 });
+  assert.notEqual(run.status, 0);
+  assert.match(run.stderr, /lock|use|another/i);
+  await gateway.stop();
+});
