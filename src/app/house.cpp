@@ -438,7 +438,7 @@ portal::Services House::services() {
 }
 
 net::Task<Result<void>> House::credential_changed(std::string) {
-  Result<Result<void>> loaded = co_await pool_->run([this]() -> Result<void> {
+  auto load = [this]() -> Result<void> {
     if (Result<void> r = load_credentials(); !r) return r;
     std::shared_ptr<const access::Catalogue> now;
     {
@@ -446,19 +446,21 @@ net::Task<Result<void>> House::credential_changed(std::string) {
       now = catalogue_;
     }
     return spread_targets(std::move(now));
-  });
+  };
+  Result<Result<void>> loaded = co_await pool_->run(std::move(load));
   if (!loaded) co_return std::move(loaded).error();
   co_return std::move(*loaded);
 }
 
 net::Task<Result<std::uint64_t>> House::backup(std::filesystem::path to) {
-  Result<Result<std::uint64_t>> done = co_await pool_->run([this, to]() -> Result<std::uint64_t> {
+  auto copy = [this, to]() -> Result<std::uint64_t> {
     if (Result<void> r = database_->backup(to); !r) return std::move(r).error();
     std::error_code ec;
     const std::uintmax_t size = std::filesystem::file_size(to, ec);
     if (ec) return fail(Reason::internal, ec.message());
     return static_cast<std::uint64_t>(size);
-  });
+  };
+  Result<Result<std::uint64_t>> done = co_await pool_->run(std::move(copy));
   if (!done) co_return std::move(done).error();
   co_return std::move(*done);
 }
@@ -466,12 +468,13 @@ net::Task<Result<std::uint64_t>> House::backup(std::filesystem::path to) {
 // A new key in the file first, then everything sealed with it, room by room. What is sealed meanwhile
 // with either key opens, since the ring has both; a rotation that broke off is finished by the next.
 net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
-  Result<Result<crypto::MasterKeys>> added = co_await pool_->run([this]() -> Result<crypto::MasterKeys> {
+  auto add = [this]() -> Result<crypto::MasterKeys> {
     if (!std::filesystem::exists(config_.master_key)) {
       return fail(Reason::invalid_argument, "the master key does not come from a file: add a line to its source and restart");
     }
     return crypto::add_master_key_version(config_.master_key.string(), rng_);
-  });
+  };
+  Result<Result<crypto::MasterKeys>> added = co_await pool_->run(std::move(add));
   if (!added) co_return std::move(added).error();
   if (!*added) co_return std::move(*added).error();
   const crypto::MasterKeys* keys = &**added;

@@ -1,6 +1,5 @@
 #include "proxy/proxy.hpp"
 
-#include <array>
 #include <optional>
 
 #include "base/counters.hpp"
@@ -65,7 +64,8 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_await refuse(r, Reason::host_unknown);
     co_return;
   }
-  std::array<char, 4096> decoded;
+  std::string decoded;  // only paths with escapes need it
+  if (head.parts.escaped) decoded.resize(head.parts.path.size());
   const std::string_view path = http::decode_path(head.parts, decoded);
   const auto route = r.targets->catalogue->route(*canonical, path);
   if (route) {

@@ -105,12 +105,7 @@ net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, co
     body.append(*piece);
   }
   auto usable = [&](std::string_view model) {
-    if (!rules.models.empty()) {
-      bool listed = false;
-      for (const std::string& pattern : rules.models) listed = listed || dialect::glob_match(pattern, model);
-      if (!listed) return false;
-    }
-    return allowed(model);
+    return dialect::model_listed(dialect.kind(), rules, model) && allowed(model);
   };
   const Result<std::string> filtered = dialect.filter_models(body, usable);
   if (!filtered) co_return fail(filtered.error().code, filtered.error().detail);

@@ -89,11 +89,12 @@ class Database {
       std::optional<R> result;
     };
     State state{std::move(job), std::nullopt};
-    Result<void> committed = co_await submit_and_wait([&state](Tx& tx) -> Result<void> {
+    Job run = [&state](Tx& tx) -> Result<void> {
       state.result.emplace(state.job(tx));
       if (*state.result) return {};
       return fail(state.result->error().code, "job failed");
-    });
+    };
+    Result<void> committed = co_await submit_and_wait(std::move(run));
     if (!committed && (!state.result || *state.result)) co_return std::move(committed).error();
     co_return std::move(*state.result);
   }
@@ -116,12 +117,14 @@ class Database {
   template <class F>
   net::Task<std::invoke_result_t<F&, Tx&>> read(F f) {
     using R = std::invoke_result_t<F&, Tx&>;
-    Result<R> r = co_await readers().run([this, f = std::move(f)]() mutable -> R {
+    // Named: g++ 12 destroys a capturing lambda twice that is written inside a co_await expression.
+    auto job = [this, f = std::move(f)]() mutable -> R {
       std::optional<R> out;
       Result<void> ok = with_reader([&](Tx& tx) { out.emplace(f(tx)); });
       if (!ok) return std::move(ok).error();
       return std::move(*out);
-    });
+    };
+    Result<R> r = co_await readers().run(std::move(job));
     if (!r) co_return std::move(r).error();
     co_return std::move(*r);
   }
