@@ -414,7 +414,7 @@ net::Task<> Gate::sweep(net::Core& core) {
     }
     if (core.index() == 0) co_await persist_stops();
   }
-  log_.flush_refusals();
+  log_.flush_refusals(audit::Flush::everything);
 }
 
 std::size_t Gate::live() const noexcept { return static_cast<std::size_t>(std::max<std::int64_t>(0, g_live.total())); }
