@@ -355,7 +355,7 @@ class CommandLine {
     command(&app_, "doctor", "Is this installation as it should be?", "  vestibule doctor --json", [](Context& ctx) { return doctor(ctx); });
     CLI::App* pages = command(&app_, "reference", "Print a generated page of the documentation",
                               "  vestibule reference configuration", [this](Context&) {
-                                const std::string page = reference(page_);
+                                const std::string page = app::reference(page_);
                                 if (page.empty()) {
                                   std::fprintf(stderr, "vestibule: no such page; there are configuration, reasons and limits\n");
                                   return status(Exit::usage);
