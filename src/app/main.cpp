@@ -59,7 +59,9 @@ class CommandLine {
     } catch (const CLI::ParseError& e) {
       // Help is an answer; all else is wrong usage, told once and with the way to the help.
       if (e.get_exit_code() == 0) return app_.exit(e);
-      std::fprintf(stderr, "vestibule: %s\nRun with --help for what there is.\n", e.what());
+      const std::vector<std::string> rest = app_.get_subcommands().empty() ? app_.remaining() : std::vector<std::string>();
+      const std::string what = rest.empty() ? e.what() : "there is no command or option " + rest.front();
+      std::fprintf(stderr, "vestibule: %s\nRun with --help for what there is.\n", what.c_str());
       return status(Exit::usage);
     }
     Context ctx(std::move(globals_));

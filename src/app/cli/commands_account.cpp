@@ -365,7 +365,7 @@ int factor_list(Context& ctx) {
       const std::string kind = text_of(f, "kind");
       std::string state = flag_of(f, "disabled") ? "disabled by too many wrong codes: remove it"
                           : !locked.empty()      ? "locked until " + time_text(locked)
-                          : failures > 0         ? std::to_string(failures) + " wrong codes"
+                          : failures > 0         ? std::to_string(failures) + (failures == 1 ? " wrong code" : " wrong codes")
                                                  : "ok";
       if (kind == "recovery_code") state = std::to_string(number_of(f, "codes_left")) + " codes left";
       const std::string used = text_of(f, "last_used");

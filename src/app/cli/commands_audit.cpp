@@ -10,6 +10,7 @@
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/verifier_key.hpp"
+#include "app/house.hpp"
 #include "audit/log.hpp"
 #include "audit/note.hpp"
 #include "audit/proof.hpp"
@@ -122,7 +123,8 @@ int verify_offline(Context& ctx, const AuditVerifyOptions& o) {
   if (const Result<void> r = copy_database(o.database, copy); !r) return ctx.failed(r.error());
   store::Database::Options options;
   options.file = copy;
-  Result<std::unique_ptr<store::Database>> database = store::Database::open(options, audit::migrations());
+  const std::vector<store::Migration> migrations = all_migrations();  // a database knows its rooms
+  Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
   if (!database) return ctx.failed(database.error());
   const Result<audit::VerifyReport> r = (*database)->read_blocking([&](store::Tx& tx) -> Result<audit::VerifyReport> {
     return audit::verify(tx, key->key, checkpoints);

@@ -202,7 +202,9 @@ class Chat {
   }
 
   Result<void> new_token() {
-    Result<Reply> reply = ctx_.post("/tokens", As::session);
+    Body body;
+    body.set("ttl_s", std::int64_t{3600});  // for this conversation only; a longer one gets another
+    Result<Reply> reply = ctx_.post("/tokens", As::session, std::move(body));
     if (!reply) return std::move(reply).error();
     std::string handle = text_of(reply->json, "token");
     token_ = Secret(std::string_view(handle));
@@ -212,14 +214,14 @@ class Chat {
 
   // Says why it lapsed and lets the person prove the factor, or sign in again.
   Result<void> revive(Reason why, const std::string& text) {
+    if (wants_sign_in(why)) {
+      // The session may be alive although the token is not: then nobody needs to be asked.
+      if (client_ && ctx_.call_once(http::Method::get, "/me", As::session, {})) return new_token();
+      if (!can_ask()) return fail(why, text);
+    }
     err("\n" + printable(text.empty() ? std::string(info(why).text) : text) + "\n");
     if (wants_sign_in(why)) {
-      // The session itself may be alive although the token is not.
-      Result<Reply> me = ctx_.call_once(http::Method::get, "/me", As::session, {});
-      if (!me && !wants_sign_in(me.error().code)) return std::move(me).error();
-      if (!me) {
-        if (Result<void> r = sign_in_on_terminal(ctx_); !r) return r;
-      }
+      if (Result<void> r = sign_in_on_terminal(ctx_); !r) return r;
       return client_ ? new_token() : Result<void>();
     }
     Result<Reply> proved = ctx_.prove("Code:");
@@ -248,7 +250,7 @@ class Chat {
       if (!reply || reply->ok()) return reply;
       const Error e = error_of(*reply);
       const bool curable = wants_factor(e.code) ? e.code != Reason::confirmation_required && ctx_.more_codes()
-                                                : wants_sign_in(e.code) && can_ask();
+                                                : wants_sign_in(e.code);
       if (tries >= 2 || !curable) return e;
       if (Result<void> r = revive(e.code, e.detail); !r) return std::move(r).error();
     }
