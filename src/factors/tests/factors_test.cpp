@@ -355,7 +355,9 @@ TEST_F(FactorsTest, TwoFactorsShareAnAttemptAndTheOtherIsRefunded) {
   const App two = enrolled(alice, nullptr, nullptr, Authority::existing_factor);
   clock.advance(30s);
   EXPECT_EQ(prove(alice, two.code(clock.wall())), Reason::ok);
-  for (const FactorInfo& f : *run(factors->list(alice))) EXPECT_EQ(f.failures, 0);
+  const auto listed = run(factors->list(alice));
+  ASSERT_TRUE(listed);
+  for (const FactorInfo& f : *listed) EXPECT_EQ(f.failures, 0);
   clock.advance(30s);
   EXPECT_EQ(prove(alice, one.code(clock.wall())), Reason::ok);
 }
