@@ -28,6 +28,10 @@ CREATE TABLE policy_active (
   canonical TEXT NOT NULL,
   digest BYTES NOT NULL,
   since BIGINT NOT NULL))";
+constexpr std::size_t kSettleAt = 256;  // completions sent: looked after before the sweep's time
+constexpr std::size_t kSpare = 1024;    // a core's admissions kept for reuse
+constexpr std::chrono::milliseconds kSettleWait{20};
+
 constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
 
 bool is_bearer(std::string_view value) noexcept {
@@ -54,27 +58,37 @@ std::string describe(const std::vector<policy::Difference>& differences) {
 
 /// What one core has of the gate. Only that core touches it.
 struct Gate::PerCore {
+  explicit PerCore(net::Core& core) : many_sent(core) {}
   std::shared_ptr<const Stops> stops = std::make_shared<const Stops>();
   std::shared_ptr<const PolicySet> policies;
   std::uint64_t generation = 0;                 // of policies
   Admission::State* first = nullptr;            // live admissions
   std::vector<std::unique_ptr<Admission::State>> spare;
-  std::vector<std::unique_ptr<Admission::State>> overdue;  // completions that the journal had no room for
+  struct Sent {
+    audit::Ticket ticket;
+    std::unique_ptr<Admission::State> state;
+  };
+  std::vector<Sent> sent, settling;  // completions that are journaled and perhaps not durable yet
+  std::vector<std::unique_ptr<Admission::State>> overdue;  // completions that have to be journaled again
+  net::Signal many_sent;
   std::array<std::uint8_t, 4096> random{};
   std::size_t random_left = 0;
+  bool sweeping = true;
 };
 
 Gate::Gate(store::Database& database, audit::Log& log, session::Sessions& sessions, factors::Factors& factors,
            const Clock& clock, Rng& rng, net::Cores& cores, Options options)
     : database_(database), log_(log), sessions_(sessions), factors_(factors), clock_(clock), rng_(rng),
       cores_(cores), options_(options), stops_(std::make_shared<const Stops>()) {
-  for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>());
+  for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores.at(i)));
   sessions_.on_deny([this](const session::Revocation&) { recheck_everywhere(); });
 }
 
 Gate::~Gate() = default;
 
 std::span<const store::Migration> Gate::migrations() { return kMigrations; }
+
+void Gate::stop_sweeping(net::Core& core) noexcept { per_core_[core.index()]->sweeping = false; }
 
 Gate::PerCore& Gate::mine() const noexcept { return *per_core_[net::Core::current()->index()]; }
 
@@ -346,16 +360,35 @@ void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
   (s->prev != nullptr ? s->prev->next : core.first) = s->next;
   if (s->next != nullptr) s->next->prev = s->prev;
   g_live.add(-1);
-  if (record_completion(*s)) {
-    if (core.spare.size() < 256) core.spare.push_back(std::move(s));
+  // The room for this record was reserved when the act was admitted: it is the state itself, kept
+  // until the record is durable. The journal may be full or failing, or the batch be rolled back.
+  if (const std::optional<audit::Ticket> ticket = record_completion(*s)) {
+    core.sent.push_back({*ticket, std::move(s)});
+    if (core.sent.size() >= kSettleAt) core.many_sent.notify_all();
   } else {
-    // The journal is full or failing. The room for this record was reserved when the act was
-    // admitted: it is the state itself, kept until the sweep gets it written.
     core.overdue.push_back(std::move(s));
   }
 }
 
-bool Gate::record_completion(const Admission::State& s) noexcept {
+net::Task<> Gate::settle(PerCore& core) {
+  if (core.sent.empty()) co_return;
+  core.settling.swap(core.sent);
+  std::size_t i = 0;
+  for (; i < core.settling.size(); ++i) {
+    const auto asked = std::chrono::steady_clock::now();
+    const Result<void> durable = co_await log_.durable(core.settling[i].ticket, kSettleWait);
+    if (!durable && std::chrono::steady_clock::now() - asked >= kSettleWait) break;  // nobody knows yet
+    auto& to = durable ? core.spare : core.overdue;
+    if (!durable || to.size() < kSpare) to.push_back(std::move(core.settling[i].state));
+  }
+  // What is left is older than what has come meanwhile.
+  core.settling.erase(core.settling.begin(), core.settling.begin() + static_cast<std::ptrdiff_t>(i));
+  for (PerCore::Sent& s : core.sent) core.settling.push_back(std::move(s));
+  core.sent.clear();
+  core.sent.swap(core.settling);
+}
+
+std::optional<audit::Ticket> Gate::record_completion(const Admission::State& s) noexcept {
   const Instant now = clock_.now();
   audit::Record r;
   fill(r, s.act, s.subject, s.source, s.client, s.request);
@@ -374,7 +407,8 @@ bool Gate::record_completion(const Admission::State& s) noexcept {
   r.waited = std::chrono::duration_cast<std::chrono::microseconds>(first - s.started);
   r.total = std::chrono::duration_cast<std::chrono::microseconds>(end - s.started);
   r.body_digest = {};  // the admission has it
-  return log_.submit(r, store::Urgency::soon).has_value();
+  const Result<audit::Ticket> ticket = log_.submit(r, store::Urgency::soon);
+  return ticket ? std::optional(*ticket) : std::nullopt;
 }
 
 void Gate::look(PerCore& core) noexcept {
@@ -398,15 +432,21 @@ void Gate::look(PerCore& core) noexcept {
     }
     s = next;
   }
-  while (!core.overdue.empty() && record_completion(*core.overdue.back())) core.overdue.pop_back();
+  while (!core.overdue.empty()) {
+    const std::optional<audit::Ticket> ticket = record_completion(*core.overdue.back());
+    if (!ticket) break;
+    core.sent.push_back({*ticket, std::move(core.overdue.back())});
+    core.overdue.pop_back();
+  }
 }
 
 net::Task<> Gate::sweep(net::Core& core) {
   PerCore& own = *per_core_[core.index()];
   auto flushed = std::chrono::steady_clock::now();
-  while (sweeping_) {
-    co_await net::sleep_for(core, options_.sweep);
+  while (own.sweeping) {
+    co_await own.many_sent.wait(options_.sweep);
     look(own);
+    co_await settle(own);
     const auto now = std::chrono::steady_clock::now();
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;
@@ -430,16 +470,21 @@ struct Words {
 };
 }  // namespace
 
-net::Task<> Gate::spread(std::shared_ptr<const Stops> stops, std::shared_ptr<const PolicySet> policies) {
+net::Task<> Gate::spread() {
   net::Core& home = *net::Core::current();
   auto words = std::make_shared<Words>(home, cores_.size());
   for (unsigned i = 0; i < cores_.size(); ++i) {
-    cores_.at(i).post([this, i, stops, policies, words, &home] {
+    cores_.at(i).post([this, i, words, &home] {
       PerCore& core = *per_core_[i];
-      if (stops) core.stops = stops;
-      if (policies) {
-        core.policies = policies;
-        ++core.generation;
+      {
+        // The newest, not those of the caller: another core may have changed them meanwhile, and its
+        // post may have come first.
+        const std::lock_guard lock(mutex_);
+        core.stops = stops_;
+        if (core.policies != policies_) {
+          core.policies = policies_;
+          ++core.generation;
+        }
       }
       look(core);
       home.post([words] {
@@ -491,12 +536,11 @@ std::shared_ptr<const PolicySet> Gate::policies() const {
 }
 
 net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
-  std::shared_ptr<const Stops> fresh;
   {
     const std::lock_guard lock(mutex_);
-    fresh = stops_ = std::make_shared<const Stops>(stops_->with(what));
+    stops_ = std::make_shared<const Stops>(stops_->with(what));
   }
-  co_await spread(fresh, nullptr);
+  co_await spread();
   const Instant now = clock_.now();
   auto job = [this, &what, &by, now](store::Tx& tx) -> Result<void> {
     const std::string object = std::string(name(what.scope)) + (what.target.empty() ? "" : " " + what.target);
@@ -538,6 +582,8 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
   const Instant now = clock_.now();
   auto job = [this, scope, &target, &by, now](store::Tx& tx) -> Result<bool> {
     Result<bool> removed = Stops::remove_in(tx, scope, target);
+    // One that holds in memory and could not be stored yet is lifted on the record too.
+    if (removed) *removed |= stops().has(scope, target);
     if (removed && *removed) {
       log_.append(tx, change("stop.lift", by, std::string(name(scope)) + (target.empty() ? "" : " " + target), "", now));
     }
@@ -545,13 +591,12 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
   };
   Result<bool> removed = co_await database_.write(job);
   if (!removed) co_return removed;
-  std::shared_ptr<const Stops> fresh;
   {
     const std::lock_guard lock(mutex_);
-    fresh = stops_ = std::make_shared<const Stops>(stops_->without(scope, target));
+    stops_ = std::make_shared<const Stops>(stops_->without(scope, target));
     std::erase_if(unpersisted_, [&](const auto& e) { return e.first.scope == scope && e.first.target == target; });
   }
-  co_await spread(fresh, nullptr);
+  co_await spread();
   co_return removed;
 }
 
@@ -575,7 +620,7 @@ net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file
     if (out.changed) fresh = policies_ = set;
   }
   if (!out.changed) co_return out;
-  co_await spread(nullptr, fresh);
+  co_await spread();
   const Instant now = clock_.now();
   const std::string note = describe(out.differences);
   auto job = [this, &by, &note, &out, fresh, now](store::Tx& tx) -> Result<void> {
@@ -587,6 +632,13 @@ net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file
   };
   Result<void> written = co_await database_.write(job);
   if (!written) co_return std::move(written).error();
+  if (loosens_now) {
+    {
+      const std::lock_guard lock(mutex_);
+      policies_ = fresh;
+    }
+    co_await spread(nullptr, fresh);
+  }
   co_return out;
 }
 
@@ -600,7 +652,11 @@ net::Task<Result<void>> Gate::approve_policy(Digest digest, factors::Attempt att
   const session::Actor by = attempt.by;
   const Instant now = clock_.now();
   const std::string note = describe(policy::compare(set->active, approved));
-  auto act = [this, approved, by, note, now](store::Tx& tx, const domain::Proof& proof) -> Result<void> {
+  auto act = [this, approved, digest, by, note, now](store::Tx& tx, const domain::Proof& proof) -> Result<void> {
+    const std::shared_ptr<const PolicySet> present = policies();
+    if (!present->staged || present->staged->digest() != digest) {
+      return fail(Reason::conflict, "another policy has been read meanwhile");
+    }
     audit::Record r = change("policy.approve", by, domain::name(proof.kind), note, now);
     r.policy = approved.digest();
     log_.append(tx, r);
@@ -608,15 +664,14 @@ net::Task<Result<void>> Gate::approve_policy(Digest digest, factors::Attempt att
   };
   Result<void> done = co_await factors_.prove_and(std::move(attempt), act);
   if (!done) co_return done;
-  std::shared_ptr<const PolicySet> fresh;
   {
     const std::lock_guard lock(mutex_);
     // Somebody may have staged another file meanwhile: it stays staged against the new one.
     auto next = std::make_shared<PolicySet>(PolicySet{approved, std::nullopt});
     if (policies_->staged && policies_->staged->digest() != digest) next->staged = policies_->staged;
-    fresh = policies_ = next;
+    policies_ = next;
   }
-  co_await spread(nullptr, fresh);
+  co_await spread();
   co_return Result<void>{};
 }
 

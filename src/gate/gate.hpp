@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -129,7 +130,9 @@ class Gate {
   [[nodiscard]] Reason standing(const Admission& admission) const noexcept;
   /// Looks at the live admissions of this core now and then; run one on each core until stop_sweeping().
   net::Task<> sweep(net::Core& core);
-  void stop_sweeping() noexcept { sweeping_ = false; }
+  /// On the core whose sweep shall end: after its servers have stopped, since the sweep is what cuts
+  /// the exchanges that do not end by themselves.
+  void stop_sweeping(net::Core& core) noexcept;
 
   // --- from a core: administration. Denying acts first and is recorded then; granting the other way.
   net::Task<Result<void>> stop(Stop stop, session::Actor by);
@@ -154,11 +157,14 @@ class Gate {
   [[nodiscard]] PerCore& mine() const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
-  bool record_completion(const Admission::State& s) noexcept;
+  /// Nothing if the journal does not take it.
+  std::optional<audit::Ticket> record_completion(const Admission::State& s) noexcept;
+  /// Keeps no longer what is durable; what was rolled back becomes overdue.
+  net::Task<> settle(PerCore& core);
   net::Task<> persist_stops();
   void look(PerCore& core) noexcept;
-  /// Hands every core a new set and waits for its word.
-  net::Task<> spread(std::shared_ptr<const Stops> stops, std::shared_ptr<const PolicySet> policies);
+  /// Has every core take up the present master copies, and waits for its word.
+  net::Task<> spread();
   void recheck_everywhere() noexcept;
 
   store::Database& database_;
@@ -174,7 +180,6 @@ class Gate {
   std::shared_ptr<const Stops> stops_;
   std::shared_ptr<const PolicySet> policies_;
   std::vector<std::pair<Stop, session::Actor>> unpersisted_;  // stops that the store has refused so far
-  std::atomic<bool> sweeping_{true};
 };
 
 }  // namespace vestibule::gate

@@ -31,6 +31,10 @@ bool Stops::covers(std::string_view access_point, std::string_view user) const n
   });
 }
 
+bool Stops::has(StopScope scope, std::string_view target) const noexcept {
+  return std::any_of(all_.begin(), all_.end(), [&](const Stop& s) { return s.scope == scope && s.target == target; });
+}
+
 Stops Stops::with(Stop stop) const {
   Stops out = without(stop.scope, stop.target);
   out.all_.push_back(std::move(stop));

@@ -29,6 +29,7 @@ class Stops {
   Stops() = default;
   explicit Stops(std::vector<Stop> all) : all_(std::move(all)) {}
   [[nodiscard]] bool covers(std::string_view access_point, std::string_view user) const noexcept;
+  [[nodiscard]] bool has(StopScope scope, std::string_view target) const noexcept;
   [[nodiscard]] const std::vector<Stop>& all() const noexcept { return all_; }
   [[nodiscard]] Stops with(Stop stop) const;
   [[nodiscard]] Stops without(StopScope scope, std::string_view target) const;
