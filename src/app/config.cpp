@@ -20,7 +20,7 @@ schema::Schema declare() {
   s.option({.name = "server.status_listen", .type = Type::string, .help = "Loopback address for `/metrics` (Prometheus) and `/health`. Empty: none.", .fallback = "127.0.0.1:8421", .example = "127.0.0.1:8421"});
   s.option({.name = "server.data_dir", .type = Type::path, .help = "Database, control socket, set-up token. Made with mode 0700.", .fallback = "data", .example = "/var/lib/vestibule"});
   s.option({.name = "server.control_socket", .type = Type::path, .help = "Unix socket of the CLI. In the data directory if not given.", .example = "/run/vestibule/control.sock"});
-  s.option({.name = "server.cores", .type = Type::integer, .help = "Threads that serve requests; 0 takes one for each core of the machine.", .fallback = "0", .example = "2", .min = "0", .max = "62"});
+  s.option({.name = "server.cores", .type = Type::integer, .help = "Threads that serve requests; 0 takes one for each core of the machine.", .fallback = "0", .example = "2", .min = "0", .max = "61"});
   s.option({.name = "server.max_connections", .type = Type::integer, .help = "Client connections a core; beyond, new ones get 503 and `Retry-After`.", .fallback = "20000", .example = "20000", .min = "1", .max = "1000000"});
   s.option({.name = "server.shutdown", .type = Type::duration, .help = "How long answers under way may finish after SIGTERM.", .fallback = "30s", .example = "30s", .min = "0s", .max = "1h"});
   s.option({.name = "server.log_level", .type = Type::choice, .help = "Least level of the log on standard error.", .fallback = "info", .example = "info", .choices = {"debug", "info", "warn", "error"}});

@@ -128,7 +128,7 @@ Result<void> House::open_keys() {
 }
 
 Result<void> House::open_rooms() {
-  const unsigned n = config_.cores != 0 ? config_.cores : std::max(1U, std::min(62U, std::thread::hardware_concurrency()));
+  const unsigned n = config_.cores != 0 ? config_.cores : std::clamp(std::thread::hardware_concurrency(), 1U, kMostCores);
   cores_ = std::make_unique<net::Cores>(n);
 
   store::Database::Options o;
@@ -216,7 +216,7 @@ Result<void> House::open_rooms() {
     log::warn("the list of common passwords is missing", {{"file", config_.common_passwords.string()}, {"package", "john-data"}});
   }
   record("start", "version " VESTIBULE_VERSION);
-  return load_credentials();
+  return load_credentials(config_.points);
 }
 
 // The root of derivation exists from the first start on; nothing that depends on it is stored before
@@ -236,11 +236,11 @@ Result<void> House::seal_root() {
   });
 }
 
-Result<void> House::load_credentials() {
+Result<void> House::load_credentials(const std::vector<access::AccessPoint>& points) {
   // On the writer thread, where everything that the key ring does happens.
   return database_->write_blocking([&](store::Tx& tx) -> Result<void> {
     Credentials all;
-    for (const access::AccessPoint& point : config_.points) {
+    for (const access::AccessPoint& point : points) {
       Result<std::optional<Secret>> secret = access::load_credential(tx, *keys_, point.name);
       if (!secret) return fail(secret.error().code, "credential of access point " + point.name + ": " + secret.error().detail);
       if (*secret) all.emplace(point.name, std::move(**secret));
@@ -265,6 +265,7 @@ Result<void> House::write_setup_token() {
 
 Result<void> House::spread_targets(std::shared_ptr<const access::Catalogue> catalogue) {
   const std::lock_guard lock(mutex_);
+  if (!catalogue) catalogue = catalogue_;
   std::vector<std::shared_ptr<proxy::Targets>> all;
   for (auto& c : per_core_) {
     Result<std::shared_ptr<proxy::Targets>> t = make_targets(c->core, catalogue, credentials_, config_.data_dir);
@@ -351,6 +352,7 @@ Result<void> House::start() {
     core.post([this, i] { per_core_[i]->tasks.spawn(run_core(i)); });
   }
   cores_->start();
+  running_ = true;
   return write_setup_token();
 }
 
@@ -439,13 +441,13 @@ portal::Services House::services() {
 
 net::Task<Result<void>> House::credential_changed(std::string) {
   auto load = [this]() -> Result<void> {
-    if (Result<void> r = load_credentials(); !r) return r;
     std::shared_ptr<const access::Catalogue> now;
     {
       const std::lock_guard lock(mutex_);
       now = catalogue_;
     }
-    return spread_targets(std::move(now));
+    if (Result<void> r = load_credentials(now->points()); !r) return r;
+    return spread_targets(nullptr);
   };
   Result<Result<void>> loaded = co_await pool_->run(std::move(load));
   if (!loaded) co_return std::move(loaded).error();
@@ -512,10 +514,15 @@ net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
 // ------------------------------------------------------------------------------------- reload
 
 net::Task<Result<gate::Staged>> House::reload_policy(session::Actor by) {
+  std::filesystem::path file;
+  {
+    const std::lock_guard lock(mutex_);
+    file = config_.policy_file;
+  }
   bool readable = false;
-  std::string text = read_text(config_.policy_file, readable);
-  if (!readable) co_return fail(Reason::config_invalid, "cannot read the policy " + config_.policy_file.string());
-  Result<gate::Staged> staged = co_await gate_->reload_policy(std::move(text), config_.policy_file.string(), std::move(by));
+  std::string text = read_text(file, readable);
+  if (!readable) co_return fail(Reason::config_invalid, "cannot read the policy " + file.string());
+  Result<gate::Staged> staged = co_await gate_->reload_policy(std::move(text), file.string(), std::move(by));
   co_return staged;
 }
 
@@ -558,12 +565,17 @@ void House::reload() {
       return;
     }
   }
-  config_.points = fresh->points;
-  config_.hosts = fresh->hosts;
-  config_.policy_file = fresh->policy_file;
-  if (Result<void> r = load_credentials(); !r) log::error("credentials", {{"detail", r.error().detail}});
-  if (Result<void> r = spread_targets(std::move(*catalogue)); !r) {
-    log::error("the access points were not changed", {{"detail", r.error().detail}});
+  Result<void> spread = load_credentials(fresh->points);
+  if (spread) spread = spread_targets(std::move(*catalogue));
+  if (!spread) {
+    log::error("the configuration was not changed", {{"detail", spread.error().detail}});
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    config_.points = fresh->points;
+    config_.hosts = fresh->hosts;
+    config_.policy_file = fresh->policy_file;
   }
   if (tls) {
     for (auto& c : per_core_) {
@@ -580,9 +592,9 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   co_await own->access->stop(limit);
   if (own->control) co_await own->control->stop(std::chrono::seconds(1));
   if (own->status) co_await own->status->stop(std::chrono::seconds(1));
-  gate_->stop_sweeping();
-  sessions_->stop();
+  gate_->stop_sweeping(own->core);
   if (own->core.index() == 0) {
+    sessions_->stop();
     for (auto& child : children_) co_await child->stop();
   }
   co_await own->tasks.join();
@@ -591,7 +603,7 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
 void House::close() {
   if (closed_) return;
   closed_ = true;
-  if (!per_core_.empty() && per_core_.front()->access) {
+  if (running_) {
     const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown);
     // Each core stops its servers; the count is the main thread's way of waiting for all of them.
     std::atomic<std::size_t> left{per_core_.size()};
@@ -607,7 +619,14 @@ void House::close() {
       });
     }
     std::unique_lock lock(m);
-    done.wait_for(lock, limit + std::chrono::seconds(20), [&] { return left == 0; });
+    if (running_ && !done.wait_for(lock, limit + std::chrono::seconds(20), [&] { return left == 0; })) {
+      // Something does not end. Taking the house down over it would be worse than leaving at once:
+      // what was answered is durable, and the rest never was.
+      log::error("shutdown does not come to its end: leaving at once");
+      database_->stop();
+      log::stop();
+      std::_Exit(1);
+    }
   }
   if (log_ && database_) {
     record("stop", "");

@@ -46,8 +46,9 @@ class House {
   Result<void> open_keys();
   Result<void> open_rooms();
   Result<void> seal_root();
-  Result<void> load_credentials();
+  Result<void> load_credentials(const std::vector<access::AccessPoint>& points);
   Result<void> write_setup_token();
+  /// Null: the present one, with credentials that have changed.
   Result<void> spread_targets(std::shared_ptr<const access::Catalogue> catalogue);
   net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
   net::Task<> reload_on_core();
@@ -83,6 +84,7 @@ class House {
   std::shared_ptr<const access::Catalogue> catalogue_;
   Credentials credentials_;
   std::chrono::steady_clock::time_point started_;
+  bool running_ = false;  // the cores have started
   bool closed_ = false;
 };
 

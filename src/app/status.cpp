@@ -1,6 +1,7 @@
 #include "app/status.hpp"
 
 #include "base/counters.hpp"
+#include "http/host.hpp"
 
 namespace vestibule::app {
 
@@ -9,7 +10,12 @@ net::Task<> StatusHandler::serve(wire::Exchange& exchange) {
   int status = 404;
   std::string type = "text/plain; charset=utf-8";
   std::string body = "Not found. Try /health or /metrics.\n";
-  if (head.method != http::Method::get) {
+  // Only by a loopback name: a web page that rebinds its own name to this address learns nothing.
+  const Result<http::Host> host = http::parse_host(head.host);
+  if (!host || (host->name != "localhost" && host->name != "127.0.0.1" && host->name != "[::1]")) {
+    status = 421;
+    body = "This host name is not served here.\n";
+  } else if (head.method != http::Method::get) {
     status = 405;
     body = "Only GET.\n";
   } else if (head.target == "/metrics") {

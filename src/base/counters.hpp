@@ -12,6 +12,12 @@
 namespace vestibule {
 
 inline constexpr unsigned kMaxCores = 64;
+/// Who has which slot: 0 whatever is neither core nor below, 1 to kMostCores the cores, then the
+/// store's writer and the blocking pool (which must not read tables).
+inline constexpr unsigned kMostCores = kMaxCores - 3;
+inline constexpr unsigned kWriterSlot = kMaxCores - 2;
+inline constexpr unsigned kPoolSlot = kMaxCores - 1;
+static_assert(kMostCores < kWriterSlot);
 /// Index of the calling core's slot; set once by each core thread, 0 elsewhere (shared by the rest).
 [[nodiscard]] unsigned core_slot() noexcept;
 void set_core_slot(unsigned slot) noexcept;

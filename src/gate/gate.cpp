@@ -617,10 +617,19 @@ net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file
       out.staged = parsed.policy->digest();
     }
     out.active = set->active.digest();
-    if (out.changed) fresh = policies_ = set;
+    fresh = set;
   }
   if (!out.changed) co_return out;
-  co_await spread();
+  // What tightens takes effect first and is recorded then; what loosens (a trusted file) the other way
+  // round.
+  const bool loosens_now = !out.staged && policy::loosens(out.differences);
+  if (!loosens_now) {
+    {
+      const std::lock_guard lock(mutex_);
+      policies_ = fresh;
+    }
+    co_await spread();
+  }
   const Instant now = clock_.now();
   const std::string note = describe(out.differences);
   auto job = [this, &by, &note, &out, fresh, now](store::Tx& tx) -> Result<void> {
@@ -637,7 +646,7 @@ net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file
       const std::lock_guard lock(mutex_);
       policies_ = fresh;
     }
-    co_await spread(nullptr, fresh);
+    co_await spread();
   }
   co_return out;
 }
@@ -666,10 +675,10 @@ net::Task<Result<void>> Gate::approve_policy(Digest digest, factors::Attempt att
   if (!done) co_return done;
   {
     const std::lock_guard lock(mutex_);
-    // Somebody may have staged another file meanwhile: it stays staged against the new one.
-    auto next = std::make_shared<PolicySet>(PolicySet{approved, std::nullopt});
-    if (policies_->staged && policies_->staged->digest() != digest) next->staged = policies_->staged;
-    policies_ = next;
+    if (!policies_->staged || policies_->staged->digest() != digest) {
+      co_return fail(Reason::conflict, "another policy was read meanwhile");
+    }
+    policies_ = std::make_shared<const PolicySet>(PolicySet{approved, std::nullopt});
   }
   co_await spread();
   co_return Result<void>{};

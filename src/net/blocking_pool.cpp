@@ -28,7 +28,7 @@ bool BlockingPool::submit(std::function<void()> job) {
 }
 
 void BlockingPool::work() {
-  set_core_slot(kMaxCores - 1);
+  set_core_slot(kPoolSlot);
   for (;;) {
     std::function<void()> job;
     {

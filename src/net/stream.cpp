@@ -2,6 +2,7 @@
 
 #include <boost/asio/error.hpp>
 #include <netinet/in.h>
+#include <poll.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -177,9 +178,9 @@ Task<ErrorCode> Stream::write(std::string_view a, std::string_view b, std::strin
 
 bool Stream::peer_gone() noexcept {
   if (!socket_.is_open()) return true;
-  char byte = 0;
-  const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+  // Not a read: what the peer sent before it went (a TLS alert, a pipelined request) would hide it.
+  pollfd p{socket_.native_handle(), POLLRDHUP, 0};
+  return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 bool Stream::quiet() noexcept {
@@ -223,6 +224,14 @@ void Stream::shutdown_send() noexcept {
   }
   ErrorCode ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Stream::reset() noexcept {
+  if (socket_.is_open()) {
+    const linger now{1, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  close();
 }
 
 void Stream::close() noexcept {

@@ -54,7 +54,7 @@ class Stream {
   void set_write_limit(std::chrono::milliseconds limit) noexcept { write_limit_ = limit; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
 
-  /// The peer has closed or reset (looks without reading; false while unread bytes wait).
+  /// The peer has closed or reset (looks without reading).
   [[nodiscard]] bool peer_gone() noexcept;
   /// Nothing is readable and the peer has not closed: an idle connection fit for reuse.
   [[nodiscard]] bool quiet() noexcept;
@@ -65,6 +65,8 @@ class Stream {
   void shutdown_send() noexcept;
   /// Ends everything at once; operations under way end with an error.
   void close() noexcept;
+  /// The same, so that the peer sees a reset and cannot take it for a clean end.
+  void reset() noexcept;
   [[nodiscard]] Core& core() noexcept { return core_; }
 
  private:

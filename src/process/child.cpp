@@ -58,6 +58,9 @@ net::Task<> Child::run() {
       }
       const int status = co_await wait_until_gone(std::chrono::milliseconds::zero());
       pid_ = -1;
+      // Whatever inherited the pipe must not hold up the next start: after a second it is closed.
+      for (int i = 0; i < 10 && output_.running() > 0; ++i) co_await net::sleep_for(core_, std::chrono::milliseconds(100));
+      if (close_output_) close_output_();
       co_await output_.join();
       if (!stopping_) {
         log::error("the model server has ended", {{"access_point", options_.name},
@@ -123,6 +126,10 @@ net::Task<> Child::stop() {
 // not trusted. Until it is ready they are what explains why it is not.
 net::Task<> Child::watch_output(int fd) {
   net::asio::posix::basic_stream_descriptor<net::Executor> in(core_.executor(), fd);
+  close_output_ = [&in] {
+    net::ErrorCode ignored;
+    in.close(ignored);
+  };
   std::array<char, 4096> buffer;
   std::string line;
   auto window = std::chrono::steady_clock::now();
@@ -152,6 +159,7 @@ net::Task<> Child::watch_output(int fd) {
     }
   }
   if (!line.empty()) log_line(line);
+  close_output_ = nullptr;
 }
 
 void Child::log_line(std::string_view line) const {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -71,6 +72,7 @@ class Child {
   Options options_;
   net::Signal changed_;
   net::TaskGroup output_;
+  std::function<void()> close_output_;  // while the child's output is watched
   std::atomic<State> state_{State::stopped};
   std::atomic<int> starts_{0};
   std::atomic<pid_t> pid_{-1};

@@ -133,6 +133,13 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
       co_await refuse(r, body.error().code);
       co_return;
     }
+    // It may have taken minutes: rights that were withdrawn meanwhile count no more.
+    Result<session::Identified> again = gate_.identify(head, session::Audience::access);
+    if (!again) {
+      co_await refuse(r, again.error().code);
+      co_return;
+    }
+    r.caller.who = std::move(*again);
     r.body = *body;
     r.act.body_bytes = r.body.size();
     if (!r.body.empty()) r.act.body_digest = crypto::sha256(as_bytes(r.body));

@@ -91,6 +91,11 @@ net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, co
                                              const dialect::Rules& rules, std::function<bool(std::string_view)> allowed,
                                              const domain::Decision& decision, RequestId request) {
   static constexpr std::size_t kMax = std::size_t{4} << 20U;
+  // The head first: its views do not outlive the first read of the body.
+  http::HeadWriter head = exchange_.start();
+  head.status(reply.status);
+  copy_reply_fields(head, reply, /*replaced=*/true);
+  add_own_fields(head, decision, request);
   std::string body;
   if (reply.framing.kind == http::BodyKind::length) {
     if (reply.framing.length > kMax) co_return fail(Reason::upstream_malformed, "the list of models is too long");
@@ -109,10 +114,6 @@ net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, co
   };
   const Result<std::string> filtered = dialect.filter_models(body, usable);
   if (!filtered) co_return fail(filtered.error().code, filtered.error().detail);
-  http::HeadWriter head = exchange_.start();
-  head.status(reply.status);
-  copy_reply_fields(head, reply, /*replaced=*/true);
-  add_own_fields(head, decision, request);
   writing_ = true;
   Result<void> sent = co_await exchange_.reply(head, *filtered);
   writing_ = false;

@@ -91,7 +91,7 @@ Result<Ticket> Writer::journal(ByteView entry, Urgency urgency) noexcept {
 }
 
 void Writer::loop() {
-  set_core_slot(kMaxCores - 2);
+  set_core_slot(kWriterSlot);
   for (;;) {
     wait_for_work();
     const bool last = stopping_;

@@ -5,12 +5,14 @@
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
+#include "base/secret.hpp"
 
 namespace vestibule::wire {
 namespace {
 
 constexpr std::size_t kSmall = 4096;
 constexpr std::size_t kBodyPiece = 16384;
+constexpr std::size_t kBodyStep = std::size_t{64} << 10U;  // by which a body's memory grows at least
 
 Counter g_connections("vestibule_connections_total", "Connections accepted.");
 Counter g_requests("vestibule_requests_total", "Requests with a well-formed head.");
@@ -143,7 +145,7 @@ net::Task<Connection::Next> Connection::finish(Exchange& exchange) {
       co_return Next::close;
     }
     std::uint64_t drained = 0;
-    stream_.set_deadline(server_.options_.linger);
+    exchange.body_ends_ = std::chrono::steady_clock::now() + server_.options_.linger;
     while (!exchange.body_done_) {
       const Result<std::string_view> piece = co_await exchange.read_some();
       if (!piece) co_return Next::close;
@@ -205,6 +207,24 @@ Exchange::Exchange(Connection& connection, const http::RequestHead& head)
   close_ = !http::keep_alive(head);
 }
 
+Exchange::~Exchange() { connection_.server_.body_bytes_ -= charged_; }
+
+bool Exchange::charge(std::size_t bytes) noexcept {
+  std::size_t& held = connection_.server_.body_bytes_;
+  if (held + bytes > connection_.server_.options_.body_budget) return false;
+  held += bytes;
+  charged_ += bytes;
+  return true;
+}
+
+// How long the next piece of a body may take: its own limit, and what is left for the whole.
+std::chrono::milliseconds Exchange::piece_limit() const noexcept {
+  const std::chrono::milliseconds each = connection_.server_.options_.body;
+  if (body_ends_ == std::chrono::steady_clock::time_point::max()) return each;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(body_ends_ - std::chrono::steady_clock::now());
+  return std::min(each, left);
+}
+
 net::Core& Exchange::core() noexcept { return connection_.server_.core_; }
 const net::Peer& Exchange::peer() const noexcept { return connection_.peer_; }
 bool Exchange::tls() const noexcept { return connection_.stream_.is_tls(); }
@@ -241,14 +261,14 @@ net::Task<Result<std::string_view>> Exchange::read_whole(std::size_t limit) {
     if (!filled) co_return std::move(filled).error();
     co_return std::string_view(whole_);
   }
-  const auto end = c.server_.core_.deadlines().coarse_now() + c.server_.options_.body_total;
+  body_ends_ = std::chrono::steady_clock::now() + c.server_.options_.body_total;
   for (;;) {
     const Result<std::string_view> piece = co_await read_some();
     if (!piece) co_return fail(piece.error().code, piece.error().detail);
     if (piece->empty()) break;
     if (whole_.size() + piece->size() > limit) co_return fail(Reason::body_too_large, "body over the limit");
+    if (!charge(piece->size())) co_return fail(Reason::overloaded, "the budget for bodies is used up");
     whole_.append(*piece);
-    if (c.server_.core_.deadlines().coarse_now() > end) co_return fail(Reason::request_timeout, "body too slow");
   }
   co_return std::string_view(whole_);
 }
@@ -257,19 +277,29 @@ net::Task<Result<std::string_view>> Exchange::read_whole(std::size_t limit) {
 // the next piece within options.body, all of it within options.body_total.
 net::Task<Result<void>> Exchange::read_length() {
   Connection& c = connection_;
-  const auto end = c.server_.core_.deadlines().coarse_now() + c.server_.options_.body_total;
+  body_ends_ = std::chrono::steady_clock::now() + c.server_.options_.body_total;
   std::size_t have = c.unread().size();
   const std::size_t size = body_left_;
-  whole_.reserve(size);
+  if (!charge(have)) co_return fail(Reason::overloaded, "the budget for bodies is used up");
   whole_.assign(c.unread());
-  whole_.resize(size);
+  wipe(c.buffer_.data() + c.begin_, have);  // it may hold a password
   c.begin_ = c.end_ = c.head_end_;
   while (have < size) {
-    c.stream_.set_deadline(c.server_.options_.body);
-    const net::IoResult r = co_await c.stream_.read_some({whole_.data() + have, size - have});
-    if (r.ec || r.n == 0 || c.server_.core_.deadlines().coarse_now() > end) {
+    // Memory follows the bytes that came, not the length that was announced.
+    if (have == whole_.size()) {
+      const std::size_t step = std::min(size - have, std::max(kBodyStep, have));
+      if (!charge(step)) co_return fail(Reason::overloaded, "the budget for bodies is used up");
+      whole_.resize(have + step);
+    }
+    const std::chrono::milliseconds limit = piece_limit();
+    net::IoResult r;
+    if (limit.count() > 0) {
+      c.stream_.set_deadline(limit);
+      r = co_await c.stream_.read_some({whole_.data() + have, whole_.size() - have});
+    }
+    if (r.ec || r.n == 0) {
       close_ = true;
-      const bool late = c.stream_.timed_out() || (!r.ec && r.n > 0);
+      const bool late = c.stream_.timed_out() || limit.count() <= 0;
       co_return fail(late ? Reason::request_timeout : Reason::client_gone, "body not received");
     }
     have += r.n;
@@ -311,7 +341,12 @@ net::Task<Result<std::string_view>> Exchange::read_some() {
       continue;
     }
     c.begin_ = c.end_ = c.head_end_;  // the body is read behind its head
-    c.stream_.set_deadline(c.server_.options_.body);
+    const std::chrono::milliseconds limit = piece_limit();
+    if (limit.count() <= 0) {
+      close_ = true;
+      co_return fail(Reason::request_timeout, "body too slow");
+    }
+    c.stream_.set_deadline(limit);
     const net::IoResult r =
         co_await c.stream_.read_some({c.buffer_.data() + c.end_, c.buffer_.size() - c.end_});
     if (r.ec || r.n == 0) {
@@ -424,7 +459,12 @@ net::Task<Result<void>> Exchange::reply(http::HeadWriter& writer, std::string_vi
 void Exchange::abort() noexcept {
   aborted_ = true;
   close_ = true;
-  connection_.stream_.close();
+  // Where the end of the connection is the end of the body, only a reset says that it is not whole.
+  if (reply_kind_ == http::BodyKind::until_close) {
+    connection_.stream_.reset();
+  } else {
+    connection_.stream_.close();
+  }
 }
 
 // ------------------------------------------------------------------------------------ Server

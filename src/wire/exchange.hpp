@@ -19,6 +19,7 @@ class Connection;
 class Exchange {
  public:
   Exchange(Connection& connection, const http::RequestHead& head);
+  ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -68,11 +69,15 @@ class Exchange {
   friend class Connection;
   net::Task<Result<void>> want_body();
   net::Task<Result<void>> read_length();
+  [[nodiscard]] bool charge(std::size_t bytes) noexcept;
+  [[nodiscard]] std::chrono::milliseconds piece_limit() const noexcept;
 
   Connection& connection_;
   const http::RequestHead& head_;
   http::ChunkedDecoder decoder_;
   std::uint64_t body_left_ = 0;
+  std::chrono::steady_clock::time_point body_ends_ = std::chrono::steady_clock::time_point::max();
+  std::size_t charged_ = 0;       // of the server's budget for bodies
   std::string whole_;             // a body that did not fit behind its head, or was chunked
   std::string head_out_;          // the reply's head while it is written
   std::uint64_t announced_ = 0;

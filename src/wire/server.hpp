@@ -21,6 +21,7 @@ struct ServerOptions {
   std::chrono::milliseconds write{60'000};       ///< a client that does not take its reply
   std::chrono::milliseconds linger{2'000};       ///< reading on after a refusal, so that it is seen
   std::size_t max_connections = 20'000;          ///< a core; beyond: 503 and Retry-After
+  std::size_t body_budget = std::size_t{512} << 20U;  ///< a core: bodies held at one time; beyond: 503
   std::uint64_t drain = 65'536;                  ///< bytes of an unread body that are read away
 };
 
@@ -60,6 +61,7 @@ class Server {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unordered_set<Connection*> connections_;
   net::TaskGroup tasks_;
+  std::size_t body_bytes_ = 0;  // of bodies held now
   bool stopping_ = false;
 };
 
