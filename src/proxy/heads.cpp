@@ -7,6 +7,22 @@ namespace vestibule::proxy {
 
 using http::Known;
 
+namespace {
+
+// Vestibule-Anything, X-Vestibule-Anything, in whatever spelling: only the gateway says such things.
+bool own_field(std::string_view name) noexcept {
+  static constexpr std::string_view kOwn = "vestibule";
+  if (name.size() > 2 && (name[0] == 'x' || name[0] == 'X') && (name[1] == '-' || name[1] == '_')) name.remove_prefix(2);
+  if (name.size() < kOwn.size()) return false;
+  for (std::size_t i = 0; i < kOwn.size(); ++i) {
+    const char c = name[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != kOwn[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                         const dialect::Need& need, std::string_view authority, std::string_view credential_line,
                         RequestId request, std::size_t body_bytes) {
@@ -37,7 +53,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
         continue;
       default: break;
     }
-    if (http::hop_by_hop(f.known) || http::identity_header(f.name)) continue;
+    if (http::hop_by_hop(f.known) || http::identity_header(f.name) || own_field(f.name)) continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
     w.field(f.name, f.value);
   }
@@ -82,7 +98,7 @@ void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bo
     }
     if (http::hop_by_hop(f.known)) continue;
     // The gateway's own names, and the browser permissions that only the operator gives.
-    if (f.name.size() > 9 && (f.name[0] == 'V' || f.name[0] == 'v') && http::identity_header(f.name)) continue;
+    if (own_field(f.name)) continue;
     if (f.name.size() > 15 && (f.name[0] == 'A' || f.name[0] == 'a') && f.name[6] == '-' && f.name[14] == '-') continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
     out.field(f.name, f.value);

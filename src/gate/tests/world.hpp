@@ -175,7 +175,7 @@ class GateWorld : public FactorWorld {
   }
   void close() override {
     if (database && gate) {
-      gate->stop_sweeping();
+      cores->on_each([this](net::Core& core) { gate->stop_sweeping(core); });
       for (auto& s : sweeps_) s.get();
       sweeps_.clear();
     }
