@@ -205,6 +205,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   gate::Completion& done = admission.completion();
 
   std::string out;
+  out.reserve(1024);  // a usual head
   Relay relay(ex);
   admission.watch(relay, std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream));
 

@@ -113,8 +113,11 @@ net::Task<Connection::Next> Connection::one_request() {
   g_requests.add();
   head_end_ = begin_ + parser_.consumed();
   // The head's views point into the buffer, which must not move while the exchange lives: make room
-  // for the body behind it now.
-  if (parser_.head().framing.kind != http::BodyKind::none && buffer_.size() - head_end_ < kSmall) {
+  // for the body behind it now, unless it has come with the head.
+  const http::Framing framing = parser_.head().framing;
+  const bool body_here = framing.kind == http::BodyKind::none ||
+                         (framing.kind == http::BodyKind::length && end_ - head_end_ >= framing.length);
+  if (!body_here && buffer_.size() - head_end_ < kSmall) {
     buffer_.resize(head_end_ + kBodyPiece);
     parser_.head().rebase(buffer_.data() + begin_);
   }
