@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import http from 'node:http';
 import { test, before, after } from 'node:test';
-import { Gateway, sleep } from './lib/gateway.mjs';
+import { Gateway, binary, sleep } from './lib/gateway.mjs';
 import { Upstream } from './lib/upstream.mjs';
 import { once, post, prompt } from './lib/raw.mjs';
 
@@ -18,7 +18,7 @@ const points = () => ({ main: { upstreams: [up.url] }, other: { prefix: '/other'
 const ask = (gateway, token, target = '/v1/chat/completions') => once(gateway.port, post(target, token, prompt('hello')), { wait: 20_000 });
 const health = (gateway) => new Promise((done, failed) => http.get({ port: gateway.statusPort, path: '/health', agent: false }, (response) => {
   let text = '';
-  response.on('data', (data) => { text += data; }).on('end', () => done({ status: response.statusCode, ...JSON.parse(text) }));
+  response.on('data', (data) => { text += data; }).on('end', () => done({ code: response.statusCode, ...JSON.parse(text) }));
 }).on('error', failed));
 
 async function eventually(what, check, wait = 20_000) {
@@ -73,7 +73,7 @@ test('the disk is full', async (t) => {
     }, 60_000);
     await nothingAdmitted(gateway, token, ['audit_unavailable', 'store_unavailable']);
     const sick = await health(gateway);
-    assert.equal(sick.status, 503);
+    assert.equal(sick.code, 503);
     // An emergency stop works although it cannot be stored.
     const stopped = await gateway.call('POST', '/v1/stops', { scope: 'access_point', target: 'other' }, admin.handle);
     assert.equal(stopped.status, 200, JSON.stringify(stopped.body));
@@ -81,7 +81,7 @@ test('the disk is full', async (t) => {
     fs.closeSync(fd);
     fs.unlinkSync(filler);
     await back(gateway, token);
-    await eventually('health', async () => (await health(gateway)).status === 200);
+    await eventually('health', async () => (await health(gateway)).code === 200);
     assert.equal((await ask(gateway, token, '/other/v1/chat/completions')).reason, 'stopped');
     const { problems } = await gateway.verify(admin);
     assert.deepEqual(problems, []);
@@ -139,7 +139,7 @@ test('the clock is set back by an hour', async (t) => {
   assert.ok(['clock_untrusted', 'mfa_lapsed'].includes(reply.reason), reply.reason);
   assert.equal(up.seen.length, 0);
   const sick = await health(gateway);
-  assert.equal(sick.status, 503);
+  assert.equal(sick.code, 503);
   assert.ok(sick.reasons.includes('clock_untrusted'), JSON.stringify(sick));
   // A code of that hour is no way round.
   const { codeOf, stepAt } = await import('./lib/totp.mjs');
@@ -156,7 +156,7 @@ test('the clock is set back by an hour', async (t) => {
     const now = await ask(gateway, token);
     return now.status === 200 || `${now.status} ${now.reason}`;
   });
-  await eventually('health', async () => (await health(gateway)).status === 200);
+  await eventually('health', async () => (await health(gateway)).code === 200);
   assert.deepEqual((await gateway.verify(admin)).problems, []);
   await gateway.stop();
 });
@@ -170,13 +170,16 @@ test('no model server behind it: 502, recorded, and back when it is there', asyn
   const reply = await ask(gateway, token);
   assert.equal(reply.status, 502);
   assert.equal(reply.reason, 'upstream_unreachable');
+  const late = await Upstream.start(undefined, { port });
+  await back(gateway, token);
+  await late.close();
   await gateway.stop();
 });
 
 test('two gateways on one data directory: the second one does not start', async () => {
   const gateway = await Gateway.start({ points: points() });
   const second = await Gateway.start({ points: points(), dir: gateway.dir, fixed: false });
-  const run = spawnSync(process.env.VESTIBULE ?? second.child?.spawnfile ?? (await import('./lib/gateway.mjs')).binary, ['serve', '--config', second.configFile], { encoding: 'utf8', timeout: 10_000 });
+  const run = spawnSync(binary, ['serve', '--config', second.configFile], { encoding: 'utf8', timeout: 10_000 });
   assert.notEqual(run.status, 0);
   assert.match(run.stderr, /lock|use|another/i);
   await gateway.stop();

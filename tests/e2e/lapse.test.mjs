@@ -1,32 +1,39 @@
 // A proof lapses at the second, a code counts once, and nothing renews a factor but the factor.
 import assert from 'node:assert/strict';
-import { test, before, after } from 'node:test';
-import { Gateway, policy, password, sleep } from './lib/gateway.mjs';
+import { describe, test } from 'node:test';
+import { Gateway, policy, sleep } from './lib/gateway.mjs';
 import { Upstream } from './lib/upstream.mjs';
 import { Wire, once, post, prompt } from './lib/raw.mjs';
-import { codeOf, stepAt, period } from './lib/totp.mjs';
+import { codeOf, stepAt } from './lib/totp.mjs';
 
 const path = '/v1/chat/completions';
 const age = 10;
-let up, gateway, admin, token;
-before(async () => {
-  up = await Upstream.start();
-  gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, policy: policy(`${age}s`) });
-  admin = await gateway.setup();
-  token = await gateway.token(admin);
-});
-after(async () => {
-  await gateway?.stop();
-  await up?.close();
-});
-const ask = async (wire) => {
-  const sent = Date.now();
-  wire.write(post(path, token, prompt('hello')));
-  const reply = await wire.reply();
-  return { sent, got: Date.now(), reply };
-};
 
-test('a proof lapses at the very second, also on a kept-alive connection in use', async () => {
+// Each test has a gateway of its own, so that they can wait beside each other and no lock-out of one
+// stands in the way of another.
+async function house(t) {
+  const up = await Upstream.start();
+  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, policy: policy(`${age}s`) });
+  t.after(async () => {
+    await gateway.stop();
+    await up.close();
+  });
+  const admin = await gateway.setup();
+  const it = { up, gateway, admin, token: await gateway.token(admin) };
+  it.ask = async (wire) => {
+    const sent = Date.now();
+    wire.write(post(path, it.token, prompt('hello')));
+    const reply = await wire.reply();
+    return { sent, got: Date.now(), reply };
+  };
+  return it;
+}
+
+describe('proofs and codes', { concurrency: true }, () => {
+
+test('a proof lapses at the very second, also on a kept-alive connection in use', async (t) => {
+  const it = await house(t);
+  const { gateway, admin, ask } = it;
   const wire = await Wire.connect(gateway.port);
   const before = Date.now();
   await gateway.prove(admin);
@@ -52,15 +59,15 @@ test('a proof lapses at the very second, also on a kept-alive connection in use'
   }
   assert.ok(passed > 50, `${passed}`);
   // Neither activity nor a new token renews anything; a new code does, on the same connection.
-  token = await gateway.token(admin);
+  it.token = await gateway.token(admin);
   assert.equal((await ask(wire)).reply.reason, 'mfa_lapsed');
   await gateway.prove(admin);
   assert.equal((await ask(wire)).reply.status, 200);
   wire.close();
 });
 
-test('a request whose body comes after the proof has lapsed is refused', async () => {
-  await gateway.prove(admin);
+test('a request whose body comes after the proof has lapsed is refused', async (t) => {
+  const { gateway, token, up } = await house(t);
   up.forget();
   const wire = await Wire.connect(gateway.port);
   const bytes = post(path, token, prompt('hello'));
@@ -73,7 +80,8 @@ test('a request whose body comes after the proof has lapsed is refused', async (
   wire.close();
 });
 
-test('a code counts once, and no spelling of it counts again', async () => {
+test('a code counts once, and no spelling of it counts again', async (t) => {
+  const { gateway, admin } = await house(t);
   const code = await admin.totp.next();
   assert.equal((await gateway.call('POST', '/v1/prove', { answer: code }, admin.handle)).status, 200);
   const fullWidth = [...code].map((d) => String.fromCharCode(0xff10 + Number(d))).join('');
@@ -86,8 +94,8 @@ test('a code counts once, and no spelling of it counts again', async () => {
   }
 });
 
-test('a hundred parallel uses of one code: exactly one counts', async () => {
-  await unlocked(admin);
+test('a hundred parallel uses of one code: exactly one counts', async (t) => {
+  const { gateway, admin } = await house(t);
   // From several sessions, each request on a connection of its own.
   const sessions = [admin, await gateway.signIn(admin), await gateway.signIn(admin), await gateway.signIn(admin)];
   const code = await admin.totp.next();
@@ -102,8 +110,9 @@ test('a hundred parallel uses of one code: exactly one counts', async () => {
   for (const why of Object.keys(tally)) assert.ok(['200', 'code_used', 'factor_locked', 'session_ended', 'credential_unknown'].includes(why), JSON.stringify(tally));
 });
 
-test('guesses from many sessions share one counter, and passwords do not reset it', async () => {
-  const user = await addMember('guessed');
+test('guesses from many sessions share one counter, and passwords do not reset it', async (t) => {
+  const { gateway, admin } = await house(t);
+  const user = await gateway.addUser(admin, 'mia');
   let tried = 0, locked = false;
   for (; tried < 40 && !locked; ++tried) {
     const session = await gateway.signIn(user);
@@ -120,17 +129,18 @@ test('guesses from many sessions share one counter, and passwords do not reset i
   assert.equal(reply.reason, 'factor_locked');
 });
 
-test('a stranger cannot lock somebody out: codes count only behind the password', async () => {
+test('a stranger cannot lock somebody out: codes count only behind the password', async (t) => {
+  const { gateway, admin } = await house(t);
   const reply = await gateway.call('POST', '/v1/sign-in', { name: 'ada', password: 'not the right one at all' });
   assert.equal(reply.reason, 'signin_failed');
   const nobody = await gateway.call('POST', '/v1/sign-in', { name: 'nobody', password: 'not the right one at all' });
   assert.deepEqual([nobody.status, nobody.body.error.code, nobody.body.error.message], [reply.status, reply.body.error.code, reply.body.error.message]);
   const after = await gateway.signIn(admin);
-  await unlocked(admin);
   await gateway.prove({ ...after, totp: admin.totp });
 });
 
-test('a proof from before a restart still has its age afterwards', async () => {
+test('a proof from before a restart still has its age afterwards', async (t) => {
+  const { gateway, admin, token } = await house(t);
   await gateway.prove(admin);
   const proved = Date.now();
   assert.equal((await once(gateway.port, post(path, token, prompt('a')))).status, 200);
@@ -141,20 +151,9 @@ test('a proof from before a restart still has its age afterwards', async () => {
   assert.equal((await once(gateway.port, post(path, token, prompt('a')))).reason, 'mfa_lapsed');
 });
 
-const wrongCode = (user) => {
+});
+
+function wrongCode(user) {
   const right = [-2, -1, 0, 1, 2].map((n) => codeOf(user.totp.secret, stepAt() + n));
   for (let n = 0; ; ++n) if (!right.includes(String(n).padStart(6, '0'))) return String(n).padStart(6, '0');
-};
-const addMember = async (name) => {
-  await unlocked(admin);
-  return gateway.addUser(admin, name);
-};
-// Waits until the back-off that a test has earned is over.
-async function unlocked(person) {
-  for (;;) {
-    const { factors } = await gateway.api('GET', '/v1/factors', undefined, person);
-    const until = Math.max(...factors.map((f) => (f.locked_until ? Date.parse(f.locked_until) : 0)));
-    if (!(until > Date.now())) return;
-    await sleep(Math.min(until - Date.now() + 100, period * 1000));
-  }
 }

@@ -19,7 +19,7 @@ async function ollama(request, socket) {
 }
 before(async () => {
   up = await Upstream.start(ollama);
-  gateway = await Gateway.start({ points: { lab: { kind: 'ollama', upstreams: [up.url], models: ['tiny'] } } });
+  gateway = await Gateway.start({ points: { lab: { kind: 'ollama', upstreams: [up.url], models: ['tiny:*'] } } });
   token = await gateway.token(await gateway.setup());
   client = new Ollama({ host: gateway.url, headers: { Authorization: `Bearer ${token}` } });
 });

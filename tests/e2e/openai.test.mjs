@@ -51,7 +51,7 @@ test('a stream, and it says the same', async () => {
 
 test('a tool call, streamed and not', async () => {
   const request = {
-    model, temperature: 0, messages: [{ role: 'user', content: 'what is the weather in Paris?' }],
+    model, temperature: 0, messages: [{ role: 'user', content: 'What is the weather in Oslo?' }],
     tools: [{ type: 'function', function: { name: 'get_weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } } }],
   };
   const answer = await client.chat.completions.create(request);

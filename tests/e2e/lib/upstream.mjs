@@ -58,7 +58,7 @@ class Reader {
 export class Upstream {
   // answer(request, connection) is called with each whole request; atHead(request, connection) as soon
   // as its head is there, and may answer early by returning true.
-  static async start(answer = chat, { atHead, host = '127.0.0.1' } = {}) {
+  static async start(answer = chat, { atHead, host = '127.0.0.1', port = 0 } = {}) {
     const up = new Upstream();
     up.answer = answer;
     up.atHead = atHead;
@@ -67,7 +67,7 @@ export class Upstream {
     up.sockets = new Set();
     up.opened = 0;
     up.server = net.createServer((socket) => up.serve(socket).catch(() => socket.destroy()));
-    up.server.listen(0, host);
+    up.server.listen(port, host);
     await once(up.server, 'listening');
     up.port = up.server.address().port;
     up.url = `http://${host}:${up.port}`;
