@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "dialect/dialect.hpp"
 
@@ -10,27 +11,44 @@ namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-// The number behind the last key of this name; an escaped quote before it means that it stands
-// inside a string, where a model may write what it likes.
-std::optional<std::uint32_t> last_number(std::string_view text, std::string_view key) noexcept {
-  for (std::size_t at = text.rfind(key); at != std::string_view::npos; at = at == 0 ? std::string_view::npos : text.rfind(key, at - 1)) {
-    if (at == 0 || text[at - 1] != '"' || (at >= 2 && text[at - 2] == '\\')) continue;
-    std::size_t i = at + key.size();
-    if (i >= text.size() || text[i] != '"') continue;
-    ++i;
-    while (i < text.size() && is_space(text[i])) ++i;
-    if (i >= text.size() || text[i] != ':') continue;
-    ++i;
-    while (i < text.size() && is_space(text[i])) ++i;
-    std::uint64_t value = 0;
-    const std::size_t first = i;
-    while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
-      value = std::min<std::uint64_t>(value * 10 + static_cast<std::uint64_t>(text[i++] - '0'), std::numeric_limits<std::uint32_t>::max());
-    }
-    if (i == first || i == text.size()) continue;  // null, or cut within
-    return static_cast<std::uint32_t>(value);
+// OpenAI; Responses and Anthropic (input in the first event, output in the last); Ollama; llama.cpp's
+// timings where it gives no usage. Input and output in turn, in order of preference.
+constexpr std::array<std::string_view, 8> kKeys{"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
+                                                "prompt_eval_count", "eval_count", "prompt_n", "predicted_n"};
+using Numbers = std::array<std::optional<std::uint32_t>, kKeys.size()>;
+
+// The number that begins at text[i], if it is whole.
+std::optional<std::uint32_t> number_at(std::string_view text, std::size_t i) noexcept {
+  while (i < text.size() && is_space(text[i])) ++i;
+  std::uint64_t value = 0;
+  const std::size_t first = i;
+  while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
+    value = std::min<std::uint64_t>(value * 10 + static_cast<std::uint64_t>(text[i++] - '0'), std::numeric_limits<std::uint32_t>::max());
   }
-  return std::nullopt;
+  if (i == first || i == text.size()) return std::nullopt;  // null, or cut within
+  return static_cast<std::uint32_t>(value);
+}
+
+// The last number of each key, in one pass from the end over the colons, which are few. An escaped
+// quote before a key means that it stands inside a string, where a model may write what it likes.
+void last_numbers(std::string_view text, Numbers& out) noexcept {
+  std::size_t end = text.size();
+  while (end > 0) {
+    const void* found = ::memrchr(text.data(), ':', end);
+    if (found == nullptr) return;
+    const auto colon = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+    end = colon;
+    std::size_t close = colon;
+    while (close > 0 && is_space(text[close - 1])) --close;
+    if (close == 0 || text[close - 1] != '"') continue;
+    const std::string_view before = text.substr(0, close - 1);
+    for (std::size_t k = 0; k < kKeys.size(); ++k) {
+      if (out[k] || !before.ends_with(kKeys[k])) continue;
+      const std::size_t at = before.size() - kKeys[k].size();
+      if (at == 0 || text[at - 1] != '"' || (at >= 2 && text[at - 2] == '\\')) continue;
+      out[k] = number_at(text, colon + 1);
+    }
+  }
 }
 
 }  // namespace
@@ -58,20 +76,16 @@ void UsageObserver::feed(std::string_view piece) noexcept {
 }
 
 UsageObserver::Counts UsageObserver::counts() const noexcept {
-  // OpenAI; Responses and Anthropic (input in the first event, output in the last); Ollama;
-  // llama.cpp's timings where it gives no usage.
-  static constexpr std::array<std::string_view, 4> kInput{"prompt_tokens", "input_tokens", "prompt_eval_count", "prompt_n"};
-  static constexpr std::array<std::string_view, 4> kOutput{"completion_tokens", "output_tokens", "eval_count", "predicted_n"};
-  const std::array<std::string_view, 2> places{std::string_view(tail_, tail_size_), std::string_view(head_, head_size_)};
-  const auto find = [&places](const std::array<std::string_view, 4>& keys) -> std::uint32_t {
-    for (const std::string_view key : keys) {
-      for (const std::string_view place : places) {
-        if (const auto n = last_number(place, key)) return *n;
-      }
-    }
-    return 0;
-  };
-  return {find(kInput), find(kOutput)};
+  Numbers tail{};
+  Numbers head{};
+  last_numbers({tail_, tail_size_}, tail);
+  if (seen_ > tail_size_) last_numbers({head_, head_size_}, head);
+  Counts counts;
+  for (std::size_t k = kKeys.size(); k-- > 0;) {
+    const std::optional<std::uint32_t> n = tail[k] ? tail[k] : head[k];
+    if (n) (k % 2 == 0 ? counts.input_tokens : counts.output_tokens) = *n;
+  }
+  return counts;
 }
 
 }  // namespace vestibule::dialect

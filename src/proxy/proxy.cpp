@@ -297,8 +297,9 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   }
   admission.unwatch();
   done.reply_bytes = ex.reply_bytes();
-  done.input_tokens = relay.usage().input_tokens;
-  done.output_tokens = relay.usage().output_tokens;
+  const dialect::UsageObserver::Counts usage = relay.usage();
+  done.input_tokens = usage.input_tokens;
+  done.output_tokens = usage.output_tokens;
   if (relay.cut_reason() != Reason::ok) {
     done.reason = relay.cut_reason();
   } else {
