@@ -189,7 +189,7 @@ net::Task<> Connection::refuse(Reason reason) {
   http::HeadWriter head(out);
   head.status(i.status).field("Content-Type", "text/plain; charset=utf-8");
   head.field("Connection", "close");
-  head.field("X-Vestibule-Reason", i.code);
+  head.field("Vestibule-Reason", i.code);
   if (i.status == 503) head.field("Retry-After", std::uint64_t{1});
   std::string body(i.text);
   body.push_back('\n');
