@@ -522,12 +522,14 @@ net::Task<Result<gate::Staged>> House::reload_policy(session::Actor by) {
   bool readable = false;
   std::string text = read_text(file, readable);
   if (!readable) co_return fail(Reason::config_invalid, "cannot read the policy " + file.string());
-  Result<gate::Staged> staged = co_await gate_->reload_policy(std::move(text), file.string(), std::move(by));
+  std::string file_name = file.string();
+  Result<gate::Staged> staged = co_await gate_->reload_policy(std::move(text), std::move(file_name), std::move(by));
   co_return staged;
 }
 
 net::Task<> House::reload_on_core() {
-  Result<gate::Staged> staged = co_await reload_policy(the_gateway());
+  session::Actor by = the_gateway();
+  Result<gate::Staged> staged = co_await reload_policy(std::move(by));
   if (!staged) {
     log::error("the policy was not changed", {{"detail", staged.error().detail}});
   } else if (staged->staged) {

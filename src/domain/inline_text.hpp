@@ -15,7 +15,7 @@ class InlineText {
   /// Text beyond N bytes is cut: owners check lengths where names are made.
   explicit InlineText(std::string_view text) noexcept {
     size_ = static_cast<std::uint16_t>(text.size() < N ? text.size() : N);
-    std::memcpy(bytes_, text.data(), size_);
+    if (size_ > 0) std::memcpy(bytes_, text.data(), size_);  // a null view is empty text
   }
   InlineText(const InlineText& o) noexcept : size_(o.size_) { std::memcpy(bytes_, o.bytes_, size_); }
   InlineText& operator=(const InlineText& o) noexcept {

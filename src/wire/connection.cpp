@@ -479,7 +479,10 @@ Server::~Server() = default;
 
 net::Task<> Server::serve(net::Socket socket, bool tls) {
   Connection connection(*this, std::move(socket));
-  co_await connection.run(tls ? tls_ : net::TlsContext{});
+  // Named: g++ 12 destroys a conditional's temporary within a co_await expression twice.
+  net::TlsContext context;
+  if (tls) context = tls_;
+  co_await connection.run(std::move(context));
 }
 
 void Server::take(net::Socket socket, bool tls) {
