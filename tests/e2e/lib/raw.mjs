@@ -61,7 +61,7 @@ export class Wire {
       const name = f.slice(0, colon).toLowerCase();
       headers[name] = name in headers ? `${headers[name]}, ${f.slice(colon + 1).trim()}` : f.slice(colon + 1).trim();
     }
-    const out = { status, headers, line, body: '', whole: true, reason: headers['vestibule-reason'] ?? headers['x-vestibule-reason'] };
+    const out = { status, headers, line, body: '', whole: true, reason: headers['vestibule-reason'] };
     if (status < 200 || status === 204 || status === 304 || head) return out;
     if (headers['transfer-encoding'] === 'chunked') {
       for (;;) {
