@@ -1,12 +1,12 @@
 // kill -9 at random moments under load: every prompt that the model server saw has its admission
-// record, and the log is whole after each restart. E2E_KILLS says how often (100 before a release).
+// record, and the log is whole after each restart. E2E_KILLS says how often.
 import assert from 'node:assert/strict';
 import { test, before, after } from 'node:test';
 import { Gateway, sleep } from './lib/gateway.mjs';
 import { Upstream } from './lib/upstream.mjs';
 import { Wire, post, prompt } from './lib/raw.mjs';
 
-const kills = Number(process.env.E2E_KILLS ?? 25);
+const kills = Number(process.env.E2E_KILLS ?? 100);
 const path = '/v1/chat/completions';
 let up, gateway, admin, token;
 before(async () => {
