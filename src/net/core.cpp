@@ -3,14 +3,15 @@
 #include <latch>
 
 #include "base/counters.hpp"
+#include "net/blocking_pool.hpp"
 
 namespace vestibule::net {
 namespace {
 thread_local Core* t_core = nullptr;
 }
 
-Core::Core(unsigned index)
-    : index_(index), context_(1), work_(context_.get_executor()), wheel_(context_) {}
+Core::Core(unsigned index, BlockingPool& names)
+    : index_(index), context_(1), work_(context_.get_executor()), wheel_(context_), poller_(context_), names_(names) {}
 
 Core* Core::current() noexcept { return t_core; }
 
@@ -21,11 +22,15 @@ void Core::run() {
   t_core = nullptr;
 }
 
-Cores::Cores(unsigned n) {
-  for (unsigned i = 0; i < n; ++i) cores_.push_back(std::make_unique<Core>(i));
+Cores::Cores(unsigned n) : names_(std::make_unique<BlockingPool>(BlockingPool::Options{.threads = 2, .queue = 256})) {
+  for (unsigned i = 0; i < n; ++i) cores_.push_back(std::make_unique<Core>(i, *names_));
 }
 
-Cores::~Cores() { stop(); }
+// A lookup that is still under way posts to a core when it ends: the pool goes first.
+Cores::~Cores() {
+  stop();
+  names_.reset();
+}
 
 void Cores::start() {
   for (auto& core : cores_) threads_.emplace_back([c = core.get()] { c->run(); });
@@ -35,6 +40,7 @@ void Cores::stop() {
   for (auto& core : cores_) {
     core->post([c = core.get()] {
       c->wheel_.stop();
+      c->poller_.stop();
       c->work_.reset();
       c->context_.stop();
     });

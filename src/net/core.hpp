@@ -8,14 +8,17 @@
 #include <vector>
 
 #include "net/deadline.hpp"
+#include "net/poller.hpp"
 #include "net/task.hpp"
 
 namespace vestibule::net {
 
+class BlockingPool;
+
 /// Owned by Cores. Everything but post() is called on the core's own thread.
 class Core {
  public:
-  explicit Core(unsigned index);
+  Core(unsigned index, BlockingPool& names);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -23,6 +26,9 @@ class Core {
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   [[nodiscard]] Executor executor() noexcept { return context_.get_executor(); }
   [[nodiscard]] DeadlineWheel& deadlines() noexcept { return wheel_; }
+  [[nodiscard]] Poller& poller() noexcept { return poller_; }
+  /// Where names are looked up, for all cores.
+  [[nodiscard]] BlockingPool& names() noexcept { return names_; }
 
   /// Runs f on this core, soon. Any thread. f must not throw.
   template <class F>
@@ -41,6 +47,8 @@ class Core {
   asio::io_context context_;
   asio::executor_work_guard<Executor> work_;
   DeadlineWheel wheel_;
+  Poller poller_;
+  BlockingPool& names_;
 };
 
 /// All cores of the process. Slot 0 of the counters belongs to threads that are no core, so core i
@@ -50,6 +58,8 @@ class Cores {
   /// n >= 1 cores; the threads start in start().
   explicit Cores(unsigned n);
   ~Cores();
+  Cores(const Cores&) = delete;
+  Cores& operator=(const Cores&) = delete;
   void start();
   /// Lets each core finish what is queued, then joins. Tasks that still wait are destroyed.
   void stop();
@@ -59,6 +69,7 @@ class Cores {
   void on_each(const std::function<void(Core&)>& f);
 
  private:
+  std::unique_ptr<BlockingPool> names_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<std::thread> threads_;
 };

@@ -1,40 +1,31 @@
 #include "net/listener.hpp"
 
 #include <arpa/inet.h>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/error.hpp>
+#include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include "base/log.hpp"
+#include "net/blocking_pool.hpp"
 
 namespace vestibule::net {
 namespace {
-
-struct Fd {
-  int fd;
-  ~Fd() {
-    if (fd >= 0) ::close(fd);
-  }
-  int release() {
-    const int f = fd;
-    fd = -1;
-    return f;
-  }
-};
 
 Error os_error(const std::string& what) {
   return fail(Reason::config_invalid, what + ": " + std::strerror(errno));
 }
 
-void no_delay(Socket& socket) {
+void no_delay(const Socket& socket) {
   const int on = 1;
-  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on Unix sockets
+  ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on Unix sockets
 }
 
 }  // namespace
@@ -108,111 +99,212 @@ Result<void> Listener::open(const Address& address, int backlog) {
       return fail(Reason::config_invalid, "cannot listen on " + address.text() + ": give an IP address");
     }
   }
-  Fd fd{::socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (fd.fd < 0) return os_error("socket");
+  Socket socket(::socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.is_open()) return os_error("socket");
   const int on = 1;
   if (!address.is_unix()) {
-    ::setsockopt(fd.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ::setsockopt(fd.fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (sa.ss_family == AF_INET6) ::setsockopt(fd.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    ::setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (sa.ss_family == AF_INET6) ::setsockopt(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
   const mode_t before = ::umask(0177);
-  const int bound = ::bind(fd.fd, reinterpret_cast<const sockaddr*>(&sa), size);
+  const int bound = ::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&sa), size);
   ::umask(before);
   if (bound != 0) return os_error("cannot listen on " + address.text());
-  if (::listen(fd.fd, backlog) != 0) return os_error("listen");
-  ErrorCode ec;
-  acceptor_.assign(asio::generic::stream_protocol(sa.ss_family, 0), fd.release(), ec);
-  if (ec) return fail(Reason::config_invalid, ec.message());
+  if (::listen(socket.fd(), backlog) != 0) return os_error("listen");
+  socket_ = std::make_unique<Watched>(core_.poller(), std::move(socket));
+  if (!socket_->is_open()) return fail(Reason::config_invalid, "epoll does not take the socket of " + address.text());
   if (address.is_unix()) unlink_ = address.path;
   return {};
 }
 
 std::uint16_t Listener::port() const {
-  ErrorCode ec;
-  const auto ep = acceptor_.local_endpoint(ec);
-  if (ec) return 0;
-  if (ep.protocol().family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(ep.data())->sin_port);
-  return ntohs(reinterpret_cast<const sockaddr_in6*>(ep.data())->sin6_port);
+  sockaddr_storage sa{};
+  socklen_t size = sizeof sa;
+  if (!socket_ || ::getsockname(socket_->fd(), reinterpret_cast<sockaddr*>(&sa), &size) != 0) return 0;
+  if (sa.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(sa).sin_port);
+  if (sa.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(sa).sin6_port);
+  return 0;
 }
 
 Task<> Listener::run(std::function<void(Socket)> on_accept) {
-  while (acceptor_.is_open()) {
-    auto [ec, socket] = co_await acceptor_.async_accept(use_task);
-    if (ec) {
-      if (!acceptor_.is_open()) break;
-      if (ec == asio::error::connection_aborted) continue;
-      log::warn("accept failed", {{"error", ec.message()}});
-      co_await sleep_for(core_, std::chrono::milliseconds(100));
+  while (socket_ && socket_->is_open()) {
+    Socket accepted(::accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (accepted.is_open()) {
+      no_delay(accepted);
+      on_accept(std::move(accepted));
       continue;
     }
-    no_delay(socket);
-    on_accept(std::move(socket));
+    switch (errno) {
+      case EAGAIN: {
+        socket_->drained();
+        const bool open = co_await socket_->wait_readable();
+        if (!open) co_return;
+        break;
+      }
+      // What Linux passes on of a connection that has gone again, accept(2).
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+      case ENETDOWN:
+      case EHOSTUNREACH:
+      case ENETUNREACH: break;
+      default:
+        log::warn("accept failed", {{"error", std::strerror(errno)}});
+        co_await sleep_for(core_, std::chrono::milliseconds(100));
+    }
   }
 }
 
 void Listener::close() noexcept {
-  ErrorCode ignored;
-  acceptor_.close(ignored);
+  if (socket_) socket_->close();
   if (!unlink_.empty()) {
     ::unlink(unlink_.c_str());
     unlink_.clear();
   }
 }
 
+// ------------------------------------------------------------------------------------- connecting
+
 namespace {
-struct ConnectLimit final : Deadline {
-  explicit ConnectLimit(Socket& s) : socket(s) {}
-  void expired() noexcept override {
-    hit = true;
-    ErrorCode ignored;
-    socket.close(ignored);
-    if (resolver != nullptr) resolver->cancel();
-  }
-  Socket& socket;
-  asio::ip::basic_resolver<asio::ip::tcp, Executor>* resolver = nullptr;
-  bool hit = false;
+
+struct Endpoint {
+  sockaddr_storage address{};
+  socklen_t size = 0;
 };
+
+/// What a lookup and the one who waits for it share; whoever is last frees it.
+struct Lookup {
+  explicit Lookup(Core& core) : done(core) {}
+  Signal done;  // on the core
+  bool ended = false;
+  int error = 0;
+  std::vector<Endpoint> found;
+};
+
+std::vector<Endpoint> look_up(const std::string& host, std::uint16_t port, int& error) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+  std::vector<Endpoint> out;
+  if (error != 0) return out;
+  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
+    Endpoint e;
+    if (a->ai_addrlen > sizeof e.address) continue;
+    std::memcpy(&e.address, a->ai_addr, a->ai_addrlen);
+    e.size = a->ai_addrlen;
+    out.push_back(e);
+  }
+  ::freeaddrinfo(list);
+  return out;
+}
+
+std::optional<Endpoint> literal(const Address& address) {
+  Endpoint e;
+  if (address.is_unix()) {
+    auto& un = reinterpret_cast<sockaddr_un&>(e.address);
+    un.sun_family = AF_UNIX;
+    if (address.path.native().size() >= sizeof un.sun_path) return std::nullopt;
+    std::memcpy(un.sun_path, address.path.c_str(), address.path.native().size() + 1);
+    e.size = sizeof un;
+    return e;
+  }
+  auto& v4 = reinterpret_cast<sockaddr_in&>(e.address);
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(e.address);
+  if (inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    e.size = sizeof v4;
+    return e;
+  }
+  if (inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(address.port);
+    e.size = sizeof v6;
+    return e;
+  }
+  return std::nullopt;
+}
+
+struct ConnectLimit final : Deadline {
+  explicit ConnectLimit(Watched& w) : watched(w) {}
+  void expired() noexcept override { watched.close(); }
+  Watched& watched;
+};
+
+std::chrono::milliseconds until(std::chrono::steady_clock::time_point end) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+}
+
+/// 0 and a connected socket, or errno; ETIMEDOUT at the end of the time.
+Task<int> connect_to(Core& core, Endpoint to, std::chrono::steady_clock::time_point end, Socket& out) {
+  for (;;) {
+    if (until(end).count() <= 0) co_return ETIMEDOUT;
+    Socket socket(::socket(to.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket.is_open()) co_return errno;
+    no_delay(socket);
+    if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&to.address), to.size) == 0) {
+      out = std::move(socket);
+      co_return 0;
+    }
+    if (errno == EAGAIN) {  // a Unix socket whose queue is full
+      co_await sleep_for(core, std::chrono::milliseconds(10));
+      continue;
+    }
+    if (errno != EINPROGRESS) co_return errno;
+    Watched watched(core.poller(), std::move(socket));
+    ConnectLimit limit(watched);
+    core.deadlines().arm(limit, until(end));
+    const bool open = co_await watched.wait_writable();
+    if (!open) co_return ETIMEDOUT;
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(watched.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error == 0) out = watched.take();
+    co_return error;
+  }
+}
+
 }  // namespace
 
 Task<Result<Socket>> connect(Core& core, Address address, std::chrono::milliseconds limit) {
-  Socket socket(core.executor());
-  ConnectLimit deadline(socket);
-  core.deadlines().arm(deadline, limit);
-  ErrorCode last = asio::error::host_not_found;
-  if (address.is_unix()) {
-    auto [ec] = co_await socket.async_connect(
-        asio::generic::stream_protocol::endpoint(asio::local::stream_protocol::endpoint(address.path.string())), use_task);
-    if (!ec) co_return std::move(socket);
-    last = ec;
+  const auto end = std::chrono::steady_clock::now() + limit;
+  std::string why;
+  std::vector<Endpoint> found;
+  if (const std::optional<Endpoint> e = literal(address)) {
+    found.push_back(*e);
   } else {
-    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(core.executor());
-    deadline.resolver = &resolver;
-    asio::ip::basic_resolver<asio::ip::tcp, Executor>::results_type found;
-    ErrorCode parse_error;
-    const auto literal = asio::ip::make_address(address.host, parse_error);
-    if (!parse_error) {
-      found = decltype(found)::create(asio::ip::tcp::endpoint(literal, address.port), address.host, "");
-    } else {
-      auto [ec, names] = co_await resolver.async_resolve(address.host, std::to_string(address.port), use_task);
-      if (ec) last = ec;
-      found = std::move(names);
-    }
-    deadline.resolver = nullptr;
-    for (const auto& entry : found) {
-      if (deadline.hit) break;
-      ErrorCode ignored;
-      socket.close(ignored);
-      auto [ec] = co_await socket.async_connect(asio::generic::stream_protocol::endpoint(entry.endpoint()), use_task);
-      if (!ec) {
-        no_delay(socket);
-        co_return std::move(socket);
-      }
-      last = ec;
-    }
+    // A lookup cannot be called off: one that outlives the limit ends by itself, and nobody waits.
+    auto lookup = std::make_shared<Lookup>(core);
+    const bool accepted = core.names().submit([lookup, &core, host = address.host, port = address.port] {
+      int error = 0;
+      auto list = std::make_shared<std::vector<Endpoint>>(look_up(host, port, error));
+      core.post([lookup, list, error] {
+        lookup->found = std::move(*list);
+        lookup->error = error;
+        lookup->ended = true;
+        lookup->done.notify_all();
+      });
+    });
+    if (!accepted) co_return fail(Reason::upstream_unreachable, "too many names are being looked up");
+    if (!lookup->ended) co_await lookup->done.wait(limit);
+    if (!lookup->ended) co_return fail(Reason::upstream_timeout, "looking up " + address.host + " took too long");
+    if (lookup->error != 0) why = ::gai_strerror(lookup->error);
+    found = lookup->found;
   }
-  if (deadline.hit) co_return fail(Reason::upstream_timeout, "connecting to " + address.text() + " took too long");
-  co_return fail(Reason::upstream_unreachable, "cannot connect to " + address.text() + ": " + last.message());
+  for (const Endpoint& e : found) {
+    Socket socket;
+    const int error = co_await connect_to(core, e, end, socket);
+    if (error == 0) co_return std::move(socket);
+    if (error == ETIMEDOUT && until(end).count() <= 0) {
+      co_return fail(Reason::upstream_timeout, "connecting to " + address.text() + " took too long");
+    }
+    why = std::strerror(error);
+  }
+  co_return fail(Reason::upstream_unreachable, "cannot connect to " + address.text() + ": " + why);
 }
 
 }  // namespace vestibule::net

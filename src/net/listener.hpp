@@ -1,9 +1,9 @@
 #pragma once
 // Listening sockets and outgoing connections.
 
-#include <boost/asio/basic_socket_acceptor.hpp>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/result.hpp"
@@ -29,7 +29,7 @@ struct Address {
 /// to one core, replaces a stale file, and is made with mode 0600.
 class Listener {
  public:
-  explicit Listener(Core& core) : core_(core), acceptor_(core.executor()) {}
+  explicit Listener(Core& core) : core_(core) {}
   /// Blocking; before the cores start or on the core. Port 0 picks a free one: see port().
   Result<void> open(const Address& address, int backlog = 1024);
   [[nodiscard]] std::uint16_t port() const;
@@ -41,7 +41,7 @@ class Listener {
 
  private:
   Core& core_;
-  asio::basic_socket_acceptor<asio::generic::stream_protocol, Executor> acceptor_;
+  std::unique_ptr<Watched> socket_;
   std::filesystem::path unlink_;
 };
 

@@ -2,12 +2,10 @@
 
 #include <boost/asio/error.hpp>
 #include <netinet/in.h>
-#include <poll.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -24,35 +22,54 @@ ErrorCode truncated() { return asio::error::connection_reset; }
 
 }  // namespace
 
-Stream::Stream(Core& core, Socket socket) : core_(core), socket_(std::move(socket)), timer_(*this) {
-  ErrorCode ignored;
-  socket_.native_non_blocking(true, ignored);
+Pieces::Pieces(std::string_view a, std::string_view b, std::string_view c, std::string_view d) noexcept {
+  for (const std::string_view piece : {a, b, c, d}) {
+    if (!piece.empty()) iov_[count_++] = {const_cast<char*>(piece.data()), piece.size()};
+  }
 }
+
+void Pieces::advance(std::size_t n) noexcept {
+  while (n > 0) {
+    iovec& at = iov_[first_];
+    const std::size_t step = std::min(n, at.iov_len);
+    at.iov_base = static_cast<char*>(at.iov_base) + step;
+    at.iov_len -= step;
+    n -= step;
+    if (at.iov_len == 0) ++first_;
+  }
+}
+
+Stream::Stream(Core& core, Socket socket) : core_(core), io_(core.poller(), std::move(socket)), timer_(*this) {}
 
 Stream::~Stream() {
   if (ssl_ != nullptr) SSL_free(ssl_);
 }
 
-void Stream::set_deadline(std::chrono::milliseconds after) noexcept {
-  core_.deadlines().arm(timer_, after);
+ErrorCode Stream::ended() const noexcept {
+  return timed_out_ ? ErrorCode(asio::error::timed_out) : ErrorCode(asio::error::operation_aborted);
 }
 
-Task<ErrorCode> Stream::wait(Socket::wait_type what) {
-  auto [ec] = co_await socket_.async_wait(what, use_task);
-  if (timed_out_) ec = asio::error::timed_out;
-  co_return ec;
+bool Stream::dried_up() noexcept {
+  io_.drained();
+  return io_.readable();
+}
+
+Task<bool> Stream::wait_to_read() {
+  if (tls_read_writes_) return io_.wait_writable();
+  return io_.wait_readable();
 }
 
 Task<ErrorCode> Stream::wait_to_write() {
   set_deadline(write_limit_);
-  const ErrorCode ec = co_await wait(Socket::wait_write);
-  if (!ec) clear_deadline();
-  co_return ec;
+  const bool open = co_await io_.wait_writable();
+  if (!open) co_return ended();
+  clear_deadline();
+  co_return ErrorCode{};
 }
 
 Task<ErrorCode> Stream::handshake(TlsContext context, std::string_view server_name) {
   ssl_ = SSL_new(context.get());
-  if (ssl_ == nullptr || SSL_set_fd(ssl_, socket_.native_handle()) != 1) co_return truncated();
+  if (ssl_ == nullptr || SSL_set_fd(ssl_, io_.fd()) != 1) co_return truncated();
   const bool client = !server_name.empty();
   if (client) {
     const std::string name(server_name);
@@ -68,135 +85,148 @@ Task<ErrorCode> Stream::handshake(TlsContext context, std::string_view server_na
     const int r = SSL_do_handshake(ssl_);
     if (r == 1) co_return ErrorCode{};
     const int why = SSL_get_error(ssl_, r);
-    ErrorCode ec;
+    bool open = false;
     if (why == SSL_ERROR_WANT_READ) {
-      ec = co_await wait(Socket::wait_read);
+      if (dried_up()) co_return truncated();
+      open = co_await io_.wait_readable();
     } else if (why == SSL_ERROR_WANT_WRITE) {
-      ec = co_await wait(Socket::wait_write);
+      open = co_await io_.wait_writable();
     } else {
       co_return truncated();
     }
-    if (ec) co_return ec;
-    if (!socket_.is_open()) co_return asio::error::operation_aborted;
+    if (!open) co_return ended();
+  }
+}
+
+std::optional<IoResult> Stream::try_read(std::span<char> buffer) noexcept {
+  if (!io_.is_open()) return IoResult{ended(), 0};
+  if (ssl_ != nullptr) return try_tls_read(buffer);
+  if (!io_.readable()) return std::nullopt;
+  for (;;) {
+    const ssize_t n = ::recv(io_.fd(), buffer.data(), buffer.size(), 0);
+    if (n > 0) {
+      if (static_cast<std::size_t>(n) < buffer.size()) io_.drained();
+      return IoResult{{}, static_cast<std::size_t>(n)};
+    }
+    if (n == 0) return IoResult{asio::error::eof, 0};
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return IoResult{last_error(), 0};
+    if (dried_up()) return IoResult{asio::error::connection_reset, 0};
+    return std::nullopt;
+  }
+}
+
+std::optional<IoResult> Stream::try_tls_read(std::span<char> buffer) noexcept {
+  if (!io_.readable() && SSL_pending(ssl_) == 0 && !tls_read_writes_) return std::nullopt;
+  tls_read_writes_ = false;
+  ERR_clear_error();
+  std::size_t n = 0;
+  if (SSL_read_ex(ssl_, buffer.data(), buffer.size(), &n) == 1) return IoResult{{}, n};
+  switch (SSL_get_error(ssl_, 0)) {
+    case SSL_ERROR_WANT_READ:
+      if (dried_up()) return IoResult{truncated(), 0};
+      return std::nullopt;
+    case SSL_ERROR_WANT_WRITE: tls_read_writes_ = true; return std::nullopt;
+    case SSL_ERROR_ZERO_RETURN: return IoResult{asio::error::eof, 0};
+    default: return IoResult{truncated(), 0};
   }
 }
 
 Task<IoResult> Stream::read_some(std::span<char> buffer) {
-  if (ssl_ != nullptr) {
-    IoResult r = co_await tls_read(buffer);
-    co_return r;
-  }
-  auto [ec, n] = co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()), use_task);
-  if (timed_out_) ec = asio::error::timed_out;
-  co_return IoResult{ec, n};
-}
-
-Task<IoResult> Stream::tls_read(std::span<char> buffer) {
   for (;;) {
-    if (!socket_.is_open()) co_return IoResult{timed_out_ ? ErrorCode(asio::error::timed_out) : ErrorCode(asio::error::operation_aborted), 0};
-    ERR_clear_error();
-    std::size_t n = 0;
-    if (SSL_read_ex(ssl_, buffer.data(), buffer.size(), &n) == 1) co_return IoResult{{}, n};
-    ErrorCode ec;
-    switch (SSL_get_error(ssl_, 0)) {
-      case SSL_ERROR_WANT_READ: ec = co_await wait(Socket::wait_read); break;
-      case SSL_ERROR_WANT_WRITE: ec = co_await wait(Socket::wait_write); break;
-      case SSL_ERROR_ZERO_RETURN: co_return IoResult{asio::error::eof, 0};
-      default: co_return IoResult{truncated(), 0};
-    }
-    if (ec) co_return IoResult{ec, 0};
+    const std::optional<IoResult> r = try_read(buffer);
+    if (r) co_return *r;
+    co_await wait_to_read();
   }
 }
 
 Task<ErrorCode> Stream::tls_write(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (!socket_.is_open()) co_return timed_out_ ? ErrorCode(asio::error::timed_out) : ErrorCode(asio::error::operation_aborted);
+    if (!io_.is_open()) co_return ended();
     ERR_clear_error();
     std::size_t n = 0;
     if (SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n) == 1) {
       bytes.remove_prefix(n);
       continue;
     }
-    ErrorCode ec;
     switch (SSL_get_error(ssl_, 0)) {
-      case SSL_ERROR_WANT_READ: ec = co_await wait(Socket::wait_read); break;
-      case SSL_ERROR_WANT_WRITE: ec = co_await wait_to_write(); break;
+      case SSL_ERROR_WANT_READ: {
+        if (dried_up()) co_return truncated();
+        const bool open = co_await io_.wait_readable();
+        if (!open) co_return ended();
+        break;
+      }
+      case SSL_ERROR_WANT_WRITE: {
+        const ErrorCode ec = co_await wait_to_write();
+        if (ec) co_return ec;
+        break;
+      }
       default: co_return truncated();
     }
-    if (ec) co_return ec;
   }
   co_return ErrorCode{};
 }
 
-// The socket mostly takes everything at once, so the call is made here and now; asio would go
-// through its queue even then.
-Task<ErrorCode> Stream::write(std::string_view a, std::string_view b, std::string_view c,
-                              std::string_view d) {
+// The socket mostly takes everything at once, so the call is made here and now.
+std::optional<ErrorCode> Stream::try_write(Pieces& pieces) noexcept {
+  if (ssl_ != nullptr) return std::nullopt;
+  while (!pieces.empty()) {
+    if (!io_.is_open()) return ended();
+    const std::span<iovec> left = pieces.left();
+    msghdr msg{};
+    msg.msg_iov = left.data();
+    msg.msg_iovlen = left.size();
+    const ssize_t n = ::sendmsg(io_.fd(), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      pieces.advance(static_cast<std::size_t>(n));
+    } else if (errno != EINTR) {
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return last_error();
+      return std::nullopt;
+    }
+  }
+  return ErrorCode{};
+}
+
+Task<ErrorCode> Stream::write(Pieces pieces) {
   if (ssl_ != nullptr) {
+    std::size_t size = 0;
+    for (const iovec& v : pieces.left()) size += v.iov_len;
     // One record where it is small: head and first body bytes together.
     std::string joined;
-    if (a.size() + b.size() + c.size() + d.size() <= 16384) {
-      joined.reserve(a.size() + b.size() + c.size() + d.size());
-      joined.append(a).append(b).append(c).append(d);
+    if (size <= 16384) {
+      joined.reserve(size);
+      for (const iovec& v : pieces.left()) joined.append(static_cast<const char*>(v.iov_base), v.iov_len);
       co_return co_await tls_write(joined);
     }
-    for (const std::string_view piece : {a, b, c, d}) {
-      const ErrorCode ec = co_await tls_write(piece);
+    for (const iovec& v : pieces.left()) {
+      const ErrorCode ec = co_await tls_write({static_cast<const char*>(v.iov_base), v.iov_len});
       if (ec) co_return ec;
     }
     co_return ErrorCode{};
   }
-  std::array<iovec, 4> iov{};
-  std::size_t count = 0;
-  for (const std::string_view piece : {a, b, c, d}) {
-    if (!piece.empty()) iov[count++] = {const_cast<char*>(piece.data()), piece.size()};
+  for (;;) {
+    const std::optional<ErrorCode> done = try_write(pieces);
+    if (done) co_return *done;
+    const ErrorCode ec = co_await wait_to_write();
+    if (ec) co_return ec;
   }
-  std::size_t first = 0;
-  while (first < count) {
-    if (!socket_.is_open()) co_return timed_out_ ? ErrorCode(asio::error::timed_out) : ErrorCode(asio::error::operation_aborted);
-    msghdr msg{};
-    msg.msg_iov = iov.data() + first;
-    msg.msg_iovlen = count - first;
-    ssize_t n = ::sendmsg(socket_.native_handle(), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) co_return last_error();
-      const ErrorCode ec = co_await wait_to_write();
-      if (ec) co_return ec;
-      continue;
-    }
-    while (n > 0) {
-      const std::size_t step = std::min(static_cast<std::size_t>(n), iov[first].iov_len);
-      iov[first].iov_base = static_cast<char*>(iov[first].iov_base) + step;
-      iov[first].iov_len -= step;
-      n -= static_cast<ssize_t>(step);
-      if (iov[first].iov_len == 0) ++first;
-    }
-  }
-  co_return ErrorCode{};
-}
-
-bool Stream::peer_gone() noexcept {
-  if (!socket_.is_open()) return true;
-  // Not a read: what the peer sent before it went (a TLS alert, a pipelined request) would hide it.
-  pollfd p{socket_.native_handle(), POLLRDHUP, 0};
-  return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 bool Stream::quiet() noexcept {
-  if (!socket_.is_open()) return false;
+  if (peer_gone()) return false;
   if (ssl_ != nullptr && SSL_pending(ssl_) > 0) return false;
   char byte = 0;
-  const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  const ssize_t n = ::recv(io_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) return false;
+  io_.drained();
+  return true;
 }
 
 Peer Stream::peer() const noexcept {
   Peer p;
   sockaddr_storage sa{};
   socklen_t size = sizeof sa;
-  auto& socket = const_cast<Socket&>(socket_);
-  if (::getpeername(socket.native_handle(), reinterpret_cast<sockaddr*>(&sa), &size) != 0) return p;
+  if (::getpeername(io_.fd(), reinterpret_cast<sockaddr*>(&sa), &size) != 0) return p;
   if (sa.ss_family == AF_INET) {
     const auto& in = reinterpret_cast<const sockaddr_in&>(sa);
     p.address[10] = p.address[11] = 0xff;
@@ -211,33 +241,31 @@ Peer Stream::peer() const noexcept {
     p.local = true;
     ucred cred{};
     socklen_t cred_size = sizeof cred;
-    if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) == 0) p.uid = cred.uid;
+    if (::getsockopt(io_.fd(), SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) == 0) p.uid = cred.uid;
   }
   return p;
 }
 
 void Stream::shutdown_send() noexcept {
-  if (!socket_.is_open()) return;
+  if (!io_.is_open()) return;
   if (ssl_ != nullptr) {
     ERR_clear_error();
     SSL_shutdown(ssl_);
   }
-  ErrorCode ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  ::shutdown(io_.fd(), SHUT_WR);
 }
 
 void Stream::reset() noexcept {
-  if (socket_.is_open()) {
+  if (io_.is_open()) {
     const linger now{1, 0};
-    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    ::setsockopt(io_.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
   close();
 }
 
 void Stream::close() noexcept {
   timer_.disarm();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  io_.close();
 }
 
 }  // namespace vestibule::net

@@ -2,10 +2,10 @@
 // A byte stream of one core: TCP or Unix socket, plain or TLS, with one deadline for whatever
 // happens next.
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
+#include <sys/uio.h>
+
 #include <array>
-#include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,8 +13,6 @@
 #include "net/tls.hpp"
 
 namespace vestibule::net {
-
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 
 struct IoResult {
   ErrorCode ec;
@@ -27,6 +25,22 @@ struct Peer {
   std::uint16_t port = 0;
   bool local = false;   ///< a Unix socket
   unsigned uid = ~0U;   ///< of a Unix-socket peer
+};
+
+/// Up to four pieces of bytes that go out one after the other, and how far they have got. Views: what
+/// they point at lives until the write has ended.
+class Pieces {
+ public:
+  Pieces() = default;
+  Pieces(std::string_view a, std::string_view b = {}, std::string_view c = {}, std::string_view d = {}) noexcept;
+  [[nodiscard]] bool empty() const noexcept { return first_ == count_; }
+  [[nodiscard]] std::span<iovec> left() noexcept { return {iov_.data() + first_, count_ - first_}; }
+  void advance(std::size_t n) noexcept;
+
+ private:
+  std::array<iovec, 4> iov_{};
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
 };
 
 /// Owned by one connection; used on its core only. Not movable: the deadline is linked into a wheel.
@@ -42,25 +56,33 @@ class Stream {
 
   /// Some bytes; n == 0 with eof at the clean end. A TLS stream cut without close_notify is an error.
   Task<IoResult> read_some(std::span<char> buffer);
-  /// All bytes of up to four pieces, in one system call if the socket takes them. Only a peer that
-  /// does not take them meets a deadline: see set_write_limit().
-  Task<ErrorCode> write(std::string_view a, std::string_view b = {}, std::string_view c = {},
-                        std::string_view d = {});
+  /// The same if it needs no wait. Nothing: await wait_to_read() and try again.
+  [[nodiscard]] std::optional<IoResult> try_read(std::span<char> buffer) noexcept;
+  /// After try_read() gave nothing: until it has something to tell. (No coroutine of its own.)
+  Task<bool> wait_to_read();
+
+  /// All bytes, in one system call if the socket takes them. Only a peer that does not take them meets
+  /// a deadline: see set_write_limit().
+  Task<ErrorCode> write(Pieces pieces);
+  /// Writes what the socket takes at once; the result once that was all, or went wrong. Nothing: await
+  /// write() with what is left in `pieces`.
+  [[nodiscard]] std::optional<ErrorCode> try_write(Pieces& pieces) noexcept;
 
   /// From now on, unless moved, everything ends with `timed_out` after this time.
-  void set_deadline(std::chrono::milliseconds after) noexcept;
+  void set_deadline(std::chrono::milliseconds after) noexcept { core_.deadlines().arm(timer_, after); }
   void clear_deadline() noexcept { timer_.disarm(); }
   /// How long write() waits for the peer to take something; it leaves no deadline behind.
   void set_write_limit(std::chrono::milliseconds limit) noexcept { write_limit_ = limit; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
 
-  /// The peer has closed or reset (looks without reading).
-  [[nodiscard]] bool peer_gone() noexcept;
-  /// Nothing is readable and the peer has not closed: an idle connection fit for reuse.
+  /// The peer has closed or reset, as far as the kernel has told.
+  [[nodiscard]] bool peer_gone() const noexcept { return !io_.is_open() || io_.hung_up(); }
+  /// Nothing is readable and the peer has not closed (looks at the socket): an idle connection fit for
+  /// reuse.
   [[nodiscard]] bool quiet() noexcept;
   [[nodiscard]] Peer peer() const noexcept;
   [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }
-  [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
+  [[nodiscard]] bool is_open() const noexcept { return io_.is_open(); }
   /// Says that nothing more comes (TLS close_notify, FIN); best effort.
   void shutdown_send() noexcept;
   /// Ends everything at once; operations under way end with an error.
@@ -78,17 +100,21 @@ class Stream {
     }
     Stream& stream;
   };
-  Task<IoResult> tls_read(std::span<char> buffer);
+  std::optional<IoResult> try_tls_read(std::span<char> buffer) noexcept;
   Task<ErrorCode> tls_write(std::string_view bytes);
-  Task<ErrorCode> wait(Socket::wait_type what);
   Task<ErrorCode> wait_to_write();
+  /// An operation has found nothing to read: nothing will ever come if the peer has hung up.
+  [[nodiscard]] bool dried_up() noexcept;
+  /// Why nothing goes on: timed_out, or closed from here.
+  [[nodiscard]] ErrorCode ended() const noexcept;
 
   Core& core_;
-  Socket socket_;
+  Watched io_;
   Timer timer_;
   ssl_st* ssl_ = nullptr;
   std::chrono::milliseconds write_limit_{60'000};
   bool timed_out_ = false;
+  bool tls_read_writes_ = false;  // what the TLS reader waits for is room to write
 };
 
 }  // namespace vestibule::net

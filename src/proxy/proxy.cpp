@@ -124,23 +124,27 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_return;
   }
   if (r.need.body == dialect::BodyRule::whole) {
-    Result<std::string_view> body = co_await exchange.read_whole(r.point->max_body);
-    if (!body) {
-      if (body.error().code == Reason::client_gone) {
-        exchange.abort();
+    if (const std::optional<std::string_view> here = exchange.body_with_head(r.point->max_body)) {
+      r.body = *here;
+    } else {
+      Result<std::string_view> body = co_await exchange.read_whole(r.point->max_body);
+      if (!body) {
+        if (body.error().code == Reason::client_gone) {
+          exchange.abort();
+          co_return;
+        }
+        co_await refuse(r, body.error().code);
         co_return;
       }
-      co_await refuse(r, body.error().code);
-      co_return;
+      r.body = *body;
+      // It may have taken minutes: rights that were withdrawn meanwhile count no more.
+      Result<session::Identified> again = gate_.identify(head, session::Audience::access);
+      if (!again) {
+        co_await refuse(r, again.error().code);
+        co_return;
+      }
+      r.caller.who = std::move(*again);
     }
-    // It may have taken minutes: rights that were withdrawn meanwhile count no more.
-    Result<session::Identified> again = gate_.identify(head, session::Audience::access);
-    if (!again) {
-      co_await refuse(r, again.error().code);
-      co_return;
-    }
-    r.caller.who = std::move(*again);
-    r.body = *body;
     r.act.body_bytes = r.body.size();
     if (!r.body.empty()) r.act.body_digest = crypto::sha256(as_bytes(r.body));
   }
@@ -220,13 +224,19 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     const std::size_t which = r.target->next++ % r.target->upstreams.size();
     relay.drop();
     call.reset();
-    Result<wire::UpstreamCall> connected = co_await r.target->upstreams[which]->call(fresh);
-    if (relay.cut_reason() != Reason::ok) break;
-    if (!connected) {
-      failure = std::move(connected).error();
-      continue;
+    wire::Upstream& upstream = *r.target->upstreams[which];
+    std::optional<wire::UpstreamCall> reused = fresh ? std::nullopt : upstream.pooled();
+    if (reused) {
+      call.emplace(std::move(*reused));
+    } else {
+      Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true);
+      if (relay.cut_reason() != Reason::ok) break;
+      if (!connected) {
+        failure = std::move(connected).error();
+        continue;
+      }
+      call.emplace(std::move(*connected));
     }
-    call.emplace(std::move(*connected));
     relay.use(*call);
     out.clear();
     if (!write_request_head(out, head, *r.point, r.need, r.target->authorities[which],
@@ -239,7 +249,13 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       failure = fail(standing);
       break;
     }
-    net::ErrorCode ec = co_await call->send(out, r.body);
+    net::Pieces pieces(out, r.body);
+    net::ErrorCode ec;
+    if (const std::optional<net::ErrorCode> sent = call->try_send(pieces)) {
+      ec = *sent;
+    } else {
+      ec = co_await call->send(pieces);
+    }
     if (r.need.body == dialect::BodyRule::stream && !ec) {
       const Result<void> uploaded = co_await relay.upload();
       if (!uploaded && uploaded.error().code != Reason::upstream_unreachable) {

@@ -20,14 +20,14 @@ net::Task<Result<void>> Proxy::Relay::upload() {
     if (chunked) {
       std::array<char, http::kChunkHeadMax> size{};
       const std::size_t n = http::write_chunk_head(piece->size(), size);
-      ec = co_await call_->send({size.data(), n}, *piece, http::kChunkEnd);
+      ec = co_await call_->send(net::Pieces({size.data(), n}, *piece, http::kChunkEnd));
     } else {
-      ec = co_await call_->send(*piece);
+      ec = co_await call_->send(net::Pieces(*piece));
     }
     if (ec) co_return fail(Reason::upstream_unreachable, ec.message());
   }
   if (chunked) {
-    const net::ErrorCode ec = co_await call_->send(http::kLastChunk);
+    const net::ErrorCode ec = co_await call_->send(net::Pieces(http::kLastChunk));
     if (ec) co_return fail(Reason::upstream_unreachable, ec.message());
   }
   co_return Result<void>{};
@@ -54,26 +54,34 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
   // Head and first bytes in one write if they have arrived together; else the head goes at once.
   std::string_view first;
   if (call_->has_buffered() && framing.kind != http::BodyKind::none) {
-    const Result<std::string_view> piece = co_await call_->read_body();
-    if (!piece) co_return fail(piece.error().code, piece.error().detail);
-    first = *piece;
+    const std::optional<Result<std::string_view>> piece = call_->try_read_body();
+    if (piece && !*piece) co_return fail(piece->error().code, piece->error().detail);
+    if (piece) first = **piece;
     if (observe) observer_.feed(first);
   }
-  writing_ = true;
-  Result<void> sent = co_await exchange_.begin(head, framing, first);
-  writing_ = false;
-  if (!sent) co_return std::move(sent).error();
-
-  while (!exchange_.complete()) {
-    const Result<std::string_view> piece = co_await call_->read_body();
-    if (cut_ != Reason::ok) co_return fail(cut_);
-    if (!piece) co_return fail(piece.error().code, piece.error().detail);
-    if (piece->empty()) break;
-    if (observe) observer_.feed(*piece);
+  std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);
+  if (!sent) {
     writing_ = true;
-    sent = co_await exchange_.write(*piece);
+    sent = co_await exchange_.flush();
     writing_ = false;
-    if (!sent) co_return std::move(sent).error();
+  }
+  if (!*sent) co_return std::move(*sent).error();
+
+  // Whatever needs no wait goes without a coroutine of its own.
+  while (!exchange_.complete()) {
+    std::optional<Result<std::string_view>> piece = call_->try_read_body();
+    if (!piece) piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!*piece) co_return fail(piece->error().code, piece->error().detail);
+    if ((*piece)->empty()) break;
+    if (observe) observer_.feed(**piece);
+    sent = exchange_.try_write(**piece);
+    if (!sent) {
+      writing_ = true;
+      sent = co_await exchange_.flush();
+      writing_ = false;
+    }
+    if (!*sent) co_return std::move(*sent).error();
     if (cut_ != Reason::ok) co_return fail(cut_);
   }
   // With a known length the client's side is complete with the last byte; a chunked upstream must
@@ -82,9 +90,9 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     const Result<std::string_view> rest = co_await call_->read_body();
     if (!rest || !rest->empty()) co_return fail(Reason::upstream_malformed, "more bytes than announced");
   }
-  sent = co_await exchange_.end();
-  if (!sent) co_return std::move(sent).error();
-  co_return Result<void>{};
+  if (exchange_.complete()) co_return Result<void>{};
+  Result<void> ended = co_await exchange_.end();
+  co_return ended;
 }
 
 net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, const http::ResponseHead& reply,

@@ -57,7 +57,7 @@ net::Task<> Connection::run(net::TlsContext tls) {
   stream_.close();
 }
 
-net::Task<bool> Connection::fill(std::size_t max) {
+std::span<char> Connection::room(std::size_t max) {
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == buffer_.size()) {
     if (begin_ > 0) {
@@ -66,16 +66,9 @@ net::Task<bool> Connection::fill(std::size_t max) {
       begin_ = 0;
     } else if (buffer_.size() < max) {
       buffer_.resize(std::min(max, buffer_.size() * 4));
-    } else {
-      ec_ = boost::asio::error::no_buffer_space;
-      co_return false;
     }
   }
-  const net::IoResult r = co_await stream_.read_some({buffer_.data() + end_, buffer_.size() - end_});
-  ec_ = r.ec;
-  if (r.ec || r.n == 0) co_return false;
-  end_ += r.n;
-  co_return true;
+  return {buffer_.data() + end_, buffer_.size() - end_};
 }
 
 net::Task<Connection::Next> Connection::one_request() {
@@ -91,16 +84,24 @@ net::Task<Connection::Next> Connection::one_request() {
   http::ParseState state = idle_ ? http::ParseState::need_more : parser_.feed(unread());
   while (state == http::ParseState::need_more) {
     if (server_.stopping_ && idle_) co_return Next::close;
-    const bool more = co_await fill(options.head.max_head + kSmall);
-    if (!more) {
+    const std::span<char> to = room(options.head.max_head + kSmall);
+    if (to.empty()) co_return Next::close;
+    const std::optional<net::IoResult> got = stream_.try_read(to);
+    if (!got) {
+      co_await stream_.wait_to_read();
+      continue;
+    }
+    if (got->ec || got->n == 0) {
       if (stream_.timed_out() && !idle_) g_malformed.add();
       co_return Next::close;  // nobody is served a reply to half a head: it may be an attack on time
     }
+    end_ += got->n;
+    state = parser_.feed(unread());
     if (idle_) {
       idle_ = false;
-      stream_.set_deadline(options.head_time);  // the whole head, however slowly it drips
+      // the whole head, however slowly it drips
+      if (state == http::ParseState::need_more) stream_.set_deadline(options.head_time);
     }
-    state = parser_.feed(unread());
   }
   if (state == http::ParseState::bad) {
     g_malformed.add();
@@ -125,6 +126,7 @@ net::Task<Connection::Next> Connection::one_request() {
   stream_.clear_deadline();
   Exchange exchange(*this, parser_.head());
   co_await server_.handler_.serve(exchange);
+  if (exchange.reusable() && !server_.stopping_) co_return Next::again;
   const Next next = co_await finish(exchange);
   co_return next;
 }
@@ -196,7 +198,7 @@ net::Task<> Connection::refuse(Reason reason) {
   head.framing({http::BodyKind::length, body.size()});
   if (head.finish()) {
     stream_.set_deadline(server_.options_.linger);
-    const net::ErrorCode ec = co_await stream_.write(out, body);
+    const net::ErrorCode ec = co_await stream_.write(net::Pieces(out, body));
     if (!ec) co_await linger();
   }
 }
@@ -238,26 +240,29 @@ net::Task<Result<void>> Exchange::want_body() {
   if (!continue_due_) co_return Result<void>{};
   continue_due_ = false;
   if (!connection_.unread().empty()) co_return Result<void>{};  // it did not wait
-  const net::ErrorCode ec = co_await connection_.stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+  const net::ErrorCode ec = co_await connection_.stream_.write(net::Pieces("HTTP/1.1 100 Continue\r\n\r\n"));
   if (ec) co_return fail(Reason::client_gone, ec.message());
   co_return Result<void>{};
 }
 
+std::optional<std::string_view> Exchange::body_with_head(std::size_t limit) noexcept {
+  if (body_done_) return std::string_view(whole_);
+  Connection& c = connection_;
+  if (head_.framing.kind != http::BodyKind::length || body_left_ > limit || c.unread().size() < body_left_) return std::nullopt;
+  const std::string_view body = c.unread().substr(0, body_left_);
+  c.begin_ += body_left_;
+  body_left_ = 0;
+  body_done_ = true;
+  return body;  // it stays where it is
+}
+
 net::Task<Result<std::string_view>> Exchange::read_whole(std::size_t limit) {
-  if (body_done_) co_return std::string_view(whole_);
+  if (const std::optional<std::string_view> here = body_with_head(limit)) co_return *here;
   if (head_.framing.kind == http::BodyKind::length && head_.framing.length > limit) {
     co_return fail(Reason::body_too_large, "Content-Length over the limit");
   }
   Connection& c = connection_;
   if (head_.framing.kind == http::BodyKind::length) {
-    // The usual case: it came with the head, and stays where it is.
-    if (c.unread().size() >= body_left_) {
-      const std::string_view body = c.unread().substr(0, body_left_);
-      c.begin_ += body_left_;
-      body_left_ = 0;
-      body_done_ = true;
-      co_return body;
-    }
     Result<void> wanted = co_await want_body();
     if (!wanted) co_return std::move(wanted).error();
     Result<void> filled = co_await read_length();
@@ -368,7 +373,7 @@ http::HeadWriter Exchange::start() {
   return http::HeadWriter(head_out_);
 }
 
-net::Task<Result<void>> Exchange::begin(http::HeadWriter& writer, http::Framing framing, std::string_view first) {
+std::optional<Result<void>> Exchange::try_begin(http::HeadWriter& writer, http::Framing framing, std::string_view first) {
   Connection& c = connection_;
   if (!body_done_ && (continue_due_ || head_.framing.length > c.server_.options_.drain)) close_ = true;
   if (c.server_.stopping_) close_ = true;
@@ -385,7 +390,7 @@ net::Task<Result<void>> Exchange::begin(http::HeadWriter& writer, http::Framing 
   writer.framing(framing);
   if (!writer.finish()) {
     abort();
-    co_return fail(Reason::internal, "a reply head was refused by the writer");
+    return fail(Reason::internal, "a reply head was refused by the writer");
   }
   begun_ = true;
   reply_kind_ = no_body ? http::BodyKind::none : framing.kind;
@@ -393,48 +398,66 @@ net::Task<Result<void>> Exchange::begin(http::HeadWriter& writer, http::Framing 
   if (no_body) first = {};
   if (reply_kind_ == http::BodyKind::length && first.size() > announced_) {
     abort();
-    co_return fail(Reason::internal, "reply longer than announced");
+    return fail(Reason::internal, "reply longer than announced");
   }
   written_ = first.size();
-  complete_ = reply_kind_ == http::BodyKind::none ||
-              (reply_kind_ == http::BodyKind::length && written_ == announced_);
-  net::ErrorCode ec;
   if (reply_kind_ == http::BodyKind::chunked && !first.empty()) {
-    std::array<char, http::kChunkHeadMax> size{};
-    const std::size_t n = http::write_chunk_head(first.size(), size);
-    ec = co_await c.stream_.write(head_out_, {size.data(), n}, first, http::kChunkEnd);
+    const std::size_t n = http::write_chunk_head(first.size(), chunk_head_);
+    pending_ = net::Pieces(head_out_, {chunk_head_.data(), n}, first, http::kChunkEnd);
   } else {
-    ec = co_await c.stream_.write(head_out_, first);
+    pending_ = net::Pieces(head_out_, first);
   }
+  return push();
+}
+
+std::optional<Result<void>> Exchange::try_write(std::string_view piece) {
+  if (piece.empty() || complete_) return Result<void>{};
+  if (reply_kind_ == http::BodyKind::length && written_ + piece.size() > announced_) {
+    abort();
+    return fail(Reason::internal, "reply longer than announced");
+  }
+  written_ += piece.size();
+  if (reply_kind_ == http::BodyKind::chunked) {
+    const std::size_t n = http::write_chunk_head(piece.size(), chunk_head_);
+    pending_ = net::Pieces({chunk_head_.data(), n}, piece, http::kChunkEnd);
+  } else {
+    pending_ = net::Pieces(piece);
+  }
+  return push();
+}
+
+std::optional<Result<void>> Exchange::push() {
+  const std::optional<net::ErrorCode> done = connection_.stream_.try_write(pending_);
+  if (!done) return std::nullopt;
+  return sent(*done);
+}
+
+net::Task<Result<void>> Exchange::flush() {
+  const net::ErrorCode ec = co_await connection_.stream_.write(pending_);
+  co_return sent(ec);
+}
+
+Result<void> Exchange::sent(net::ErrorCode ec) {
   if (ec) {
     abort();
-    co_return fail(Reason::client_gone, ec.message());
+    return fail(Reason::client_gone, ec.message());
   }
-  co_return Result<void>{};
+  if (reply_kind_ == http::BodyKind::none || (reply_kind_ == http::BodyKind::length && written_ == announced_)) {
+    complete_ = true;
+  }
+  return Result<void>{};
+}
+
+net::Task<Result<void>> Exchange::begin(http::HeadWriter& writer, http::Framing framing, std::string_view first) {
+  std::optional<Result<void>> done = try_begin(writer, framing, first);
+  if (!done) done = co_await flush();
+  co_return std::move(*done);
 }
 
 net::Task<Result<void>> Exchange::write(std::string_view piece) {
-  if (piece.empty() || complete_) co_return Result<void>{};
-  Connection& c = connection_;
-  if (reply_kind_ == http::BodyKind::length && written_ + piece.size() > announced_) {
-    abort();
-    co_return fail(Reason::internal, "reply longer than announced");
-  }
-  written_ += piece.size();
-  net::ErrorCode ec;
-  if (reply_kind_ == http::BodyKind::chunked) {
-    std::array<char, http::kChunkHeadMax> size{};
-    const std::size_t n = http::write_chunk_head(piece.size(), size);
-    ec = co_await c.stream_.write({size.data(), n}, piece, http::kChunkEnd);
-  } else {
-    ec = co_await c.stream_.write(piece);
-  }
-  if (ec) {
-    abort();
-    co_return fail(Reason::client_gone, ec.message());
-  }
-  if (reply_kind_ == http::BodyKind::length && written_ == announced_) complete_ = true;
-  co_return Result<void>{};
+  std::optional<Result<void>> done = try_write(piece);
+  if (!done) done = co_await flush();
+  co_return std::move(*done);
 }
 
 net::Task<Result<void>> Exchange::end() {
@@ -444,7 +467,7 @@ net::Task<Result<void>> Exchange::end() {
     co_return fail(Reason::internal, "reply shorter than announced");
   }
   if (reply_kind_ == http::BodyKind::chunked) {
-    const net::ErrorCode ec = co_await connection_.stream_.write(http::kLastChunk);
+    const net::ErrorCode ec = co_await connection_.stream_.write(net::Pieces(http::kLastChunk));
     if (ec) {
       abort();
       co_return fail(Reason::client_gone, ec.message());

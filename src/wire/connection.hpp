@@ -28,8 +28,8 @@ class Connection {
   net::Task<> refuse(Reason reason);
   net::Task<Next> finish(Exchange& exchange);
   net::Task<> linger();
-  /// Reads more behind what is there; grows the buffer up to `max`. False: nothing came (see ec_).
-  net::Task<bool> fill(std::size_t max);
+  /// Room behind what is there; grows the buffer up to `max`. Empty: there is none.
+  std::span<char> room(std::size_t max);
   [[nodiscard]] std::string_view unread() const noexcept {
     return {buffer_.data() + begin_, end_ - begin_};
   }
@@ -43,7 +43,6 @@ class Connection {
   std::size_t begin_ = 0;     // unread bytes lie in [begin_, end_)
   std::size_t end_ = 0;
   std::size_t head_end_ = 0;  // while an exchange lives: its head ends here and must not move
-  net::ErrorCode ec_;
   bool idle_ = true;
 };
 

@@ -2,6 +2,8 @@
 // One request and its reply, whatever carries it. Transport only: who asks and whether they may is
 // the gate's matter.
 
+#include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,9 @@ class Exchange {
 
   // --- the request's body. A client that waits for 100 (Continue) gets it at the first read.
 
+  /// All of it if it came with the head and is no longer than `limit`: the usual case, without a wait.
+  /// Holds until the exchange ends.
+  [[nodiscard]] std::optional<std::string_view> body_with_head(std::size_t limit) noexcept;
   /// All of it, contiguous; holds until the exchange ends. body_too_large beyond `limit` (found by
   /// Content-Length before a byte is read), request_timeout, request_malformed, client_gone.
   net::Task<Result<std::string_view>> read_whole(std::size_t limit);
@@ -39,7 +44,9 @@ class Exchange {
   [[nodiscard]] bool body_done() const noexcept { return body_done_; }
 
   // --- the reply: start(), fields, then begin() once; write() any number of times; end().
-  //     Nothing reaches the client before begin().
+  //     Nothing reaches the client before begin(). The forms with try_ do the same as far as it needs no
+  //     wait, and save a coroutine where the client takes what it is sent; where they give nothing,
+  //     flush() tells how it ended.
 
   /// The writer of the reply's head, status line first; only one at a time.
   http::HeadWriter start();
@@ -47,8 +54,13 @@ class Exchange {
   /// BodyKind::length and all bytes in `first`, or BodyKind::none, the reply is complete.
   /// For a client of HTTP/1.0 chunked becomes until_close.
   net::Task<Result<void>> begin(http::HeadWriter& writer, http::Framing framing, std::string_view first = {});
+  [[nodiscard]] std::optional<Result<void>> try_begin(http::HeadWriter& writer, http::Framing framing,
+                                                      std::string_view first = {});
   /// More of the body; nothing for an empty piece. More bytes than announced abort the connection.
   net::Task<Result<void>> write(std::string_view piece);
+  [[nodiscard]] std::optional<Result<void>> try_write(std::string_view piece);
+  /// Waits until the last piece, whose bytes must still be there, has gone out.
+  net::Task<Result<void>> flush();
   /// The clean end. A reply with fewer bytes than announced is aborted instead.
   net::Task<Result<void>> end();
   /// Breaks off so that no client takes it for a clean end: the connection is closed.
@@ -70,6 +82,12 @@ class Exchange {
   net::Task<Result<void>> want_body();
   net::Task<Result<void>> read_length();
   [[nodiscard]] bool charge(std::size_t bytes) noexcept;
+  /// Both sides have ended cleanly, and another request may follow.
+  [[nodiscard]] bool reusable() const noexcept {
+    return begun_ && complete_ && !aborted_ && body_done_ && !close_;
+  }
+  [[nodiscard]] std::optional<Result<void>> push();
+  Result<void> sent(net::ErrorCode ec);
   [[nodiscard]] std::chrono::milliseconds piece_limit() const noexcept;
 
   Connection& connection_;
@@ -80,6 +98,8 @@ class Exchange {
   std::size_t charged_ = 0;       // of the server's budget for bodies
   std::string whole_;             // a body that did not fit behind its head, or was chunked
   std::string head_out_;          // the reply's head while it is written
+  net::Pieces pending_;           // what has not gone out yet
+  std::array<char, http::kChunkHeadMax> chunk_head_{};
   std::uint64_t announced_ = 0;
   std::uint64_t written_ = 0;
   http::BodyKind reply_kind_ = http::BodyKind::none;

@@ -46,9 +46,14 @@ UpstreamCall::~UpstreamCall() {
   if (link_) owner_->give_back(std::move(link_));
 }
 
-net::Task<net::ErrorCode> UpstreamCall::send(std::string_view a, std::string_view b, std::string_view c,
-                                             std::string_view d) {
-  const net::ErrorCode ec = co_await link_->stream.write(a, b, c, d);
+std::optional<net::ErrorCode> UpstreamCall::try_send(net::Pieces& pieces) noexcept {
+  const std::optional<net::ErrorCode> done = link_->stream.try_write(pieces);
+  if (done && *done) link_->broken = true;
+  return done;
+}
+
+net::Task<net::ErrorCode> UpstreamCall::send(net::Pieces pieces) {
+  const net::ErrorCode ec = co_await link_->stream.write(pieces);
   if (ec) link_->broken = true;
   co_return ec;
 }
@@ -96,15 +101,19 @@ net::Task<Result<const http::ResponseHead*>> UpstreamCall::read_head(http::Metho
         l.buffer.resize(l.buffer.size() * 2);  // bounded: the parser refuses heads over its limit
       }
     }
-    const net::IoResult r = co_await l.stream.read_some({l.buffer.data() + l.end, l.buffer.size() - l.end});
-    if (r.ec || r.n == 0) {
+    const std::optional<net::IoResult> r = l.stream.try_read({l.buffer.data() + l.end, l.buffer.size() - l.end});
+    if (!r) {
+      co_await l.stream.wait_to_read();
+      continue;
+    }
+    if (r->ec || r->n == 0) {
       l.broken = true;
       if (l.stream.timed_out()) co_return fail(Reason::upstream_timeout, "no reply head in time");
       if (!l.any_byte) co_return fail(Reason::upstream_unreachable, "the upstream closed the connection");
       co_return fail(Reason::upstream_aborted, "the upstream broke off within its reply's head");
     }
     l.any_byte = true;
-    l.end += r.n;
+    l.end += r->n;
   }
   l.stream.clear_deadline();
   const http::ResponseHead& head = l.parser.head();
@@ -123,22 +132,22 @@ net::Task<Result<const http::ResponseHead*>> UpstreamCall::read_head(http::Metho
   co_return &head;
 }
 
-net::Task<Result<std::string_view>> UpstreamCall::read_body() {
+std::optional<Result<std::string_view>> UpstreamCall::try_read_body() {
   Link& l = *link_;
   const http::BodyKind kind = l.parser.head().framing.kind;
   for (;;) {
-    if (l.body_done) co_return std::string_view{};
+    if (l.body_done) return std::string_view{};
     if (!l.unread().empty()) {
       if (kind == http::BodyKind::chunked) {
         std::string_view data;
         std::size_t consumed = 0;
         const http::ChunkedDecoder::Step step = l.decoder.step(l.unread(), data, consumed);
         l.begin += consumed;
-        if (step == http::ChunkedDecoder::Step::data) co_return data;
+        if (step == http::ChunkedDecoder::Step::data) return data;
         if (step == http::ChunkedDecoder::Step::done) l.body_done = true;
         if (step == http::ChunkedDecoder::Step::bad) {
           l.broken = true;
-          co_return fail(Reason::upstream_malformed, l.decoder.why());
+          return fail(Reason::upstream_malformed, l.decoder.why());
         }
         continue;
       }
@@ -149,7 +158,7 @@ net::Task<Result<std::string_view>> UpstreamCall::read_body() {
         l.body_done = l.left == 0;
       }
       l.begin += piece.size();
-      co_return piece;
+      return piece;
     }
     // A body that fills the buffer gets a larger one; a trickle (SSE) stays small. The head's views
     // are of no more use by now: whoever reads a body has used the head.
@@ -158,18 +167,30 @@ net::Task<Result<std::string_view>> UpstreamCall::read_body() {
       l.buffer.resize(l.head_end + kLarge);
     }
     l.begin = l.end = l.head_end;
-    l.stream.set_deadline(owner_->options_.body);
-    const net::IoResult r = co_await l.stream.read_some({l.buffer.data() + l.end, l.buffer.size() - l.end});
-    if (r.ec || r.n == 0) {
+    const std::optional<net::IoResult> r = l.stream.try_read({l.buffer.data() + l.end, l.buffer.size() - l.end});
+    if (!r) return std::nullopt;
+    if (r->ec || r->n == 0) {
       l.broken = true;
-      if (l.stream.timed_out()) co_return fail(Reason::upstream_timeout, "the reply stalled");
-      if (kind == http::BodyKind::until_close && r.ec == boost::asio::error::eof) {
+      if (l.stream.timed_out()) return fail(Reason::upstream_timeout, "the reply stalled");
+      if (kind == http::BodyKind::until_close && r->ec == boost::asio::error::eof) {
         l.body_done = true;
-        co_return std::string_view{};
+        return std::string_view{};
       }
-      co_return fail(Reason::upstream_aborted, "the upstream broke off within its reply");
+      return fail(Reason::upstream_aborted, "the upstream broke off within its reply");
     }
-    l.end += r.n;
+    l.end += r->n;
+  }
+}
+
+net::Task<Result<std::string_view>> UpstreamCall::read_body() {
+  link_->stream.set_deadline(owner_->options_.body);
+  for (;;) {
+    std::optional<Result<std::string_view>> piece = try_read_body();
+    if (piece) {
+      link_->stream.clear_deadline();
+      co_return std::move(*piece);
+    }
+    co_await link_->stream.wait_to_read();
   }
 }
 
@@ -180,9 +201,9 @@ Upstream::~Upstream() = default;
 
 void Upstream::drop_idle() noexcept { pool_.clear(); }
 
-net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
+std::optional<UpstreamCall> Upstream::pooled() {
   const auto now = core_.deadlines().coarse_now();
-  while (!fresh && !pool_.empty()) {
+  while (!pool_.empty()) {
     std::unique_ptr<UpstreamCall::Link> link = std::move(pool_.back());
     pool_.pop_back();
     // Bytes that nobody asked for, or a close: either way unfit.
@@ -190,7 +211,15 @@ net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
     link->reused = true;
     link->any_byte = link->sent = link->head_read = link->body_done = link->broken = false;
     g_reused.add();
-    co_return UpstreamCall(*this, std::move(link));
+    return UpstreamCall(*this, std::move(link));
+  }
+  return std::nullopt;
+}
+
+net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
+  if (!fresh) {
+    std::optional<UpstreamCall> reused = pooled();
+    if (reused) co_return std::move(*reused);
   }
   Result<net::Socket> socket = co_await net::connect(core_, options_.address, options_.connect);
   if (!socket) co_return std::move(socket).error();

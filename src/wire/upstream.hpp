@@ -2,6 +2,7 @@
 // HTTP/1.1 to an upstream: keep-alive connections per core, strict about what comes back.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,9 @@ class UpstreamCall {
 
   /// Sends (more of) the request. An error of a write is not final: the upstream may have answered
   /// early (read_head() tells), and then its answer counts.
-  net::Task<net::ErrorCode> send(std::string_view a, std::string_view b = {}, std::string_view c = {},
-                                 std::string_view d = {});
+  net::Task<net::ErrorCode> send(net::Pieces pieces);
+  /// The same if it needs no wait. Nothing: await send() with what is left in `pieces`.
+  [[nodiscard]] std::optional<net::ErrorCode> try_send(net::Pieces& pieces) noexcept;
   /// Whether the whole request went out; a connection with a half-sent request is never reused.
   void sent_all() noexcept;
   /// The reply's head; 1xx are passed over. Views hold until the call ends. upstream_unreachable if
@@ -48,8 +50,10 @@ class UpstreamCall {
   [[nodiscard]] bool stale() const noexcept;
   /// The next piece of the body, empty at the clean end only. A truncated body is upstream_aborted.
   net::Task<Result<std::string_view>> read_body();
+  /// The same if it needs no wait. Nothing: await read_body().
+  [[nodiscard]] std::optional<Result<std::string_view>> try_read_body();
   [[nodiscard]] bool body_done() const noexcept;
-  /// Bytes of the body have arrived: read_body() will not wait.
+  /// Bytes of the body came with the head.
   [[nodiscard]] bool has_buffered() const noexcept;
   /// Ends the call from outside (revocation, client gone): what waits ends with an error.
   void cancel() noexcept;
@@ -72,6 +76,8 @@ class Upstream {
 
   /// A pooled connection that is still quiet, or a new one. `fresh`: never a pooled one.
   net::Task<Result<UpstreamCall>> call(bool fresh = false);
+  /// A pooled connection that is still quiet, if there is one: no wait.
+  [[nodiscard]] std::optional<UpstreamCall> pooled();
   [[nodiscard]] const UpstreamOptions& options() const noexcept { return options_; }
   [[nodiscard]] std::size_t idle() const noexcept { return pool_.size(); }
   /// Closes idle connections (the upstream was restarted or the gateway stops).

@@ -63,7 +63,7 @@ net::Task<> exchange(wire::Upstream* upstream, const Endpoint* endpoint, Request
       *out = std::move(call).error();
       break;
     }
-    const net::ErrorCode sent = co_await call->send(head, request->body);
+    const net::ErrorCode sent = co_await call->send(net::Pieces(head, request->body));
     if (!sent) call->sent_all();
     Result<const http::ResponseHead*> answer = co_await call->read_head(request->method);
     if (!answer) {

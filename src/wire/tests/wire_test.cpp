@@ -218,7 +218,7 @@ net::Task<> call_once(Upstream* upstream, std::string request, Called* out) {
     out->failures.push_back(call.error().code);
     co_return;
   }
-  const net::ErrorCode ec = co_await call->send(request);
+  const net::ErrorCode ec = co_await call->send(net::Pieces(request));
   if (!ec) call->sent_all();
   const Result<const http::ResponseHead*> head = co_await call->read_head(http::Method::get);
   if (!head) {
