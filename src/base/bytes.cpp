@@ -93,6 +93,24 @@ std::optional<Bytes> unbase64url(std::string_view text) {
 }
 
 std::string base32(ByteView bytes) { return encode<5>(bytes, kBase32); }
+
+std::array<char, 26> base32_lower(const std::array<std::uint8_t, 16>& bytes) noexcept {
+  static constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz234567";
+  std::array<char, 26> out;
+  std::uint32_t acc = 0;
+  unsigned have = 0;
+  std::size_t at = 0;
+  for (const std::uint8_t b : bytes) {
+    acc = (acc << 8U) | b;
+    for (have += 8; have >= 5;) {
+      have -= 5;
+      out[at++] = kLower[(acc >> have) & 31U];
+    }
+  }
+  out[at] = kLower[(acc << (5 - have)) & 31U];  // 128 bits are 25 groups and three bits
+  return out;
+}
+
 std::optional<Bytes> unbase32(std::string_view text) { return decode<5>(text, kUnbase32); }
 
 bool is_utf8(std::string_view text) noexcept {

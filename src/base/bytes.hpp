@@ -36,6 +36,8 @@ using Digest = std::array<std::uint8_t, 32>;  ///< a SHA-256 value
 
 /// RFC 4648 section 6, upper case, without padding (the form of otpauth URIs).
 [[nodiscard]] std::string base32(ByteView bytes);
+/// 16 bytes as 26 characters in lower case, for the path of every request: no allocation.
+[[nodiscard]] std::array<char, 26> base32_lower(const std::array<std::uint8_t, 16>& bytes) noexcept;
 /// Accepts lower case too (people type it); refuses padding and any other character.
 [[nodiscard]] std::optional<Bytes> unbase32(std::string_view text);
 

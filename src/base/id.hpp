@@ -19,9 +19,10 @@ struct Id {
   [[nodiscard]] bool is_nil() const noexcept { return *this == Id{}; }
   [[nodiscard]] static Id make(Rng& rng) { return Id{rng.take<16>()}; }
   [[nodiscard]] std::string text() const {
-    std::string out(Tag::prefix);
-    for (const char c : base32(bytes)) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
-    return out;
+    const auto digits = base32_lower(bytes);
+    std::string out;
+    out.reserve(Tag::prefix.size() + digits.size());
+    return out.append(Tag::prefix).append(digits.data(), digits.size());
   }
   [[nodiscard]] static std::optional<Id> parse(std::string_view text) {
     if (!text.starts_with(Tag::prefix)) return std::nullopt;

@@ -42,12 +42,16 @@ void last_numbers(std::string_view text, Numbers& out) noexcept {
     while (close > 0 && is_space(text[close - 1])) --close;
     if (close == 0 || text[close - 1] != '"') continue;
     const std::string_view before = text.substr(0, close - 1);
+    // Most keys end otherwise than those that are looked for.
+    const char last = before.empty() ? '\0' : before.back();
+    if (last != 's' && last != 't' && last != 'n') continue;
     for (std::size_t k = 0; k < kKeys.size(); ++k) {
-      if (out[k] || !before.ends_with(kKeys[k])) continue;
+      if (out[k] || kKeys[k].back() != last || !before.ends_with(kKeys[k])) continue;
       const std::size_t at = before.size() - kKeys[k].size();
       if (at == 0 || text[at - 1] != '"' || (at >= 2 && text[at - 2] == '\\')) continue;
       out[k] = number_at(text, colon + 1);
     }
+    if (out[0] && out[1]) return;  // preferred to all others
   }
 }
 

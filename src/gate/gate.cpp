@@ -239,7 +239,12 @@ void Gate::refuse_unknown(const domain::Source& source, Reason reason, std::stri
   log_.refuse_unauthenticated(source, reason, access_point);
 }
 
-net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
+struct Gate::Begun {
+  Admission admission;
+  audit::Ticket ticket;
+};
+
+std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act) {
   PerCore& core = mine();
   const Instant now = clock_.now();
   const domain::Decision decision = consider(caller, act);
@@ -259,7 +264,7 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
     g_refused.add();
     r.kind = audit::Kind::refusal;
     static_cast<void>(log_.submit(r, store::Urgency::soon));
-    co_return refusal(decision.reason, decision, caller, act);
+    return refusal(decision.reason, decision, caller, act);
   }
 
   r.kind = audit::Kind::admission;
@@ -268,7 +273,7 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
       log_.submit(r, options_.await_admission ? store::Urgency::now : store::Urgency::soon);
   if (!ticket) {
     const Reason why = ticket.error().code == Reason::overloaded ? Reason::overloaded : Reason::audit_unavailable;
-    co_return refusal(why, decision, caller, act);
+    return refusal(why, decision, caller, act);
   }
 
   std::unique_ptr<Admission::State> s;
@@ -305,23 +310,27 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
   core.first = s.get();
   g_admitted.add();
   g_live.add();
-  Admission admission(std::move(s));
+  return Begun{Admission(std::move(s)), *ticket};
+}
 
-  if (options_.await_admission) {
-    const Result<void> durable = co_await log_.durable(*ticket, options_.durable);
-    if (!durable) {
-      admission.completion().reason = Reason::audit_unavailable;
-      co_return refusal(Reason::audit_unavailable, decision, caller, act);
-    }
-  }
-  admission.state_->waited =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
-  const Reason still = standing(admission);  // the world may have changed while the disk turned
-  if (still != Reason::ok) {
-    admission.completion().reason = still;
-    co_return refusal(still, decision, caller, act);
-  }
-  co_return std::move(admission);
+Verdict Gate::finish(Begun begun, const Result<void>& durable, const Caller& caller, const domain::Act& act) {
+  Admission& admission = begun.admission;
+  Admission::State& s = *admission.state_;
+  s.waited = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - s.started);
+  // The world may have changed while the disk turned.
+  const Reason reason = durable ? standing(admission) : Reason::audit_unavailable;
+  if (reason == Reason::ok) return std::move(admission);
+  admission.completion().reason = reason;
+  return refusal(reason, s.decision, caller, act);
+}
+
+net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
+  std::variant<Begun, domain::Refusal> begun = begin(caller, act);
+  if (auto* refused = std::get_if<domain::Refusal>(&begun)) co_return std::move(*refused);
+  Begun& b = std::get<Begun>(begun);
+  Result<void> durable;
+  if (options_.await_admission) durable = co_await log_.durable(b.ticket, options_.durable);
+  co_return finish(std::move(b), durable, caller, act);
 }
 
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {

@@ -154,6 +154,12 @@ class Gate {
  private:
   friend class Admission;
   struct PerCore;
+  struct Begun;
+  /// admit() without its wait: a plain function, so that what it needs lies on the stack and not in a
+  /// coroutine's frame.
+  [[nodiscard]] std::variant<Begun, domain::Refusal> begin(const Caller& caller, const domain::Act& act);
+  /// After the wait: the admission if it still stands.
+  [[nodiscard]] Verdict finish(Begun begun, const Result<void>& durable, const Caller& caller, const domain::Act& act);
   [[nodiscard]] PerCore& mine() const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;

@@ -59,6 +59,13 @@ HeadWriter& HeadWriter::field(std::string_view name, std::string_view value) {
   return *this;
 }
 
+HeadWriter& HeadWriter::copy(const HeaderField& parsed) {
+  if (!ok_) return *this;
+  if (!started_) return refuse();
+  out_.append(parsed.name).append(": ").append(parsed.value).append("\r\n");
+  return *this;
+}
+
 HeadWriter& HeadWriter::field(std::string_view name, std::uint64_t value) {
   return field(name, Decimal(value).view());
 }

@@ -26,6 +26,8 @@ class HeadWriter {
   /// The name is a token; the value has no control characters but HTAB.
   HeadWriter& field(std::string_view name, std::string_view value);
   HeadWriter& field(std::string_view name, std::uint64_t value);
+  /// A field that this room's parser has taken from another head: it was looked at there.
+  HeadWriter& copy(const HeaderField& parsed);
   /// Exactly one of: Content-Length, Transfer-Encoding: chunked, nothing.
   HeadWriter& framing(const Framing& framing);
   [[nodiscard]] bool ok() const noexcept { return ok_; }

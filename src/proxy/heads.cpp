@@ -55,7 +55,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
     }
     if (http::hop_by_hop(f.known) || http::identity_header(f.name) || own_field(f.name)) continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
-    w.field(f.name, f.value);
+    w.copy(f);
   }
   // Replies that are looked into must be legible; the rest may be what the client asked for.
   if (need.reply == dialect::ReplyRule::opaque) {
@@ -101,7 +101,7 @@ void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bo
     if (own_field(f.name)) continue;
     if (f.name.size() > 15 && (f.name[0] == 'A' || f.name[0] == 'a') && f.name[6] == '-' && f.name[14] == '-') continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
-    out.field(f.name, f.value);
+    out.copy(f);
   }
 }
 

@@ -11,6 +11,8 @@
 namespace vestibule::proxy {
 namespace {
 
+constexpr std::size_t kSpare = 256;  // slots that a core keeps
+
 domain::Source source_of(const net::Peer& peer) noexcept {
   domain::Source s;
   s.address = peer.address;
@@ -38,7 +40,42 @@ struct Proxy::Request {
   domain::Act act;
   std::string_view body;
   std::string scratch;
+  std::optional<Relay> relay;     // once it is forwarded
+  std::string upstream_head;
 };
+
+/// A coroutine's frame that held all of a request would be larger than what is kept for reuse, and be
+/// allocated anew each time.
+struct Proxy::Slot {
+  std::optional<Request> request;
+};
+
+class Proxy::Lease {
+ public:
+  Lease(Proxy& proxy, wire::Exchange& exchange) : proxy_(proxy) {
+    if (!proxy.spare_.empty()) {
+      slot_ = std::move(proxy.spare_.back());
+      proxy.spare_.pop_back();
+    } else {
+      slot_ = std::make_unique<Slot>();
+    }
+    slot_->request.emplace(exchange, proxy.targets_);
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    slot_->request.reset();
+    if (proxy_.spare_.size() < kSpare) proxy_.spare_.push_back(std::move(slot_));
+  }
+  [[nodiscard]] Request& request() noexcept { return *slot_->request; }
+
+ private:
+  Proxy& proxy_;
+  std::unique_ptr<Slot> slot_;
+};
+
+Proxy::Proxy(net::Core& core, gate::Gate& gate) : core_(core), gate_(gate) { spare_.reserve(kSpare); }
+Proxy::~Proxy() = default;
 
 // Parsed hosts are remembered, unknown ones too few to matter: the list is bounded.
 const std::string* Proxy::host(std::string_view raw) {
@@ -53,7 +90,8 @@ const std::string* Proxy::host(std::string_view raw) {
 
 net::Task<> Proxy::serve(wire::Exchange& exchange) {
   const http::RequestHead& head = exchange.head();
-  Request r(exchange, targets_);
+  Lease lease(*this, exchange);
+  Request& r = lease.request();
   r.caller.request = gate_.new_request();
   r.caller.source = source_of(exchange.peer());
   r.caller.client = head.headers.find(http::Known::user_agent).value_or(std::string_view{});
@@ -208,9 +246,9 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   const http::RequestHead& head = ex.head();
   gate::Completion& done = admission.completion();
 
-  std::string out;
+  std::string& out = r.upstream_head;
   out.reserve(1024);  // a usual head
-  Relay relay(ex);
+  Relay& relay = r.relay.emplace(ex);
   admission.watch(relay, std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream));
 
   std::optional<wire::UpstreamCall> call;

@@ -31,7 +31,8 @@ struct Targets {
 /// One a core; used on it only.
 class Proxy final : public wire::Handler {
  public:
-  Proxy(net::Core& core, gate::Gate& gate) : core_(core), gate_(gate) {}
+  Proxy(net::Core& core, gate::Gate& gate);
+  ~Proxy() override;
   void set_targets(std::shared_ptr<Targets> targets) noexcept {
     targets_ = std::move(targets);
     hosts_.clear();
@@ -44,6 +45,8 @@ class Proxy final : public wire::Handler {
  private:
   struct Request;  // everything about the request under way
   class Relay;
+  struct Slot;     // the memory of one request, used again for the next
+  class Lease;
 
   [[nodiscard]] const std::string* host(std::string_view raw);
   net::Task<> refuse(Request& request, domain::Refusal refusal);
@@ -53,6 +56,7 @@ class Proxy final : public wire::Handler {
   net::Core& core_;
   gate::Gate& gate_;
   std::shared_ptr<Targets> targets_;
+  std::vector<std::unique_ptr<Slot>> spare_;
   // Host values seen, as sent and canonical: parsing one allocates, and there are few.
   std::vector<std::pair<std::string, std::string>> hosts_;
 };

@@ -111,12 +111,14 @@ SqliteDatabase::~SqliteDatabase() {
   }
 }
 
+namespace {
+net::Task<Result<void>> failed(Error error) { co_return error; }
+}  // namespace
+
 net::Task<Result<void>> SqliteDatabase::durable(Ticket ticket, std::chrono::milliseconds limit) {
   CoreJournal* journal = writer_->mine();
-  if (journal == nullptr) co_return fail(Reason::internal, "not on a core");
-  net::Core& core = *net::Core::current();
-  Result<void> done = co_await journal->durable(core, ticket, limit);
-  co_return done;
+  if (journal == nullptr) return failed(fail(Reason::internal, "not on a core"));
+  return journal->durable(*net::Core::current(), ticket, limit);  // no coroutine of its own: it is a request's path
 }
 
 net::Task<Result<void>> SqliteDatabase::submit_and_wait(Job job) {

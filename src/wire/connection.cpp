@@ -78,6 +78,7 @@ net::Task<Connection::Next> Connection::one_request() {
     std::vector<char>(kSmall).swap(buffer_);
     begin_ = end_ = 0;
   }
+  if (reply_head_.capacity() > kSmall) std::string().swap(reply_head_);
   parser_.reset();
   idle_ = begin_ == end_;
   stream_.set_deadline(idle_ ? options.idle : options.head_time);
@@ -124,10 +125,11 @@ net::Task<Connection::Next> Connection::one_request() {
   }
   begin_ = head_end_;
   stream_.clear_deadline();
-  Exchange exchange(*this, parser_.head());
-  co_await server_.handler_.serve(exchange);
-  if (exchange.reusable() && !server_.stopping_) co_return Next::again;
-  const Next next = co_await finish(exchange);
+  exchange_.emplace(*this, parser_.head());
+  co_await server_.handler_.serve(*exchange_);
+  Next next = Next::again;
+  if (!exchange_->reusable() || server_.stopping_) next = co_await finish(*exchange_);
+  exchange_.reset();
   co_return next;
 }
 
@@ -368,9 +370,9 @@ net::Task<Result<std::string_view>> Exchange::read_some() {
 }
 
 http::HeadWriter Exchange::start() {
-  head_out_.clear();
-  head_out_.reserve(512);
-  return http::HeadWriter(head_out_);
+  connection_.reply_head_.clear();
+  connection_.reply_head_.reserve(512);
+  return http::HeadWriter(connection_.reply_head_);
 }
 
 std::optional<Result<void>> Exchange::try_begin(http::HeadWriter& writer, http::Framing framing, std::string_view first) {
@@ -403,9 +405,9 @@ std::optional<Result<void>> Exchange::try_begin(http::HeadWriter& writer, http::
   written_ = first.size();
   if (reply_kind_ == http::BodyKind::chunked && !first.empty()) {
     const std::size_t n = http::write_chunk_head(first.size(), chunk_head_);
-    pending_ = net::Pieces(head_out_, {chunk_head_.data(), n}, first, http::kChunkEnd);
+    pending_ = net::Pieces(c.reply_head_, {chunk_head_.data(), n}, first, http::kChunkEnd);
   } else {
-    pending_ = net::Pieces(head_out_, first);
+    pending_ = net::Pieces(c.reply_head_, first);
   }
   return push();
 }

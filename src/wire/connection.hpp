@@ -43,7 +43,10 @@ class Connection {
   std::size_t begin_ = 0;     // unread bytes lie in [begin_, end_)
   std::size_t end_ = 0;
   std::size_t head_end_ = 0;  // while an exchange lives: its head ends here and must not move
+  std::string reply_head_;  // while it is written
   bool idle_ = true;
+  // Here and not in a coroutine's frame: frames this large are not kept for reuse.
+  std::optional<Exchange> exchange_;
 };
 
 }  // namespace vestibule::wire

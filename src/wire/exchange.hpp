@@ -97,7 +97,6 @@ class Exchange {
   std::chrono::steady_clock::time_point body_ends_ = std::chrono::steady_clock::time_point::max();
   std::size_t charged_ = 0;       // of the server's budget for bodies
   std::string whole_;             // a body that did not fit behind its head, or was chunked
-  std::string head_out_;          // the reply's head while it is written
   net::Pieces pending_;           // what has not gone out yet
   std::array<char, http::kChunkHeadMax> chunk_head_{};
   std::uint64_t announced_ = 0;

@@ -97,7 +97,8 @@ export class Gateway {
 
   async up({ wait = 20_000 } = {}) {
     const log = fs.openSync(path.join(this.dir, 'log'), 'a');
-    this.child = spawn(binary, ['serve', '--config', this.configFile], {
+    const [program, ...args] = [...(this.wrapper ?? []), binary, 'serve', '--config', this.configFile];
+    this.child = spawn(program, args, {
       stdio: ['ignore', log, log], env: { PATH: process.env.PATH, HOME: this.dir, ...this.env },
     });
     fs.closeSync(log);

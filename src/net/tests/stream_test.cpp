@@ -1,0 +1,306 @@
+// Sockets under the poller: what arrives is read, what closes is told, and nothing is told to what has
+// gone. On socket pairs, whose other end the test holds.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <future>
+#include <thread>
+
+#include "net/listener.hpp"
+
+namespace vestibule::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Pair {
+  Pair() {
+    std::array<int, 2> fds{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()), 0);
+    mine = Socket(fds[0]);
+    other = Socket(fds[1]);
+  }
+  void say(std::string_view text) const { EXPECT_EQ(::send(other.fd(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size())); }
+  Socket mine, other;
+};
+
+// Runs a task on the core of a fresh set and waits for it.
+void run(Task<> (*story)(Core&)) {
+  Cores cores(1);
+  cores.start();
+  std::promise<void> done;
+  cores.at(0).post([&] {
+    asio::co_spawn(cores.at(0).executor(), story(cores.at(0)), [&](std::exception_ptr e) {
+      EXPECT_FALSE(e);
+      done.set_value();
+    });
+  });
+  ASSERT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+  cores.stop();
+}
+
+Task<std::string> read_all(Stream& s, ErrorCode& end) {
+  std::string out;
+  std::array<char, 8> buffer{};
+  for (;;) {
+    const IoResult r = co_await s.read_some(buffer);
+    end = r.ec;
+    if (r.ec || r.n == 0) co_return out;
+    out.append(buffer.data(), r.n);
+  }
+}
+
+Task<> bytes_then_end(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  p.say("a text that is longer than the buffer");
+  p.other.close();
+  ErrorCode end;
+  const std::string text = co_await read_all(s, end);
+  EXPECT_EQ(text, "a text that is longer than the buffer");
+  EXPECT_EQ(end, asio::error::eof);
+  EXPECT_TRUE(s.peer_gone());
+}
+TEST(Stream, GivesAllBytesAndThenTheEnd) { run(bytes_then_end); }
+
+Task<> half_closed(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  EXPECT_FALSE(s.peer_gone());
+  p.say("last");
+  ::shutdown(p.other.fd(), SHUT_WR);
+  ErrorCode end;
+  const std::string text = co_await read_all(s, end);
+  EXPECT_EQ(text, "last");
+  const ErrorCode ec = co_await s.write(Pieces("the", " answer"));
+  EXPECT_FALSE(ec);
+  std::array<char, 16> got{};
+  EXPECT_EQ(::recv(p.other.fd(), got.data(), got.size(), 0), 10);
+}
+TEST(Stream, AHalfClosedPeerIsStillAnswered) { run(half_closed); }
+
+Task<> quiet_or_not(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  EXPECT_TRUE(s.quiet());
+  p.say("nobody asked");
+  EXPECT_FALSE(s.quiet());  // before epoll has told
+  co_await sleep_for(core, 50ms);
+  EXPECT_FALSE(s.quiet());  // and after
+  std::array<char, 64> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.n, 12U);
+  EXPECT_TRUE(s.quiet());
+  p.other.close();
+  EXPECT_FALSE(s.quiet());
+}
+TEST(Stream, AnIdleConnectionIsQuiet) { run(quiet_or_not); }
+
+Task<> late_bytes(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  std::array<char, 64> buffer{};
+  EXPECT_FALSE(s.try_read(buffer));  // nothing yet, and no wait
+  std::thread writer([&] {
+    std::this_thread::sleep_for(100ms);
+    p.say("late");
+  });
+  const bool open = co_await s.wait_to_read();
+  EXPECT_TRUE(open);
+  const std::optional<IoResult> r = s.try_read(buffer);
+  EXPECT_TRUE(r && r->n == 4);
+  EXPECT_FALSE(s.try_read(buffer));
+  writer.join();
+}
+TEST(Stream, WaitsForWhatIsNotThereYet) { run(late_bytes); }
+
+Task<> full_socket(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  const std::string much(std::size_t{8} << 20U, 'x');
+  Pieces pieces(much);
+  EXPECT_FALSE(s.try_write(pieces));  // more than the socket takes
+  EXPECT_FALSE(pieces.empty());
+  std::size_t read = 0;
+  std::thread reader([&] {
+    std::vector<char> buffer(std::size_t{1} << 16U);
+    while (read < much.size()) {
+      const ssize_t n = ::recv(p.other.fd(), buffer.data(), buffer.size(), 0);
+      if (n <= 0) return;
+      read += static_cast<std::size_t>(n);
+    }
+  });
+  const ErrorCode ec = co_await s.write(pieces);
+  EXPECT_FALSE(ec);
+  reader.join();
+  EXPECT_EQ(read, much.size());
+}
+TEST(Stream, WritesOnWhenTheSocketTakesMore) { run(full_socket); }
+
+Task<> nobody_reads(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  s.set_write_limit(200ms);
+  const std::string much(std::size_t{8} << 20U, 'x');
+  const ErrorCode ec = co_await s.write(Pieces(much));
+  EXPECT_EQ(ec, asio::error::timed_out);
+  EXPECT_TRUE(s.timed_out());
+  EXPECT_FALSE(s.is_open());
+}
+TEST(Stream, APeerThatTakesNothingMeetsTheLimit) { run(nobody_reads); }
+
+Task<> wait_for_bytes(Stream& s, IoResult& out, int& ended) {
+  std::array<char, 16> buffer{};
+  out = co_await s.read_some(buffer);
+  ++ended;
+}
+
+// Both are told in one batch; the first that is resumed ends the other, whose event must not be told.
+Task<> close_each_other(Stream*& victim, Stream& mine, int& ended) {
+  std::array<char, 16> buffer{};
+  co_await mine.read_some(buffer);
+  if (victim != nullptr) {
+    Stream* v = std::exchange(victim, nullptr);
+    v->close();
+  }
+  ++ended;
+}
+Task<> closed_in_the_batch(Core& core) {
+  Pair p, q;
+  auto a = std::make_unique<Stream>(core, std::move(p.mine));
+  auto b = std::make_unique<Stream>(core, std::move(q.mine));
+  TaskGroup group(core);
+  int ended = 0;
+  Stream* for_a = b.get();
+  Stream* for_b = a.get();
+  group.spawn(close_each_other(for_a, *a, ended));
+  group.spawn(close_each_other(for_b, *b, ended));
+  co_await sleep_for(core, 20ms);
+  p.say("x");
+  q.say("y");
+  co_await group.join();
+  EXPECT_EQ(ended, 2);
+}
+TEST(Stream, WhatClosesWithinABatchIsToldOnce) { run(closed_in_the_batch); }
+
+Task<> closed_from_outside(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  TaskGroup group(core);
+  IoResult r;
+  int ended = 0;
+  group.spawn(wait_for_bytes(s, r, ended));
+  co_await sleep_for(core, 20ms);
+  s.close();
+  EXPECT_EQ(ended, 0);  // later, not on the stack of who closes
+  co_await group.join();
+  EXPECT_EQ(r.ec, asio::error::operation_aborted);
+  std::array<char, 4> buffer{};
+  const IoResult after = co_await s.read_some(buffer);
+  EXPECT_EQ(after.ec, asio::error::operation_aborted);
+}
+TEST(Stream, ClosingEndsTheWait) { run(closed_from_outside); }
+
+Task<> deadline_ends_it(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  s.set_deadline(150ms);
+  std::array<char, 4> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.ec, asio::error::timed_out);
+}
+TEST(Stream, TheDeadlineEndsTheWait) { run(deadline_ends_it); }
+
+// A forked child may hold a copy of a socket that is closed here: its events must not reach us.
+Task<> held_by_another(Core& core) {
+  Pair p;
+  Socket copy(::dup(p.mine.fd()));
+  {
+    Stream s(core, std::move(p.mine));
+    co_await sleep_for(core, 10ms);
+  }
+  p.say("to nobody");
+  co_await sleep_for(core, 50ms);
+}
+TEST(Stream, ACopyOfAClosedSocketTellsNothing) { run(held_by_another); }
+
+// Cores that stop while tasks wait destroy them (the sanitizers would tell).
+Task<> wait_for_ever(Core& core, Socket socket) {
+  Stream s(core, std::move(socket));
+  std::array<char, 4> buffer{};
+  co_await s.read_some(buffer);
+}
+TEST(Stream, WaitingTasksEndWithTheirCore) {
+  Pair p;
+  {
+    Cores cores(1);
+    cores.start();
+    cores.on_each([&](Core& core) { asio::co_spawn(core.executor(), wait_for_ever(core, std::move(p.mine)), asio::detached); });
+    std::this_thread::sleep_for(50ms);
+    cores.stop();
+  }
+  char byte = 0;
+  EXPECT_EQ(::recv(p.other.fd(), &byte, 1, 0), 0);  // its socket is closed
+}
+
+Task<> connecting(Core& core) {
+  Listener listener(core);
+  Address any;
+  any.host = "127.0.0.1";
+  const Result<void> opened = listener.open(any);
+  EXPECT_TRUE(opened);
+  Address here;
+  here.host = "localhost";  // by name
+  here.port = listener.port();
+  int accepted = 0;
+  TaskGroup group(core);
+  std::function<void(Socket)> count = [&](Socket) { ++accepted; };
+  group.spawn(listener.run(count));
+  const Result<Socket> socket = co_await connect(core, here, 2000ms);
+  EXPECT_TRUE(socket);
+  co_await sleep_for(core, 50ms);
+  EXPECT_EQ(accepted, 1);
+  listener.close();
+  co_await group.join();
+  const Result<Socket> refused = co_await connect(core, here, 2000ms);
+  EXPECT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Reason::upstream_unreachable);
+  Address nowhere;
+  nowhere.host = "no-such-name.invalid";
+  nowhere.port = 1;
+  const auto begin = std::chrono::steady_clock::now();
+  const Result<Socket> unknown = co_await connect(core, nowhere, 1000ms);
+  EXPECT_FALSE(unknown);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);  // however long the resolver takes
+}
+TEST(Connect, ByNameRefusedUnknown) { run(connecting); }
+
+// A Unix socket whose queue is full: waited for, within the limit.
+Task<> full_queue(Core& core) {
+  char dir[] = "/tmp/vestibule-net-XXXXXX";
+  EXPECT_NE(::mkdtemp(dir), nullptr);
+  Address to;
+  to.path = std::string(dir) + "/s";
+  Listener listener(core);
+  const Result<void> opened = listener.open(to, 1);
+  EXPECT_TRUE(opened);
+  std::vector<Socket> queued;
+  Reason reason = Reason::ok;
+  for (int i = 0; i < 8 && reason == Reason::ok; ++i) {
+    Result<Socket> socket = co_await connect(core, to, 300ms);
+    if (socket) {
+      queued.push_back(std::move(*socket));
+    } else {
+      reason = socket.error().code;
+    }
+  }
+  EXPECT_EQ(reason, Reason::upstream_timeout);
+  listener.close();
+  ::rmdir(dir);
+}
+TEST(Connect, AFullQueueMeetsTheLimit) { run(full_queue); }
+
+}  // namespace
+}  // namespace vestibule::net
