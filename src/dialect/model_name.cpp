@@ -33,8 +33,11 @@ Result<std::string_view> canonical_ollama(std::string_view name, std::string& sc
     if (is_upper(c)) c = static_cast<char>(c + 32);
   }
   if (scratch.starts_with("registry.ollama.ai/")) scratch.erase(0, 19);
+  // Once more would be a namespace of that name, and then another model under the same canonical name.
+  if (scratch.starts_with("registry.ollama.ai/")) return bad("a registry within a registry");
   if (scratch.starts_with("library/") && std::count(scratch.begin(), scratch.end(), '/') == 1) scratch.erase(0, 8);
   if (!tagged) scratch += ":latest";
+  if (scratch.size() > kMaxName) return bad("longer than 256 bytes with its tag");
   return std::string_view(scratch);
 }
 

@@ -348,6 +348,7 @@ TEST(Body, ListedModels) {
           {"Ollama: full name", L, "/api/embed", R"({"model":"registry.ollama.ai/library/qwen:7b"})", Reason::ok, "qwen:7b"},
           {"Ollama: library", L, "/api/embed", R"({"model":"Library/Qwen:7B"})", Reason::ok, "qwen:7b"},
           {"Ollama: namespace", L, "/api/embed", R"({"model":"evil/qwen:7b"})", Reason::model_denied},
+          {"Ollama: a registry within a registry", L, "/api/embed", R"({"model":"registry.ollama.ai/registry.ollama.ai/qwen:7b"})", Reason::model_denied},
           {"Ollama: scheme", L, "/api/embed", R"({"model":"http://x/llama3"})", Reason::model_denied},
           {"Ollama: digest", L, "/api/embed", R"({"model":"llama3@sha256:00"})", Reason::model_denied},
           {"Ollama: space", L, "/api/embed", R"({"model":"llama3 "})", Reason::model_denied},
