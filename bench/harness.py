@@ -92,6 +92,15 @@ def cpu_seconds(pid):
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def busiest_thread(pid):
+    """CPU seconds of the thread of `pid` that has used the most: of a gateway with one core, that core."""
+    most = 0
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        fields = stat.read_text().rsplit(")", 1)[1].split()
+        most = max(most, int(fields[11]) + int(fields[12]))
+    return most / os.sysconf("SC_CLK_TCK")
+
+
 def resident_mb(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
