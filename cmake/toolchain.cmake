@@ -27,6 +27,8 @@ add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-styl
                     -Wno-psabi -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
+  # Nothing here is loaded as a shared library: a function of a unit may be inlined within it.
+  add_compile_options(-fno-semantic-interposition)
   add_compile_options(-fcoroutines -fpch-preprocess -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
                       -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
 endif()

@@ -230,17 +230,28 @@ Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options option
 }
 
 Result<Ticket> Log::submit(const Record& record, Urgency urgency) noexcept {
-  PerCore* const mine = state_->mine();
-  if (mine == nullptr) return fail(Reason::internal, "an audit record was submitted off the cores");
   std::array<std::uint8_t, kMaxEntry> entry;
-  const std::size_t size = encode_with(record, mine->salts, entry);
-  return state_->database.journal(ByteView(entry.data(), size), urgency);
+  return submit(ByteView(entry.data(), encode(record, entry)), urgency);
+}
+
+std::size_t Log::encode(const Record& record, std::span<std::uint8_t, kMaxEntry> out) noexcept {
+  PerCore* const mine = state_->mine();
+  return mine != nullptr ? encode_with(record, mine->salts, out) : 0;
+}
+
+Result<Ticket> Log::submit(ByteView encoded, Urgency urgency) noexcept {
+  if (encoded.empty()) return fail(Reason::internal, "an audit record was submitted off the cores");
+  return state_->database.journal(encoded, urgency);
 }
 
 void Log::append(store::Tx& tx, const Record& record) {
   std::array<std::uint8_t, kMaxEntry> entry;
   const std::size_t size = encode_with(record, state_->writer_salts, entry);
   tx.journal(ByteView(entry.data(), size));
+}
+
+std::optional<Result<void>> Log::settled(Ticket ticket) noexcept {
+  return state_->database.settled(ticket);
 }
 
 net::Task<Result<void>> Log::durable(Ticket ticket, std::chrono::milliseconds limit) {

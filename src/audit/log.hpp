@@ -60,10 +60,16 @@ class Log final : public store::CommitHook {
 
   /// Encodes and journals a record on the calling core. No allocation on the usual path.
   Result<Ticket> submit(const Record& record, Urgency urgency) noexcept;
+  /// The two halves of it, for whoever may have to journal the same bytes again: gives how many bytes of
+  /// `out` the record takes; 0 off the cores.
+  std::size_t encode(const Record& record, std::span<std::uint8_t, kMaxEntry> out) noexcept;
+  Result<Ticket> submit(ByteView encoded, Urgency urgency) noexcept;
   /// Within a write job: the record stands if and only if the job commits.
   void append(store::Tx& tx, const Record& record);
   /// Waits until a submitted record is durable.
   net::Task<Result<void>> durable(Ticket ticket, std::chrono::milliseconds limit);
+  /// What durable() would tell without a wait; nothing while the batch is under way.
+  [[nodiscard]] std::optional<Result<void>> settled(Ticket ticket) noexcept;
   /// Counts an unauthenticated refusal in the calling core's table. One record for each source (of
   /// IPv6 the /64), minute, reason and access point is written by flush_refusals(), which app calls
   /// every 10 s ON EACH core, and once more with `everything` at shutdown. Bounded: beyond 4096

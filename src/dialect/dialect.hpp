@@ -77,6 +77,8 @@ class UsageObserver {
   void feed(std::string_view piece) noexcept;
   /// Zero where the server did not say.
   [[nodiscard]] Counts counts() const noexcept;
+  /// The same of a reply that came in one piece: nothing is kept.
+  [[nodiscard]] static Counts counts_of(std::string_view whole) noexcept;
 
  private:
   static constexpr std::size_t kKeep = 1024;

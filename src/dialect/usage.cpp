@@ -79,17 +79,34 @@ void UsageObserver::feed(std::string_view piece) noexcept {
   tail_size_ += piece.size();
 }
 
-UsageObserver::Counts UsageObserver::counts() const noexcept {
-  Numbers tail{};
-  Numbers head{};
-  last_numbers({tail_, tail_size_}, tail);
-  if (seen_ > tail_size_) last_numbers({head_, head_size_}, head);
-  Counts counts;
+namespace {
+
+UsageObserver::Counts preferred(const Numbers& tail, const Numbers& head) noexcept {
+  UsageObserver::Counts counts;
   for (std::size_t k = kKeys.size(); k-- > 0;) {
     const std::optional<std::uint32_t> n = tail[k] ? tail[k] : head[k];
     if (n) (k % 2 == 0 ? counts.input_tokens : counts.output_tokens) = *n;
   }
   return counts;
+}
+
+}  // namespace
+
+UsageObserver::Counts UsageObserver::counts() const noexcept {
+  Numbers tail{};
+  Numbers head{};
+  last_numbers({tail_, tail_size_}, tail);
+  if (seen_ > tail_size_) last_numbers({head_, head_size_}, head);
+  return preferred(tail, head);
+}
+
+// Head and tail as they would have been kept: a long reply is not searched whole.
+UsageObserver::Counts UsageObserver::counts_of(std::string_view whole) noexcept {
+  Numbers tail{};
+  Numbers head{};
+  last_numbers(whole.substr(whole.size() - std::min(whole.size(), 2 * kKeep)), tail);
+  if (whole.size() > 2 * kKeep) last_numbers(whole.substr(0, kKeep), head);
+  return preferred(tail, head);
 }
 
 }  // namespace vestibule::dialect

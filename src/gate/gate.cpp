@@ -4,6 +4,7 @@
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
+#include "gate/completions.hpp"
 #include "net/signal.hpp"
 
 namespace vestibule::gate {
@@ -64,12 +65,8 @@ struct Gate::PerCore {
   std::uint64_t generation = 0;                 // of policies
   Admission::State* first = nullptr;            // live admissions
   std::vector<std::unique_ptr<Admission::State>> spare;
-  struct Sent {
-    audit::Ticket ticket;
-    std::unique_ptr<Admission::State> state;
-  };
-  std::vector<Sent> sent, settling;  // completions that are journaled and perhaps not durable yet
-  std::vector<std::unique_ptr<Admission::State>> overdue;  // completions that have to be journaled again
+  Completions sent, settling, left;  // journaled, and perhaps not durable yet
+  Completions overdue;               // to be journaled again
   net::Signal many_sent;
   std::array<std::uint8_t, 4096> random{};
   std::size_t random_left = 0;
@@ -369,35 +366,44 @@ void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
   (s->prev != nullptr ? s->prev->next : core.first) = s->next;
   if (s->next != nullptr) s->next->prev = s->prev;
   g_live.add(-1);
-  // The room for this record was reserved when the act was admitted: it is the state itself, kept
-  // until the record is durable. The journal may be full or failing, or the batch be rolled back.
-  if (const std::optional<audit::Ticket> ticket = record_completion(*s)) {
-    core.sent.push_back({*ticket, std::move(s)});
-    if (core.sent.size() >= kSettleAt) core.many_sent.notify_all();
-  } else {
-    core.overdue.push_back(std::move(s));
+  // Its bytes are kept until the record is durable: the journal may be full or failing, or the batch be
+  // rolled back.
+  std::array<std::uint8_t, audit::kMaxEntry> entry;
+  const ByteView record(entry.data(), encode_completion(*s, entry));
+  if (core.spare.size() < kSpare) core.spare.push_back(std::move(s));
+  const Result<audit::Ticket> ticket = log_.submit(record, store::Urgency::soon);
+  if (!ticket) {
+    core.overdue.add({}, record);
+    return;
   }
+  core.sent.add(*ticket, record);
+  if (core.sent.size() == kSettleAt) core.many_sent.notify_all();
 }
 
 net::Task<> Gate::settle(PerCore& core) {
-  if (core.sent.empty()) co_return;
-  core.settling.swap(core.sent);
+  std::swap(core.settling, core.sent);
   std::size_t i = 0;
   for (; i < core.settling.size(); ++i) {
-    const auto asked = std::chrono::steady_clock::now();
-    const Result<void> durable = co_await log_.durable(core.settling[i].ticket, kSettleWait);
-    if (!durable && std::chrono::steady_clock::now() - asked >= kSettleWait) break;  // nobody knows yet
-    auto& to = durable ? core.spare : core.overdue;
-    if (!durable || to.size() < kSpare) to.push_back(std::move(core.settling[i].state));
+    const Completions::Entry e = core.settling[i];
+    std::optional<Result<void>> durable = log_.settled(e.ticket);
+    if (!durable) {
+      const auto asked = std::chrono::steady_clock::now();
+      durable = co_await log_.durable(e.ticket, kSettleWait);
+      if (!*durable && std::chrono::steady_clock::now() - asked >= kSettleWait) break;  // nobody knows yet
+    }
+    if (!*durable) core.overdue.add({}, core.settling.record(e));
   }
   // What is left is older than what has come meanwhile.
-  core.settling.erase(core.settling.begin(), core.settling.begin() + static_cast<std::ptrdiff_t>(i));
-  for (PerCore::Sent& s : core.sent) core.settling.push_back(std::move(s));
-  core.sent.clear();
-  core.sent.swap(core.settling);
+  if (i < core.settling.size()) {
+    core.left.take(core.settling, i);
+    core.left.take(core.sent, 0);
+    std::swap(core.sent, core.left);
+    core.left.clear();
+  }
+  core.settling.clear();
 }
 
-std::optional<audit::Ticket> Gate::record_completion(const Admission::State& s) noexcept {
+std::size_t Gate::encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept {
   const Instant now = clock_.now();
   audit::Record r;
   fill(r, s.act, s.subject, s.source, s.client, s.request);
@@ -416,8 +422,7 @@ std::optional<audit::Ticket> Gate::record_completion(const Admission::State& s) 
   r.waited = std::chrono::duration_cast<std::chrono::microseconds>(first - s.started);
   r.total = std::chrono::duration_cast<std::chrono::microseconds>(end - s.started);
   r.body_digest = {};  // the admission has it
-  const Result<audit::Ticket> ticket = log_.submit(r, store::Urgency::soon);
-  return ticket ? std::optional(*ticket) : std::nullopt;
+  return log_.encode(r, out);
 }
 
 void Gate::look(PerCore& core) noexcept {
@@ -441,12 +446,17 @@ void Gate::look(PerCore& core) noexcept {
     }
     s = next;
   }
-  while (!core.overdue.empty()) {
-    const std::optional<audit::Ticket> ticket = record_completion(*core.overdue.back());
+  if (core.overdue.empty()) return;
+  std::size_t i = 0;
+  for (; i < core.overdue.size(); ++i) {
+    const ByteView record = core.overdue.record(core.overdue[i]);
+    const Result<audit::Ticket> ticket = log_.submit(record, store::Urgency::soon);
     if (!ticket) break;
-    core.sent.push_back({*ticket, std::move(core.overdue.back())});
-    core.overdue.pop_back();
+    core.sent.add(*ticket, record);
   }
+  Completions rest;
+  rest.take(core.overdue, i);
+  std::swap(core.overdue, rest);
 }
 
 net::Task<> Gate::sweep(net::Core& core) {

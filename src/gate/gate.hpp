@@ -163,8 +163,7 @@ class Gate {
   [[nodiscard]] PerCore& mine() const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
-  /// Nothing if the journal does not take it.
-  std::optional<audit::Ticket> record_completion(const Admission::State& s) noexcept;
+  std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;
   /// Keeps no longer what is durable; what was rolled back becomes overdue.
   net::Task<> settle(PerCore& core);
   net::Task<> persist_stops();

@@ -23,6 +23,8 @@ Error os_error(const std::string& what) {
   return fail(Reason::config_invalid, what + ": " + std::strerror(errno));
 }
 
+constexpr int kInARow = 16;
+
 void no_delay(const Socket& socket) {
   const int on = 1;
   ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on Unix sockets
@@ -128,7 +130,13 @@ std::uint16_t Listener::port() const {
 }
 
 Task<> Listener::run(std::function<void(Socket)> on_accept) {
+  int in_a_row = 0;
   while (socket_ && socket_->is_open()) {
+    if (++in_a_row > kInARow) {  // those that are connected have their turn too
+      in_a_row = 0;
+      co_await socket_->next_turn();
+      continue;
+    }
     Socket accepted(::accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (accepted.is_open()) {
       no_delay(accepted);
@@ -138,6 +146,7 @@ Task<> Listener::run(std::function<void(Socket)> on_accept) {
     switch (errno) {
       case EAGAIN: {
         socket_->drained();
+        in_a_row = 0;
         const bool open = co_await socket_->wait_readable();
         if (!open) co_return;
         break;

@@ -54,13 +54,22 @@ void Watched::tell_later(std::optional<Handler>& waiting) noexcept {
   Handler h = std::move(*waiting);
   waiting.reset();
   const auto executor = h.get_executor();
-  asio::post(executor, [h = std::move(h)]() mutable { h(false); });
+  asio::post(executor, [h = std::move(h), open = is_open()]() mutable { h(open); });
 }
 
 Task<bool> Watched::wait_readable() {
   auto start = [](auto handler, Watched* w) {
     w->reader_.emplace(std::move(handler));
-    if (!w->is_open()) tell_later(w->reader_);
+    if (!w->is_open() || w->readable_) w->tell_later(w->reader_);
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
+      start, asio::use_awaitable_t<Executor>{}, this);
+}
+
+Task<bool> Watched::next_turn() {
+  auto start = [](auto handler, Watched* w) {
+    w->reader_.emplace(std::move(handler));
+    w->tell_later(w->reader_);
   };
   return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
       start, asio::use_awaitable_t<Executor>{}, this);
@@ -77,10 +86,10 @@ Task<bool> Watched::wait_writable() {
       if (::epoll_ctl(w->poller_->epoll_.native_handle(), EPOLL_CTL_MOD, w->fd(), &ev) == 0) {
         w->asks_writable_ = true;
       } else {
-        w->close();
+        w->close();  // tells who waits
       }
     }
-    if (!w->is_open()) tell_later(w->writer_);
+    if (!w->is_open() && w->writer_) w->tell_later(w->writer_);
   };
   return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
       start, asio::use_awaitable_t<Executor>{}, this);

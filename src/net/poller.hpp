@@ -59,6 +59,8 @@ class Watched {
 
   /// Waits until readable() or the socket is closed (false). One reader at a time.
   Task<bool> wait_readable();
+  /// The same, but only until the core's next turn: others come first. (The reader's wait.)
+  Task<bool> next_turn();
   /// After a write that would block: waits until the socket takes bytes again, or is closed (false).
   /// One writer at a time.
   Task<bool> wait_writable();
@@ -72,7 +74,7 @@ class Watched {
   friend class Poller;
   using Handler = asio::detail::awaitable_handler<Executor, bool>;
   void happened(std::uint32_t events);
-  static void tell_later(std::optional<Handler>& waiting) noexcept;
+  void tell_later(std::optional<Handler>& waiting) noexcept;
 
   Poller* poller_;  // null once it is gone
   Socket socket_;

@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace vestibule::net {
 namespace {
 
 ErrorCode last_error() { return {errno, boost::system::system_category()}; }
+
+constexpr int kInARow = 4;
 
 // A TLS stream that ends without close_notify may have been cut: never a clean end.
 ErrorCode truncated() { return asio::error::connection_reset; }
@@ -55,6 +58,7 @@ bool Stream::dried_up() noexcept {
 }
 
 Task<bool> Stream::wait_to_read() {
+  if (std::exchange(in_a_row_, 0) >= kInARow) return io_.next_turn();
   if (tls_read_writes_) return io_.wait_writable();
   return io_.wait_readable();
 }
@@ -100,8 +104,10 @@ Task<ErrorCode> Stream::handshake(TlsContext context, std::string_view server_na
 
 std::optional<IoResult> Stream::try_read(std::span<char> buffer) noexcept {
   if (!io_.is_open()) return IoResult{ended(), 0};
+  if (in_a_row_ >= kInARow) return std::nullopt;  // the others' turn
   if (ssl_ != nullptr) return try_tls_read(buffer);
   if (!io_.readable()) return std::nullopt;
+  ++in_a_row_;
   for (;;) {
     const ssize_t n = ::recv(io_.fd(), buffer.data(), buffer.size(), 0);
     if (n > 0) {
@@ -119,6 +125,7 @@ std::optional<IoResult> Stream::try_read(std::span<char> buffer) noexcept {
 std::optional<IoResult> Stream::try_tls_read(std::span<char> buffer) noexcept {
   if (!io_.readable() && SSL_pending(ssl_) == 0 && !tls_read_writes_) return std::nullopt;
   tls_read_writes_ = false;
+  ++in_a_row_;
   ERR_clear_error();
   std::size_t n = 0;
   if (SSL_read_ex(ssl_, buffer.data(), buffer.size(), &n) == 1) return IoResult{{}, n};

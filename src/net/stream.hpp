@@ -56,7 +56,8 @@ class Stream {
 
   /// Some bytes; n == 0 with eof at the clean end. A TLS stream cut without close_notify is an error.
   Task<IoResult> read_some(std::span<char> buffer);
-  /// The same if it needs no wait. Nothing: await wait_to_read() and try again.
+  /// The same if it needs no wait. Nothing: await wait_to_read() and try again. That is so also after a
+  /// few reads in a row, or a peer that sends without end would keep the core to itself.
   [[nodiscard]] std::optional<IoResult> try_read(std::span<char> buffer) noexcept;
   /// After try_read() gave nothing: until it has something to tell. (No coroutine of its own.)
   Task<bool> wait_to_read();
@@ -113,6 +114,7 @@ class Stream {
   Timer timer_;
   ssl_st* ssl_ = nullptr;
   std::chrono::milliseconds write_limit_{60'000};
+  int in_a_row_ = 0;  // reads without a wait
   bool timed_out_ = false;
   bool tls_read_writes_ = false;  // what the TLS reader waits for is room to write
 };

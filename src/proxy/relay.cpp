@@ -35,7 +35,6 @@ net::Task<Result<void>> Proxy::Relay::upload() {
 
 net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, const domain::Decision& decision,
                                              RequestId request, bool observe) {
-  observed_ = observe;
   const std::string_view type = reply.headers.find(http::Known::content_type).value_or(std::string_view{});
   event_stream_ = type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
   http::HeadWriter head = exchange_.start();
@@ -57,8 +56,13 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     const std::optional<Result<std::string_view>> piece = call_->try_read_body();
     if (piece && !*piece) co_return fail(piece->error().code, piece->error().detail);
     if (piece) first = **piece;
+    if (observe && call_->body_done()) {
+      usage_ = dialect::UsageObserver::counts_of(first);
+      observe = false;
+    }
     if (observe) observer_.feed(first);
   }
+  observed_ = observe;
   std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);
   if (!sent) {
     writing_ = true;

@@ -30,9 +30,7 @@ class Proxy::Relay final : public gate::Live {
 
   [[nodiscard]] Reason cut_reason() const noexcept { return cut_; }
   [[nodiscard]] bool event_stream() const noexcept { return event_stream_; }
-  [[nodiscard]] dialect::UsageObserver::Counts usage() const noexcept {
-    return observed_ ? observer_.counts() : dialect::UsageObserver::Counts{};
-  }
+  [[nodiscard]] dialect::UsageObserver::Counts usage() const noexcept { return observed_ ? observer_.counts() : usage_; }
 
   // gate::Live
   void cut(Reason reason) noexcept override;
@@ -42,9 +40,10 @@ class Proxy::Relay final : public gate::Live {
   wire::Exchange& exchange_;
   wire::UpstreamCall* call_ = nullptr;
   dialect::UsageObserver observer_;
+  dialect::UsageObserver::Counts usage_;  // of a reply that came in one piece
+  bool observed_ = false;
   Reason cut_ = Reason::ok;
   bool writing_ = false;  // the client does not take what it is sent
-  bool observed_ = false;
   bool event_stream_ = false;
 };
 

@@ -143,6 +143,8 @@ class Database {
   /// Waits on the same core until the ticket's batch is durable. An error means that the entry is
   /// NOT in the log (its batch was rolled back) or that `limit` passed: deny.
   virtual net::Task<Result<void>> durable(Ticket ticket, std::chrono::milliseconds limit) = 0;
+  /// What durable() would tell without a wait; nothing while the batch is under way. On the same core.
+  [[nodiscard]] virtual std::optional<Result<void>> settled(Ticket ticket) noexcept = 0;
 
   /// Failing after a batch could not be committed, until one can be again: the writer probes every
   /// second by itself. Lock-free.

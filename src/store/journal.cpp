@@ -104,13 +104,18 @@ Result<void> CoreJournal::verdict(Outcome outcome) {
   return fail(Reason::internal);
 }
 
+std::optional<Result<void>> CoreJournal::settled(Ticket ticket) const noexcept {
+  if (ticket.position == 0 || ticket.position > ring_.end()) {
+    return fail(Reason::internal, "not a ticket of this core");
+  }
+  if (ticket.position <= settled_to_) return verdict(outcome(ticket.position));
+  if (closed_) return verdict(Outcome::closed);
+  return std::nullopt;
+}
+
 net::Task<Result<void>> CoreJournal::durable(net::Core& core, Ticket ticket,
                                              std::chrono::milliseconds limit) {
-  if (ticket.position == 0 || ticket.position > ring_.end()) {
-    co_return fail(Reason::internal, "not a ticket of this core");
-  }
-  if (ticket.position <= settled_to_) co_return verdict(outcome(ticket.position));
-  if (closed_) co_return verdict(Outcome::closed);
+  if (std::optional<Result<void>> known = settled(ticket)) co_return std::move(*known);
   Waiter waiter;
   waiter.position = ticket.position;
   auto start = [](auto handler, CoreJournal* journal, net::Core* on, Waiter* w,

@@ -41,6 +41,7 @@ class CoreJournal {
   /// Core: see Database::journal() and durable().
   Result<Ticket> append(net::Core& core, ByteView entry, Urgency urgency, Wakeup& wakeup) noexcept;
   net::Task<Result<void>> durable(net::Core& core, Ticket ticket, std::chrono::milliseconds limit);
+  [[nodiscard]] std::optional<Result<void>> settled(Ticket ticket) const noexcept;
 
   /// Writer: the batch with the entries up to `to` ended; releases them and tells the core, with one
   /// posted handler, however many wait.

@@ -111,6 +111,12 @@ SqliteDatabase::~SqliteDatabase() {
   }
 }
 
+std::optional<Result<void>> SqliteDatabase::settled(Ticket ticket) noexcept {
+  CoreJournal* journal = writer_->mine();
+  if (journal == nullptr) return fail(Reason::internal, "not on a core");
+  return journal->settled(ticket);
+}
+
 namespace {
 net::Task<Result<void>> failed(Error error) { co_return error; }
 }  // namespace

@@ -24,6 +24,7 @@ class SqliteDatabase final : public Database {
     return writer_->journal(entry, urgency);
   }
   net::Task<Result<void>> durable(Ticket ticket, std::chrono::milliseconds limit) override;
+  [[nodiscard]] std::optional<Result<void>> settled(Ticket ticket) noexcept override;
   [[nodiscard]] Health health() const noexcept override { return writer_->health(); }
   Result<void> backup(const std::filesystem::path& to) override;
 

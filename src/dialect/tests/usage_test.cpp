@@ -54,6 +54,8 @@ TEST(Usage, AtEverySplit) {
       ASSERT_EQ(o.counts().input_tokens, r.in) << split;
       ASSERT_EQ(o.counts().output_tokens, r.out) << split;
     }
+    EXPECT_EQ(UsageObserver::counts_of(r.text).input_tokens, r.in);
+    EXPECT_EQ(UsageObserver::counts_of(r.text).output_tokens, r.out);
     for (const std::size_t step : {1U, 2U, 7U, 100U, 1023U, 1024U, 1025U, 2047U, 2048U, 2049U}) {
       EXPECT_EQ(observe(r.text, step).input_tokens, r.in) << step;
       EXPECT_EQ(observe(r.text, step).output_tokens, r.out) << step;

@@ -1,10 +1,12 @@
 // Sockets under the poller: what arrives is read, what closes is told, and nothing is told to what has
 // gone. On socket pairs, whose other end the test holds.
+#include <boost/asio/detached.hpp>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -212,6 +214,39 @@ Task<> deadline_ends_it(Core& core) {
   EXPECT_EQ(r.ec, asio::error::timed_out);
 }
 TEST(Stream, TheDeadlineEndsTheWait) { run(deadline_ends_it); }
+
+// A peer that sends without end must not keep the core to itself.
+Task<> read_for_ever(Stream& s, std::size_t& got) {
+  std::vector<char> buffer(1024);
+  for (;;) {
+    const IoResult r = co_await s.read_some(buffer);
+    if (r.ec || r.n == 0) co_return;
+    got += r.n;
+  }
+}
+Task<> others_have_their_turn(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  std::atomic<bool> stop{false};
+  std::thread flood([&] {
+    const std::string much(65536, 'x');
+    while (!stop && ::send(p.other.fd(), much.data(), much.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  TaskGroup group(core);
+  std::size_t got = 0;
+  group.spawn(read_for_ever(s, got));
+  const auto begin = std::chrono::steady_clock::now();
+  co_await sleep_for(core, 200ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+  EXPECT_GT(got, 0U);
+  stop = true;
+  s.close();
+  p.other.close();
+  co_await group.join();
+  flood.join();
+}
+TEST(Stream, AFloodLeavesTheOthersTheirTurn) { run(others_have_their_turn); }
 
 // A forked child may hold a copy of a socket that is closed here: its events must not reach us.
 Task<> held_by_another(Core& core) {
