@@ -5,6 +5,7 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "gate/completions.hpp"
+#include "identity/actor.hpp"
 #include "net/signal.hpp"
 
 namespace vestibule::gate {
@@ -520,30 +521,6 @@ void Gate::recheck_everywhere() noexcept {
   }
 }
 
-namespace {
-audit::Record change(std::string_view operation, const session::Actor& by, std::string_view object,
-                     std::string_view note, Instant now) {
-  audit::Record r;
-  r.kind = audit::Kind::change;
-  r.at = now.wall;
-  r.now = now;
-  r.request = by.request;
-  r.access_point = "vestibule";
-  r.operation = operation;
-  r.outcome = domain::Outcome::allow;
-  r.reason = Reason::ok;
-  r.evidence = by.evidence;
-  r.user = by.user;
-  r.user_name = by.name.view();
-  r.session = by.session;
-  r.source = by.source;
-  r.client = by.client;
-  r.object = object;
-  r.note = note;
-  return r;
-}
-}  // namespace
-
 Stops Gate::stops() const {
   const std::lock_guard lock(mutex_);
   return *stops_;
@@ -563,7 +540,7 @@ net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
   const Instant now = clock_.now();
   auto job = [this, &what, &by, now](store::Tx& tx) -> Result<void> {
     const std::string object = std::string(name(what.scope)) + (what.target.empty() ? "" : " " + what.target);
-    log_.append(tx, change("stop", by, object, what.why, now));
+    log_.append(tx, identity::change_record("stop", by, object, what.why, now));
     return Stops::put_in(tx, what);
   };
   Result<void> written = co_await database_.write(job);
@@ -585,7 +562,7 @@ net::Task<> Gate::persist_stops() {
   const Instant now = clock_.now();
   for (auto& entry : todo) {
     auto job = [this, &entry, now](store::Tx& tx) -> Result<void> {
-      log_.append(tx, change("stop", entry.second, std::string(name(entry.first.scope)) + " " + entry.first.target,
+      log_.append(tx, identity::change_record("stop", entry.second, std::string(name(entry.first.scope)) + " " + entry.first.target,
                              entry.first.why + " (stored late)", now));
       return Stops::put_in(tx, entry.first);
     };
@@ -604,7 +581,7 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
     // One that holds in memory and could not be stored yet is lifted on the record too.
     if (removed) *removed |= stops().has(scope, target);
     if (removed && *removed) {
-      log_.append(tx, change("stop.lift", by, std::string(name(scope)) + (target.empty() ? "" : " " + target), "", now));
+      log_.append(tx, identity::change_record("stop.lift", by, std::string(name(scope)) + (target.empty() ? "" : " " + target), "", now));
     }
     return removed;
   };
@@ -652,7 +629,7 @@ net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file
   const Instant now = clock_.now();
   const std::string note = describe(out.differences);
   auto job = [this, &by, &note, &out, fresh, now](store::Tx& tx) -> Result<void> {
-    audit::Record r = change(out.staged ? "policy.stage" : options_.trust == PolicyTrust::file ? "policy.load_trusted" : "policy.load",
+    audit::Record r = identity::change_record(out.staged ? "policy.stage" : options_.trust == PolicyTrust::file ? "policy.load_trusted" : "policy.load",
                              by, "", note, now);
     r.policy = out.staged ? *out.staged : out.active;
     log_.append(tx, r);
@@ -685,7 +662,7 @@ net::Task<Result<void>> Gate::approve_policy(Digest digest, factors::Attempt att
     if (!present->staged || present->staged->digest() != digest) {
       return fail(Reason::conflict, "another policy has been read meanwhile");
     }
-    audit::Record r = change("policy.approve", by, domain::name(proof.kind), note, now);
+    audit::Record r = identity::change_record("policy.approve", by, domain::name(proof.kind), note, now);
     r.policy = approved.digest();
     log_.append(tx, r);
     return PolicyRow::put_in(tx, approved, now.wall);

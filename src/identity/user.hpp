@@ -1,13 +1,11 @@
 #pragma once
-// A person with an account, and who it is that asks for a change. Plain values.
+// A person with an account. Plain values.
 
 #include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
 #include "base/id.hpp"
-#include "domain/act.hpp"
-#include "domain/evidence.hpp"
 #include "domain/subject.hpp"
 
 namespace vestibule::identity {
@@ -39,17 +37,6 @@ struct User {
   WallTime factors_reset{};      ///< zero: never
   UserId reset_by{};             ///< who issued the last enrolment code that was used
   WallTime password_changed{};
-};
-
-/// Who asks, for the audit record. `evidence` is what the record will name.
-struct Actor {
-  UserId user{};
-  domain::UserName name;
-  SessionId session{};
-  domain::Source source{};
-  std::string client;            ///< User-Agent
-  RequestId request{};
-  domain::Evidence evidence;
 };
 
 /// The FactorId under which a user's password stands in Evidence: one a user, for ever.

@@ -434,24 +434,7 @@ Result<void> Users::touch(store::Tx& tx, UserId user) const {
 
 void Users::record(store::Tx& tx, std::string_view operation, const Actor& by, std::string_view object,
                    std::string_view note) const {
-  audit::Record r;
-  r.kind = audit::Kind::change;
-  r.now = clock_.now();
-  r.at = r.now.wall;
-  r.request = by.request;
-  r.access_point = "vestibule";
-  r.operation = operation;
-  r.outcome = domain::Outcome::allow;
-  r.reason = Reason::ok;
-  r.evidence = by.evidence;
-  r.user = by.user;
-  r.user_name = by.name.view();
-  r.session = by.session;
-  r.source = by.source;
-  r.client = by.client;
-  r.object = object;
-  r.note = note;
-  log_.append(tx, r);
+  log_.append(tx, change_record(operation, by, object, note, clock_.now()));
 }
 
 Result<void> Users::put_labels(store::Tx& tx, UserId user, int kind, const std::vector<std::string>& labels) const {

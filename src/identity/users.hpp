@@ -18,6 +18,7 @@
 #include "crypto/handle.hpp"
 #include "crypto/password.hpp"
 #include "crypto/sealed.hpp"
+#include "identity/actor.hpp"
 #include "identity/guess.hpp"
 #include "identity/password_rules.hpp"
 #include "identity/user.hpp"

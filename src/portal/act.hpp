@@ -27,8 +27,4 @@ net::Task<std::invoke_result_t<F&, store::Tx&, const session::Actor&>> Portal::p
   co_return std::move(done);
 }
 
-/// The record of an administrative act that no other room records.
-[[nodiscard]] audit::Record change(std::string_view operation, const session::Actor& by, std::string_view object,
-                                   std::string_view note, Instant now);
-
 }  // namespace vestibule::portal

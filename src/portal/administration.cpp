@@ -136,7 +136,7 @@ net::Task<Result<Reply>> Portal::lift_stop(Call& call) {
   auto act = [this, target, object](store::Tx& tx, const session::Actor& by) -> Result<session::Actor> {
     Result<bool> removed = gate::Stops::remove_in(tx, target.scope, target.target);
     if (!removed) return std::move(removed).error();
-    services_.log.append(tx, change("stop.lift", by, object, *removed ? "" : "not stored yet", services_.clock.now()));
+    services_.log.append(tx, identity::change_record("stop.lift", by, object, *removed ? "" : "not stored yet", services_.clock.now()));
     return by;
   };
   Result<session::Actor> by = co_await prove_and(call, "stops.lift " + object, std::move(act));
@@ -269,7 +269,7 @@ net::Task<Result<Reply>> Portal::set_credential(Call& call) {
   auto act = [this, point, secret = Secret(value)](store::Tx& tx, const session::Actor& by) -> Result<void> {
     Result<void> put = services_.put_credential_in(tx, point, secret);
     if (!put) return put;
-    services_.log.append(tx, change("access.credential", by, point, secret.empty() ? "removed" : "set",
+    services_.log.append(tx, identity::change_record("access.credential", by, point, secret.empty() ? "removed" : "set",
                                     services_.clock.now()));
     return {};
   };
@@ -288,7 +288,7 @@ net::Task<Result<Reply>> Portal::rotate_keys(Call& call) {
   // Files and many jobs follow, which no single transaction holds: the code is consumed, and the
   // intent recorded, before them.
   auto act = [this](store::Tx& tx, const session::Actor& by) -> Result<void> {
-    services_.log.append(tx, change("keys.rotate", by, {}, {}, services_.clock.now()));
+    services_.log.append(tx, identity::change_record("keys.rotate", by, {}, {}, services_.clock.now()));
     return {};
   };
   Result<void> proved = co_await prove_and(call, "keys.rotate", std::move(act));
@@ -307,7 +307,7 @@ net::Task<Result<Reply>> Portal::backup(Call& call) {
     co_return fail(Reason::invalid_argument, "path: an absolute one, of a file that does not exist yet");
   }
   auto act = [this, path](store::Tx& tx, const session::Actor& by) -> Result<void> {
-    services_.log.append(tx, change("backup", by, path, {}, services_.clock.now()));
+    services_.log.append(tx, identity::change_record("backup", by, path, {}, services_.clock.now()));
     return {};
   };
   Result<void> proved = co_await prove_and(call, "backup " + path, std::move(act));

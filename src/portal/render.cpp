@@ -103,26 +103,4 @@ std::optional<WallTime> parse_time(std::string_view text) {
   return WallTime(time_point_cast<Duration>(sys_days(date)) + hours(h) + minutes(m) + seconds(s) + fraction);
 }
 
-audit::Record change(std::string_view operation, const session::Actor& by, std::string_view object,
-                     std::string_view note, Instant now) {
-  audit::Record r;
-  r.kind = audit::Kind::change;
-  r.at = now.wall;
-  r.now = now;
-  r.request = by.request;
-  r.access_point = policy::kAdministration;
-  r.operation = operation;
-  r.outcome = domain::Outcome::allow;
-  r.reason = Reason::ok;
-  r.evidence = by.evidence;
-  r.user = by.user;
-  r.user_name = by.name.view();
-  r.session = by.session;
-  r.source = by.source;
-  r.client = by.client;
-  r.object = object;
-  r.note = note;
-  return r;
-}
-
 }  // namespace vestibule::portal

@@ -15,24 +15,11 @@ constexpr Duration kKeepEnded = std::chrono::hours(1);  // so that its client le
 
 void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
                       std::string_view object, std::string_view note, Instant now) const {
-  audit::Record r;
+  audit::Record r = identity::change_record(operation, by, object, note, now);
   r.kind = kind;
-  r.now = now;
-  r.at = now.wall;
-  r.request = by.request;
-  r.access_point = "vestibule";
-  r.operation = operation;
   r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
   r.reason = reason;
   r.level = domain::level(by.evidence, now, clock_.trusted(), options_.overall);
-  r.evidence = by.evidence;
-  r.user = by.user;
-  r.user_name = by.name.view();
-  r.session = by.session;
-  r.source = by.source;
-  r.client = by.client;
-  r.object = object;
-  r.note = note;
   log_.append(tx, r);
 }
 
