@@ -1,0 +1,22 @@
+#pragma once
+// Rows of accounts. Private to the room.
+
+#include <vector>
+
+#include "identity/user.hpp"
+#include "store/tx.hpp"
+
+namespace vestibule::identity {
+
+inline constexpr std::string_view kTopic = "account";
+inline constexpr std::string_view kColumns =
+    "SELECT id, name, display, password IS NOT NULL, disabled, version, created, created_by, roles_changed, "
+    "factors_reset, reset_by, password_changed FROM account";
+
+/// A row of kColumns.
+[[nodiscard]] User user_from(const store::Row& row);
+void add_label(User& u, std::int64_t kind, std::string_view label);
+Result<std::vector<User>> read_all(store::Tx& tx);
+Result<std::size_t> count_administrators(store::Tx& tx);
+
+}  // namespace vestibule::identity
