@@ -1,12 +1,13 @@
 #pragma once
 // What every engine of the store must do. An engine's test gives a Place to
-// INSTANTIATE_TEST_SUITE_P(Name, StoreContract, testing::Values(make_place)) and links contract.cpp.
+// INSTANTIATE_TEST_SUITE_P(Name, StoreContract, testing::Values(make_place)) and links contract*.cpp.
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <functional>
 #include <memory>
+#include <thread>
 
 #include "store/database.hpp"
 #include "store/tests/support.hpp"
@@ -22,6 +23,21 @@ class Place {
                                                  std::span<const Migration> migrations) = 0;
 };
 using MakePlace = std::function<std::unique_ptr<Place>()>;
+
+/// A job with a row, a change and an entry.
+inline Result<void> write_one(Tx& tx, std::int64_t id, bool good) {
+  auto r = add_item(tx, id, "item " + std::to_string(id));
+  if (!r) return r;
+  tx.changed("item", as_bytes(std::to_string(id)));
+  tx.journal(as_bytes("job " + std::to_string(id)));
+  return good ? Result<void>() : fail(Reason::invalid_argument, "told to fail");
+}
+
+/// Keeps the writer busy until it is let go.
+inline void hold(std::atomic<bool>& held, std::atomic<bool>& release) {
+  held = true;
+  while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
 
 class StoreContract : public testing::TestWithParam<MakePlace> {
  protected:
