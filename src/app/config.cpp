@@ -37,7 +37,7 @@ schema::Schema declare() {
   s.table("audit", "The audit log.");
   s.option({.name = "audit.checkpoint_file", .type = Type::path, .help = "File to which signed checkpoints are appended: ship it off the box, so that deleting the end of the log is seen.", .example = "/var/log/vestibule/checkpoints"});
   s.option({.name = "audit.origin", .type = Type::string, .help = "Name of this log in its checkpoints (C2SP origin).", .fallback = "vestibule.local/audit", .example = "gw1.example.org/audit", .min = "1", .max = "128"});
-  s.option({.name = "audit.checkpoint_every", .type = Type::duration, .help = "At most this long between two checkpoints while records come in.", .fallback = "60s", .example = "60s", .min = "1s", .max = "1d"});
+  s.option({.name = "audit.checkpoint_every", .type = Type::duration, .help = "At most this long, and ten seconds, until a record is covered by a checkpoint. A log on which nothing happens makes none.", .fallback = "60s", .example = "60s", .min = "1s", .max = "1d"});
   s.option({.name = "audit.checkpoint_records", .type = Type::integer, .help = "At most this many records between two checkpoints.", .fallback = "10000", .example = "10000", .min = "1", .max = "10000000"});
   s.option({.name = "audit.await_admission", .type = Type::boolean, .help = "Wait until the admission record is on disk before anything goes upstream. Only turned off to measure what it costs; health and doctor then say so.", .fallback = "true", .example = "true"});
 

@@ -180,6 +180,7 @@ struct Log::State {
 
   // --- anybody's
   std::atomic<std::uint64_t> size{0};
+  std::atomic<std::uint64_t> covered{0};  // by the newest checkpoint
   mutable std::mutex mutex;  // of note
   std::string note;
 };
@@ -213,6 +214,7 @@ Result<std::unique_ptr<Log>> Log::open(store::Database& database, Options option
     // read_stored() has parsed it.
     const auto newest = parse_checkpoint(stored->note);
     s->checkpoint_size = newest->size;
+    s->covered = newest->size;
     if (!signed_by(*newest, s->key.public_key()))
       log::error("the newest checkpoint of the audit log is signed by another key", {});
     s->note = stored->note;
@@ -282,6 +284,21 @@ void Log::flush_refusals(Flush what) noexcept {
     if (row.shared) r.note = "sources beyond the table, with any reason";
     return submit(r, Urgency::soon).has_value();
   });
+}
+
+bool Log::due() noexcept {
+  const State& s = *state_;
+  return s.tree.size() > s.checkpoint_size && s.clock.boot() - s.checkpoint_at >= s.options.checkpoint_every;
+}
+
+net::Task<Result<void>> Log::cover() {
+  if (state_->size.load(std::memory_order_acquire) == state_->covered.load(std::memory_order_acquire)) {
+    co_return Result<void>{};
+  }
+  // The batch asks due(), where the writer's own state is.
+  auto nothing = [](store::Tx&) -> Result<void> { return {}; };
+  Result<void> done = co_await state_->database.write(nothing);
+  co_return done;
 }
 
 std::uint64_t Log::size() const noexcept { return state_->size.load(std::memory_order_acquire); }
@@ -357,6 +374,7 @@ void Log::committed() noexcept {
   if (s.next_note.empty()) return;
   s.checkpoint_size = s.tree.size();
   s.checkpoint_at = s.clock.boot();
+  s.covered.store(s.checkpoint_size, std::memory_order_release);
   if (s.file) s.file->push(s.next_note);
   const std::scoped_lock lock(s.mutex);
   s.note.swap(s.next_note);

@@ -46,8 +46,8 @@ enum class Flush {
 /// The writing side. Owned by app; submit() and friends are called on cores, append() in write
 /// jobs. Outlives the Database's writer thread: destroy it after Database::stop(). Checkpoints are
 /// made within a batch: after checkpoint_records records, after checkpoint_every (by the boot
-/// clock), and with every system record (start, stop, ...). An idle log makes none, as nothing
-/// commits.
+/// clock), and with every system record (start, stop, ...). One covers the last records before a
+/// quiet spell too, see cover(); an idle log makes none after it.
 class Log final : public store::CommitHook {
  public:
   /// The signing key is an Ed25519 seed (32 bytes). Reads the tree's frontier: blocking, at
@@ -78,6 +78,10 @@ class Log final : public store::CommitHook {
                               std::string_view access_point) noexcept;
   void flush_refusals(Flush what = Flush::ended_minutes) noexcept;
 
+  /// Makes a checkpoint if some records are in none and the last one is checkpoint_every old. Called
+  /// now and then on one core, so that a log on which nothing happens any more is covered to its end.
+  net::Task<Result<void>> cover();
+
   [[nodiscard]] std::uint64_t size() const noexcept;  ///< records committed
   /// The newest signed checkpoint (C2SP text), or empty.
   [[nodiscard]] std::string checkpoint() const;
@@ -87,6 +91,7 @@ class Log final : public store::CommitHook {
   [[nodiscard]] const crypto::PublicKey& public_key() const noexcept;
 
   // CommitHook
+  [[nodiscard]] bool due() noexcept override;
   Result<void> before_commit(store::Tx& tx, std::span<const ByteView> entries) override;
   void committed() noexcept override;
   void rolled_back() noexcept override;

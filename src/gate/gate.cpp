@@ -471,6 +471,10 @@ net::Task<> Gate::sweep(net::Core& core) {
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;
       log_.flush_refusals();
+      if (core.index() == 0) {
+        const Result<void> covered = co_await log_.cover();
+        static_cast<void>(covered);  // a store that fails says so by itself
+      }
     }
     if (core.index() == 0) co_await persist_stops();
   }

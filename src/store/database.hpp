@@ -30,6 +30,9 @@ struct Migration {
 class CommitHook {
  public:
   virtual ~CommitHook() = default;
+  /// Asked in a batch without entries: before_commit() is called all the same if there is something
+  /// to write by itself.
+  [[nodiscard]] virtual bool due() noexcept { return false; }
   /// `entries`: all of the batch, those of one core in the order in which they were journaled. An
   /// error fails the whole batch.
   virtual Result<void> before_commit(Tx& tx, std::span<const ByteView> entries) = 0;

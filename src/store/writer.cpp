@@ -253,7 +253,7 @@ Result<void> Writer::run_jobs() {
 }
 
 Result<void> Writer::run_hook() {
-  if (hook_ == nullptr || entries_.empty()) return {};
+  if (hook_ == nullptr || (entries_.empty() && !hook_->due())) return {};
   hook_called_ = true;
   return hook_->before_commit(tx_, entries_);
 }

@@ -109,6 +109,7 @@ struct House {
       return {};
     });
   }
+  Result<void> cover() { return run(0, log->cover()); }
   [[nodiscard]] VerifyReport verify(std::string_view shipped = {}) {
     auto r = db->read_blocking(
         [&](store::Tx& tx) { return audit::verify(tx, log->public_key(), shipped); });
@@ -287,6 +288,56 @@ TEST(Log, WhenCheckpointsAreMade) {
   EXPECT_EQ(parse_checkpoint(house.log->checkpoint())->size, 5U);
   EXPECT_EQ(all(house.verify()), "");
   EXPECT_TRUE(house.log->verifier_key().starts_with("vestibule.local/audit+"));
+}
+
+TEST(Log, TheLastRecordsBeforeAQuietSpellAreCovered) {
+  House house("");
+  const auto checkpoints = [&] {
+    std::int64_t n = -1;
+    EXPECT_TRUE(house.db->read_blocking([&](store::Tx& tx) {
+      return tx.one("SELECT COUNT(*) FROM audit_checkpoint", {}, [&](const store::Row& r) { n = r.integer(0); });
+    }));
+    return n;
+  };
+  ASSERT_TRUE(house.append(0, 3));
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(checkpoints(), 0) << "not due yet";
+  house.clock.advance(59s);
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(checkpoints(), 0);
+  house.clock.advance(1s);
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(checkpoints(), 1);
+  EXPECT_EQ(parse_checkpoint(house.log->checkpoint())->size, 3U);
+  // Hours of quiet make no more of them.
+  for (int i = 0; i < 100; ++i) {
+    house.clock.advance(600s);
+    ASSERT_TRUE(house.cover());
+  }
+  EXPECT_EQ(checkpoints(), 1);
+  EXPECT_EQ(house.log->size(), 3U) << "and no records";
+  ASSERT_TRUE(house.append(3, 1));  // the first after a long time is covered at once
+  EXPECT_EQ(checkpoints(), 2);
+  ASSERT_TRUE(house.append(4, 1));
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(checkpoints(), 2);
+  house.clock.advance(60s);
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(parse_checkpoint(house.log->checkpoint())->size, 5U);
+  EXPECT_EQ(all(house.verify()), "");
+}
+
+TEST(Log, AnUncoveredEndIsCoveredAfterARestart) {
+  Folder folder;
+  {
+    House house(folder / "log.db");
+    ASSERT_TRUE(house.append(0, 2));
+  }
+  House house(folder / "log.db");
+  EXPECT_EQ(house.log->checkpoint(), "");
+  house.clock.advance(60s);
+  ASSERT_TRUE(house.cover());
+  EXPECT_EQ(parse_checkpoint(house.log->checkpoint())->size, 2U);
 }
 
 TEST(Log, CheckpointFileMendsAndCatchesUp) {

@@ -34,6 +34,7 @@ class FlakyHook final : public store::CommitHook {
     if (broken.load()) return fail(Reason::store_unavailable, "broken by the test");
     return log->before_commit(tx, entries);
   }
+  bool due() noexcept override { return log->due(); }
   void committed() noexcept override { log->committed(); }
   void rolled_back() noexcept override { log->rolled_back(); }
   audit::Log* log = nullptr;
