@@ -124,8 +124,9 @@ Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view
 Result<std::string> prove(store::Tx& tx, std::uint64_t seq);
 /// Destroys the private part and salt of every record that names a user, as the one who acted or as
 /// the object of a change. Gives how many. Reads the whole log within the caller's transaction; the
-/// caller appends a record of the erasure. What the engine keeps of overwritten pages (free pages,
-/// write-ahead log, backups) is the store's and the operator's matter.
+/// caller appends a record of the erasure. Once the caller's job has returned, the bytes are gone from
+/// the database's files (see Tx::erased()). Blocks of the disk that the file system has given back,
+/// snapshots and backups are the operator's matter.
 Result<std::uint64_t> erase_private(store::Tx& tx, std::string_view user_name);
 
 }  // namespace vestibule::audit

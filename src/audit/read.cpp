@@ -283,6 +283,7 @@ Result<std::uint64_t> erase_private(store::Tx& tx, std::string_view user_name) {
       if (!changed) return std::move(changed).error();
     }
   }
+  if (erased > 0) tx.erased();
   return erased;
 }
 

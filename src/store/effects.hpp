@@ -12,15 +12,16 @@ namespace vestibule::store {
 class Effects {
  public:
   struct Mark {
-    std::size_t changes, entries, bytes;
+    std::size_t changes, entries, bytes, erasures;
   };
-  [[nodiscard]] Mark mark() const noexcept { return {changes_.size(), ends_.size(), journal_.size()}; }
+  [[nodiscard]] Mark mark() const noexcept { return {changes_.size(), ends_.size(), journal_.size(), erasures_}; }
   void take_back(const Mark& m) {
     changes_.resize(m.changes);
     ends_.resize(m.entries);
     journal_.resize(m.bytes);
+    erasures_ = m.erasures;
   }
-  void clear() { take_back({0, 0, 0}); }
+  void clear() { take_back({0, 0, 0, 0}); }
 
   void changed(std::string_view topic, ByteView key) {
     changes_.push_back({0, std::string(topic), Bytes(key.begin(), key.end())});
@@ -29,6 +30,8 @@ class Effects {
     journal_.insert(journal_.end(), entry.begin(), entry.end());
     ends_.push_back(journal_.size());
   }
+  void erased() noexcept { ++erasures_; }
+  [[nodiscard]] bool erases() const noexcept { return erasures_ > 0; }
   [[nodiscard]] std::vector<Change>& changes() noexcept { return changes_; }
   /// Views that die with the next journal() or clear().
   void collect(std::vector<ByteView>& out) const {
@@ -43,6 +46,7 @@ class Effects {
   std::vector<Change> changes_;
   Bytes journal_;
   std::vector<std::size_t> ends_;
+  std::size_t erasures_ = 0;
 };
 
 }  // namespace vestibule::store

@@ -23,4 +23,9 @@ void SqliteTx::journal(ByteView entry) {
   log::error("journal() in a transaction that only reads", {});
 }
 
+void SqliteTx::erased() {
+  if (effects_ != nullptr) return effects_->erased();
+  log::error("erased() in a transaction that only reads", {});
+}
+
 }  // namespace vestibule::store

@@ -6,8 +6,8 @@
 
 namespace vestibule::store {
 
-/// Used by the thread that uses the connection. Without effects it only reads, and changed() and
-/// journal() are defects that are logged.
+/// Used by the thread that uses the connection. Without effects it only reads, and changed(),
+/// journal() and erased() are defects that are logged.
 class SqliteTx final : public Tx {
  public:
   explicit SqliteTx(SqliteConnection& connection, Effects* effects = nullptr)
@@ -17,6 +17,7 @@ class SqliteTx final : public Tx {
                      const std::function<bool(const Row&)>& row) override;
   void changed(std::string_view topic, ByteView key) override;
   void journal(ByteView entry) override;
+  void erased() override;
 
  private:
   [[nodiscard]] SqliteConnection::Allow allow() const noexcept {

@@ -96,6 +96,10 @@ class Tx {
   /// Write transactions only: hands an entry to the CommitHook (the audit log), in order, if this
   /// job commits. State change and record are atomic that way.
   virtual void journal(ByteView entry) = 0;
+  /// Write transactions only: what this job deletes or overwrites shall be gone from the files of the
+  /// database, its write-ahead log too, when the job's waiter resumes; where a reader is in the way,
+  /// within seconds after it has ended. If this job commits.
+  virtual void erased() = 0;
 };
 
 }  // namespace vestibule::store

@@ -188,6 +188,8 @@ void Writer::batch() {
     g_batches.add();
     g_entries.add(static_cast<std::int64_t>(entries_.size()));
     tell_listeners();
+    unscrubbed_ |= effects_.erases();
+    if (unscrubbed_) scrub();
     set_health(Health::ok, {});
   } else {
     roll_back();
@@ -328,7 +330,23 @@ void Writer::checkpoint_if_long() {
   next_checkpoint_ = pages + kCheckpointPages;
 }
 
+// Deleted bytes are overwritten with zeros where they stood (secure_delete), but the pages as they were
+// lie in the write-ahead log until it is written over. A reader may be in the way: then again with the
+// next batch or when idle.
+void Writer::scrub() {
+  if (!connection_.checkpoint(SqliteConnection::Checkpoint::truncate)) {
+    untidy_ = true;
+    return;
+  }
+  unscrubbed_ = false;
+  g_checkpoints.add();
+}
+
 void Writer::tidy_when_idle() {
+  if (unscrubbed_) {
+    scrub();
+    return;
+  }
   const bool large = connection_.wal_pages() > kTruncatePages;
   const bool clean = connection_.checkpoint(large ? SqliteConnection::Checkpoint::truncate
                                                   : SqliteConnection::Checkpoint::passive);

@@ -56,6 +56,7 @@ class Writer {
   void set_health(Health health, std::string_view why);
   void checkpoint_if_long();
   void tidy_when_idle();
+  void scrub();
 
   SqliteConnection& connection_;
   Database::Options options_;
@@ -85,6 +86,7 @@ class Writer {
   Time next_probe_{};
   int next_checkpoint_ = 0;  // pages
   bool untidy_ = false;
+  bool unscrubbed_ = false;  // the log still holds what a job has erased
 };
 
 }  // namespace vestibule::store

@@ -453,6 +453,65 @@ TEST(Log, ErasureBreaksNoProof) {
   EXPECT_EQ(all(house.verify()), "");
 }
 
+TEST(Log, ErasedBytesAreInNoFileOfTheDatabase) {
+  const std::string name = "zz-erase-me-zz";
+  Folder folder;
+  House house(folder / "log.db");
+  const auto append = [&](std::string_view who, int n) {
+    ASSERT_TRUE(house.db->write_blocking([&](store::Tx& tx) -> Result<void> {
+      for (int i = 0; i < n; ++i) {
+        Record r;
+        r.kind = Kind::change;
+        r.operation = "user.display";
+        r.user_name = i % 2 == 0 ? who : "root";
+        r.object = who;
+        r.note = std::string(400, 'n');
+        house.log->append(tx, r);
+      }
+      return {};
+    }));
+  };
+  // Small and large rows (overflow pages), in both files.
+  append(name, 1);
+  append("somebody", 50);
+  append(name, 400);
+  append("somebody", 1);
+  const auto holds = [&](std::string_view file) { return read_file(folder / file).find(name) != std::string::npos; };
+  ASSERT_TRUE(holds("log.db-wal") || holds("log.db"));
+  // A reader that holds a snapshot of before must not lose it, and is waited out.
+  std::promise<void> reading;
+  std::promise<void> go_on;
+  auto go = go_on.get_future();
+  std::thread reader([&] {
+    EXPECT_TRUE(house.db->read_blocking([&](store::Tx& tx) -> Result<void> {
+      std::int64_t n = 0;
+      (void)tx.one("SELECT COUNT(*) FROM audit_segment", {}, [&](const store::Row& r) { n = r.integer(0); });
+      EXPECT_EQ(n, 4);
+      reading.set_value();
+      go.wait();
+      return {};
+    }));
+  });
+  reading.get_future().wait();
+  const auto erased = house.db->write_blocking([&](store::Tx& tx) { return erase_private(tx, name); });
+  ASSERT_TRUE(erased);
+  EXPECT_EQ(*erased, 401U);
+  EXPECT_TRUE(holds("log.db-wal")) << "the reader is in the way";
+  go_on.set_value();
+  reader.join();
+  EXPECT_TRUE(eventually([&] { return !holds("log.db-wal"); }));
+  EXPECT_FALSE(holds("log.db"));
+  EXPECT_EQ(house.seqs({.user_name = "somebody"}).size(), 26U);
+  // Nobody in the way: gone at once.
+  append("yy-and-me-yy", 3);
+  ASSERT_NE(read_file(folder / "log.db-wal").find("yy-and-me-yy"), std::string::npos);
+  ASSERT_TRUE(house.db->write_blocking([&](store::Tx& tx) { return erase_private(tx, "yy-and-me-yy"); }));
+  for (const char* file : {"log.db", "log.db-wal"}) {
+    EXPECT_EQ(read_file(folder / file).find("yy-and-me-yy"), std::string::npos) << file;
+  }
+  EXPECT_EQ(all(house.verify()), "");
+}
+
 TEST(Log, ErasureTakesChangesAboutThePersonToo) {
   House house("");
   ASSERT_TRUE(house.db->write_blocking([&](store::Tx& tx) -> Result<void> {
