@@ -165,10 +165,18 @@ Result<void> House::open_rooms() {
   if (!log) return std::move(log).error();
   log_ = std::move(*log);
 
+  store::Denials::Options refused;
+  refused.file = config_.data_dir / "denials";
+  Result<std::unique_ptr<store::Denials>> denials =
+      store::Denials::open(std::move(refused), keys_->derive("denials/v1"), *database_);
+  if (!denials) return std::move(denials).error();
+  denials_ = std::move(*denials);
+
   pool_ = std::make_unique<net::BlockingPool>(net::BlockingPool::Options{std::max(2U, n), 256});
   identity::Options io;
   io.common_passwords = config_.common_passwords;
   io.password_memory_kib = config_.password_memory / 1024;
+  io.denials = denials_.get();
   Result<std::unique_ptr<identity::Users>> users =
       identity::Users::open(*database_, *keys_, *mint_, *pool_, *log_, clock_, rng_, io);
   if (!users) return std::move(users).error();
@@ -189,6 +197,7 @@ Result<void> House::open_rooms() {
   so.boot_id = first_line("/proc/sys/kernel/random/boot_id");
   so.idle = config_.session_idle;
   so.overall = config_.session_overall;
+  so.denials = denials_.get();
   so.raise_mark = [this](WallTime mark) { clock_.raise_mark(mark); };
   Result<std::unique_ptr<session::Sessions>> sessions =
       session::Sessions::open(*database_, *mint_, *users_, *factors_, *log_, clock_, rng_, so);
@@ -198,6 +207,7 @@ Result<void> House::open_rooms() {
   gate::Options go;
   go.await_admission = config_.await_admission;
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
+  go.denials = denials_.get();
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
 
   database_->start();
@@ -392,6 +402,7 @@ HealthReport House::health() const {
   if (database_->health() != store::Health::ok) reasons.emplace_back("store_unavailable");
   if (log_->health() != store::Health::ok) reasons.emplace_back("audit_unavailable");
   if (!clock_.trusted()) reasons.emplace_back("clock_untrusted");
+  if (!gate_->open()) reasons.emplace_back("denials_unkept");
   std::vector<std::string_view> notes;
   if (config_.policy_trust_file) notes.emplace_back("policy.trust = file");
   if (!config_.await_admission) notes.emplace_back("audit.await_admission = false");
@@ -428,6 +439,10 @@ portal::Services House::services() {
       if (child->options().name == point) return std::string(process::name(child->state()));
     }
     return std::nullopt;
+  };
+  s.failing = [this]() -> std::vector<std::string> {
+    if (gate_->open()) return {};
+    return {"denials_unkept"};
   };
   s.reload_policy = [this](session::Actor by) { return reload_policy(std::move(by)); };
   s.put_credential_in = [this](store::Tx& tx, std::string_view point, const Secret& value) {

@@ -70,6 +70,7 @@ class House {
   std::unique_ptr<net::Cores> cores_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<store::Denials> denials_;
   std::unique_ptr<net::BlockingPool> pool_;
   std::unique_ptr<identity::Users> users_;
   std::unique_ptr<factors::Factors> factors_;

@@ -35,6 +35,7 @@ constexpr std::size_t kSpare = 1024;    // a core's admissions kept for reuse
 constexpr std::chrono::milliseconds kSettleWait{20};
 
 constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
+constexpr std::string_view kDenial = "stop";  // frozen: stands in the file of denials
 
 bool is_bearer(std::string_view value) noexcept {
   static constexpr std::string_view kScheme = "bearer ";
@@ -80,6 +81,7 @@ Gate::Gate(store::Database& database, audit::Log& log, session::Sessions& sessio
       cores_(cores), options_(options), stops_(std::make_shared<const Stops>()) {
   for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores.at(i)));
   sessions_.on_deny([this](const session::Revocation&) { recheck_everywhere(); });
+  if (options_.denials != nullptr) options_.denials->on_unkept([this] { close(); });
 }
 
 Gate::~Gate() = default;
@@ -135,6 +137,7 @@ Result<Staged> Gate::load(std::string_view file_text, std::string_view file_name
     if (!written) return std::move(written).error();
   }
   stops_ = std::make_shared<const Stops>(std::move(*stops));
+  take_up_denials();
   policies_ = set;
   for (auto& core : per_core_) {
     core->stops = stops_;
@@ -504,7 +507,7 @@ net::Task<> Gate::spread() {
         // The newest, not those of the caller: another core may have changed them meanwhile, and its
         // post may have come first.
         const std::lock_guard lock(mutex_);
-        core.stops = stops_;
+        core.stops = in_force();
         if (core.policies != policies_) {
           core.policies = policies_;
           ++core.generation;
@@ -535,6 +538,79 @@ std::shared_ptr<const PolicySet> Gate::policies() const {
   return policies_;
 }
 
+// After the end of a former process: what it could not store holds before anything is admitted. A
+// denial that nobody can read any more may have been any: everything stops until a person looks.
+void Gate::take_up_denials() {
+  if (options_.denials == nullptr) return;
+  for (store::Denials::Kept& kept : options_.denials->take(kDenial)) {
+    Unpacker in(kept.what);
+    std::optional<Stop> stop = unpack_stop(in);
+    session::Actor by = identity::unpack_actor(in);
+    if (!stop || !in.done()) {
+      options_.denials->give_back(std::move(kept));
+      continue;
+    }
+    log::warn("an emergency stop of the last run was not stored yet: it holds", {{"scope", name(stop->scope)}});
+    stops_ = std::make_shared<const Stops>(stops_->with(*stop));
+    unpersisted_.push_back({std::move(*stop), std::move(by), kept.place, "stored late, kept over the end of the process"});
+  }
+  for (store::Denials::Kept& kept : options_.denials->take_rest()) {
+    Stop all;
+    all.scope = StopScope::all;
+    all.since = clock_.wall();
+    all.by = "(gateway)";
+    all.why = "a denial of the last run cannot be read: look whom it may have meant, then lift this";
+    session::Actor gateway;
+    gateway.name = domain::UserName(all.by);
+    gateway.source.address[15] = 1;
+    gateway.source.local = true;
+    log::error("everything is stopped: a denial of the last run cannot be read");
+    stops_ = std::make_shared<const Stops>(stops_->with(all));
+    unpersisted_.push_back({std::move(all), std::move(gateway), kept.place, {}});
+  }
+}
+
+// Somebody was denied something, and neither the store nor the file of denials took it: the end of the
+// process would let him in again, so nobody is let in until it is stored.
+void Gate::close() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    mine().stops = in_force();
+  }
+  for (unsigned i = 0; i < cores_.size(); ++i) {
+    cores_.at(i).post([this, i] {
+      {
+        const std::lock_guard lock(mutex_);
+        per_core_[i]->stops = in_force();
+      }
+      look(*per_core_[i]);
+    });
+  }
+}
+
+bool Gate::open() const {
+  const std::lock_guard lock(mutex_);
+  return !closed_;
+}
+
+std::shared_ptr<const Stops> Gate::in_force() const {
+  if (!closed_) return stops_;
+  return std::make_shared<const Stops>(stops_->with(Stop{StopScope::all, {}, {}, "(gateway)", {}}));
+}
+
+// In the job that lifts a stop, so that none of its pages brings it back.
+Result<void> Gate::settle_in(store::Tx& tx, StopScope scope, std::string_view target) const {
+  if (options_.denials == nullptr) return {};
+  const std::lock_guard lock(mutex_);
+  for (const Pending& p : unpersisted_) {
+    if (p.stop.scope != scope || p.stop.target != target) continue;
+    Result<void> settled = options_.denials->settle_in(tx, p.place);
+    if (!settled) return settled;
+  }
+  return {};
+}
+
 net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
   {
     const std::lock_guard lock(mutex_);
@@ -548,43 +624,86 @@ net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
     return Stops::put_in(tx, what);
   };
   Result<void> written = co_await database_.write(job);
-  if (!written) {
-    const std::lock_guard lock(mutex_);
-    unpersisted_.emplace_back(what, by);
-    log::error("the emergency stop holds, but could not be stored yet", {{"detail", written.error().detail}});
+  if (written) co_return written;
+  log::error("the emergency stop holds, but could not be stored yet", {{"detail", written.error().detail}});
+  store::Denials::Place place;
+  if (options_.denials != nullptr) {
+    Packer packed;
+    pack(packed, what);
+    identity::pack(packed, by);
+    std::string kind(kDenial);
+    Bytes bytes = packed.take();
+    place = co_await options_.denials->keep(std::move(kind), std::move(bytes));
+  }
+  const std::lock_guard lock(mutex_);
+  if (stops_->has(what.scope, what.target)) {
+    unpersisted_.push_back({std::move(what), std::move(by), place, "stored late"});
+  } else if (options_.denials != nullptr) {
+    options_.denials->settled(place);  // lifted meanwhile
   }
   co_return written;
 }
 
 net::Task<> Gate::persist_stops() {
-  std::vector<std::pair<Stop, session::Actor>> todo;
+  std::vector<Pending> todo;
+  bool reopens = false;
   {
     const std::lock_guard lock(mutex_);
-    if (unpersisted_.empty() || database_.health() != store::Health::ok) co_return;
-    todo.swap(unpersisted_);
+    if (closed_ && options_.denials->unkept() == 0) {
+      closed_ = false;
+      reopens = true;
+    }
+    if (database_.health() == store::Health::ok) todo = unpersisted_;
   }
+  if (reopens) co_await spread();
   const Instant now = clock_.now();
-  for (auto& entry : todo) {
-    auto job = [this, &entry, now](store::Tx& tx) -> Result<void> {
-      log_.append(tx, identity::change_record("stop", entry.second, std::string(name(entry.first.scope)) + " " + entry.first.target,
-                             entry.first.why + " (stored late)", now));
-      return Stops::put_in(tx, entry.first);
+  for (const Pending& p : todo) {
+    auto job = [this, &p, now](store::Tx& tx) -> Result<void> {
+      const std::string object = std::string(name(p.stop.scope)) + (p.stop.target.empty() ? "" : " " + p.stop.target);
+      const std::string note = p.stop.why + (p.note.empty() ? "" : " (" + p.note + ")");
+      log_.append(tx, identity::change_record("stop", p.by, object, note, now));
+      Result<void> put = Stops::put_in(tx, p.stop);
+      if (!put || options_.denials == nullptr) return put;
+      return options_.denials->settle_in(tx, p.place);
     };
     Result<void> written = co_await database_.write(job);
-    if (!written) {
+    if (!written) co_return;
+    bool lifted = false;
+    {
       const std::lock_guard lock(mutex_);
-      unpersisted_.push_back(std::move(entry));
+      const auto at = std::find_if(unpersisted_.begin(), unpersisted_.end(), [&](const Pending& q) {
+        return q.stop == p.stop && q.place.slot == p.place.slot && q.place.sequence == p.place.sequence;
+      });
+      lifted = at == unpersisted_.end();
+      if (!lifted) {
+        if (options_.denials != nullptr) options_.denials->settled(at->place);
+        unpersisted_.erase(at);
+      }
     }
+    if (lifted) co_await remove_row(p.stop);
   }
+}
+
+// Of a stop that was lifted while it was on its way to the store.
+net::Task<> Gate::remove_row(Stop stop) {
+  auto job = [this, &stop](store::Tx& tx) -> Result<bool> {
+    if (stops().has(stop.scope, stop.target)) return false;  // set anew
+    return Stops::remove_in(tx, stop.scope, stop.target);
+  };
+  const Result<bool> removed = co_await database_.write(job);
+  if (!removed) log::error("a stop that was lifted may come back with the next start", {{"detail", removed.error().detail}});
 }
 
 net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session::Actor by) {
   const Instant now = clock_.now();
+  bool pending = false;
   auto job = [this, scope, &target, &by, now](store::Tx& tx) -> Result<bool> {
     Result<bool> removed = Stops::remove_in(tx, scope, target);
     // One that holds in memory and could not be stored yet is lifted on the record too.
     if (removed) *removed |= stops().has(scope, target);
     if (removed && *removed) {
+      Result<void> settled = settle_in(tx, scope, target);
+      if (!settled) return std::move(settled).error();
       log_.append(tx, identity::change_record("stop.lift", by, std::string(name(scope)) + (target.empty() ? "" : " " + target), "", now));
     }
     return removed;
@@ -594,9 +713,20 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
   {
     const std::lock_guard lock(mutex_);
     stops_ = std::make_shared<const Stops>(stops_->without(scope, target));
-    std::erase_if(unpersisted_, [&](const auto& e) { return e.first.scope == scope && e.first.target == target; });
+    std::erase_if(unpersisted_, [&](const Pending& p) {
+      const bool it = p.stop.scope == scope && p.stop.target == target;
+      if (it && options_.denials != nullptr) options_.denials->settled(p.place);
+      pending |= it;
+      return it;
+    });
   }
   co_await spread();
+  if (pending) {
+    Stop gone;
+    gone.scope = scope;
+    gone.target = target;
+    co_await remove_row(std::move(gone));
+  }
   co_return removed;
 }
 

@@ -17,6 +17,7 @@
 #include "http/head.hpp"
 #include "net/core.hpp"
 #include "session/sessions.hpp"
+#include "store/denials.hpp"
 
 namespace vestibule::gate {
 
@@ -25,6 +26,7 @@ struct Options {
   bool await_admission = true;               ///< false only to measure what waiting costs
   std::chrono::milliseconds sweep{500};      ///< how often live admissions are looked at
   PolicyTrust trust = PolicyTrust::approval;
+  store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
 };
 
 /// Who asks, from where: what gate needs of an exchange. Views live as long as the exchange.
@@ -146,6 +148,8 @@ class Gate {
   net::Task<Result<void>> approve_policy(Digest digest, factors::Attempt attempt);
   [[nodiscard]] std::shared_ptr<const PolicySet> policies() const;
   [[nodiscard]] PolicyTrust trust() const noexcept { return options_.trust; }
+  /// False while a denial can be neither stored nor kept: nothing is admitted until it is.
+  [[nodiscard]] bool open() const;
   /// Live admissions of all cores, for the status page.
   [[nodiscard]] std::size_t live() const noexcept;
 
@@ -166,7 +170,19 @@ class Gate {
   std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;
   /// Keeps no longer what is durable; what was rolled back becomes overdue.
   net::Task<> settle(PerCore& core);
+  // A stop that the store has refused so far.
+  struct Pending {
+    Stop stop;
+    session::Actor by;
+    store::Denials::Place place;
+    std::string note;
+  };
+  void take_up_denials();
+  void close() noexcept;
+  [[nodiscard]] std::shared_ptr<const Stops> in_force() const;  // under mutex_
+  Result<void> settle_in(store::Tx& tx, StopScope scope, std::string_view target) const;
   net::Task<> persist_stops();
+  net::Task<> remove_row(Stop stop);
   void look(PerCore& core) noexcept;
   /// Has every core take up the present master copies, and waits for its word.
   net::Task<> spread();
@@ -184,7 +200,8 @@ class Gate {
   mutable std::mutex mutex_;  // the master copies below; never taken on the path of a request
   std::shared_ptr<const Stops> stops_;
   std::shared_ptr<const PolicySet> policies_;
-  std::vector<std::pair<Stop, session::Actor>> unpersisted_;  // stops that the store has refused so far
+  std::vector<Pending> unpersisted_;
+  bool closed_ = false;  // a denial is in memory alone
 };
 
 }  // namespace vestibule::gate

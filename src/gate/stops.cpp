@@ -20,6 +20,25 @@ std::optional<StopScope> stop_scope_from(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+void pack(Packer& out, const Stop& stop) {
+  out.text(name(stop.scope)).text(stop.target).number(static_cast<std::uint64_t>(stop.since.time_since_epoch().count()));
+  out.text(stop.by).text(stop.why);
+}
+
+std::optional<Stop> unpack_stop(Unpacker& in) {
+  const auto scope = stop_scope_from(in.text());
+  if (!scope) in.refuse();
+  Stop s;
+  s.scope = scope.value_or(StopScope::all);
+  s.target = in.text();
+  s.since = WallTime(Duration(static_cast<std::int64_t>(in.number())));
+  s.by = in.text();
+  s.why = in.text();
+  if ((s.scope == StopScope::all) != s.target.empty()) in.refuse();
+  if (in.failed()) return std::nullopt;
+  return s;
+}
+
 bool Stops::covers(std::string_view access_point, std::string_view user) const noexcept {
   return std::any_of(all_.begin(), all_.end(), [&](const Stop& s) {
     switch (s.scope) {

@@ -1,10 +1,12 @@
 #pragma once
 // Emergency stops: who or what is shut out, at once, until it is lifted.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/packed.hpp"
 #include "domain/act.hpp"
 #include "store/tx.hpp"
 
@@ -22,6 +24,10 @@ struct Stop {
   std::string why;
   bool operator==(const Stop&) const = default;
 };
+
+/// For what must outlive the process. Nothing for what pack() does not write.
+void pack(Packer& out, const Stop& stop);
+[[nodiscard]] std::optional<Stop> unpack_stop(Unpacker& in);
 
 /// An immutable set; each core holds a pointer to one.
 class Stops {

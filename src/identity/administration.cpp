@@ -1,10 +1,18 @@
 // Accounts made, changed, disabled and removed.
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "identity/rows.hpp"
 #include "identity/users.hpp"
 
 namespace vestibule::identity {
+namespace {
+
+constexpr std::string_view kDenial = "user.disable";  // frozen: stands in the file of denials
+constexpr std::string_view kLate = "stored late";
+constexpr std::string_view kKept = "stored late, kept over the end of the process";
+
+}  // namespace
 
 Result<void> Users::touch(store::Tx& tx, UserId user) const {
   auto touched = tx.run("UPDATE account SET version = version + 1 WHERE id = $1", {user});
@@ -130,6 +138,10 @@ Result<void> Users::set_display_in(store::Tx& tx, UserId user, std::string_view 
 }
 
 Result<void> Users::disable_in(store::Tx& tx, UserId user, const Actor& by) {
+  return disable_noted_in(tx, user, by, {});
+}
+
+Result<void> Users::disable_noted_in(store::Tx& tx, UserId user, const Actor& by, std::string_view note) {
   auto before = load_in(tx, user);
   if (!before) return std::move(before).error();
   auto guarded = guard_last_administrator(tx, user);
@@ -142,7 +154,7 @@ Result<void> Users::disable_in(store::Tx& tx, UserId user, const Actor& by) {
   if (!set) return std::move(set).error();
   auto touched = touch(tx, user);
   if (!touched) return touched;
-  record(tx, "user.disable", by, before->name.view(), {});
+  record(tx, "user.disable", by, before->name.view(), note);
   return {};
 }
 
@@ -151,6 +163,15 @@ Result<void> Users::enable_in(store::Tx& tx, UserId user, const Actor& by) {
   if (!before) return std::move(before).error();
   auto set = tx.run("UPDATE account SET disabled = 0 WHERE id = $1", {user});
   if (!set) return std::move(set).error();
+  {
+    // A bar that the store refused would come back with the next start.
+    const std::lock_guard lock(bars_mutex_);
+    for (const Bar& b : bars_) {
+      if (b.user != user) continue;
+      auto settled = settle_in(tx, b.place);
+      if (!settled) return settled;
+    }
+  }
   auto touched = touch(tx, user);
   if (!touched) return touched;
   record(tx, "user.enable", by, before->name.view(), {});
@@ -207,20 +228,69 @@ void Users::bar(UserId user, bool barred) noexcept {
   table_.read(user, [&](const Entry& e) { e.barred->store(barred, std::memory_order_release); });
 }
 
+// After the end of a former process: what it could not store holds before anything is admitted.
+void Users::take_up_bars() {
+  if (options_.denials == nullptr) return;
+  for (store::Denials::Kept& kept : options_.denials->take(kDenial)) {
+    Unpacker in(kept.what);
+    const auto user = UserId::from(in.bytes());
+    Actor by = unpack_actor(in);
+    if (!user || !in.done()) {
+      options_.denials->give_back(std::move(kept));
+      continue;
+    }
+    const auto at = kept_.find(*user);
+    if (at != kept_.end()) at->second.barred->store(true, std::memory_order_release);
+    log::warn("a disablement of the last run was not stored yet: it holds", {{"user", user->text()}});
+    bars_.push_back({*user, std::move(by), kept.place, kKept});
+    has_bars_.store(true);
+  }
+}
+
+Result<void> Users::settle_in(store::Tx& tx, const store::Denials::Place& place) const {
+  return options_.denials == nullptr ? Result<void>{} : options_.denials->settle_in(tx, place);
+}
+
+void Users::forget_bars(UserId user) {
+  const std::lock_guard lock(bars_mutex_);
+  for (const Bar& b : bars_) {
+    if (b.user == user && options_.denials != nullptr) options_.denials->settled(b.place);
+  }
+  std::erase_if(bars_, [&](const Bar& b) { return b.user == user; });
+  has_bars_.store(!bars_.empty());
+}
+
 net::Task<Result<void>> Users::disable(UserId user, Actor by) {
   bar(user, true);
   auto job = [this, user, by](store::Tx& tx) { return disable_in(tx, user, by); };
   Result<void> done = co_await database_.write(std::move(job));
   if (done) co_return done;
-  switch (done.error().code) {
-    case Reason::conflict:
-    case Reason::user_unknown: bar(user, false); break;
-    default: {  // the store, or a queue in front of it: the bar stays until it is persisted
-      const std::lock_guard lock(bars_mutex_);
-      bars_.emplace_back(user, by);
-      has_bars_.store(true);
-    }
+  const Reason why = done.error().code;
+  if (why == Reason::conflict || why == Reason::user_unknown) {
+    bar(user, false);
+    co_return done;
   }
+  // The store, or a queue in front of it: the bar stays until it is persisted.
+  {
+    const std::lock_guard lock(bars_mutex_);
+    if (std::ranges::any_of(bars_, [&](const Bar& b) { return b.user == user; })) co_return done;
+  }
+  Bar held{user, by, {}, kLate};
+  if (options_.denials != nullptr) {
+    Packer what;
+    what.bytes(user.bytes);
+    pack(what, by);
+    std::string kind(kDenial);
+    Bytes bytes = what.take();
+    held.place = co_await options_.denials->keep(std::move(kind), std::move(bytes));
+  }
+  const std::lock_guard lock(bars_mutex_);
+  if (standing(user) == Standing::good) {  // enabled meanwhile
+    if (options_.denials != nullptr) options_.denials->settled(held.place);
+    co_return done;
+  }
+  bars_.push_back(std::move(held));
+  has_bars_.store(true);
   co_return done;
 }
 
@@ -228,31 +298,32 @@ net::Task<Result<void>> Users::enable(UserId user, Actor by) {
   auto job = [this, user, by](store::Tx& tx) { return enable_in(tx, user, by); };
   Result<void> done = co_await database_.write(std::move(job));
   if (!done) co_return done;
-  {
-    const std::lock_guard lock(bars_mutex_);
-    std::erase_if(bars_, [&](const auto& b) { return b.first == user; });
-    has_bars_.store(!bars_.empty());
-  }
+  forget_bars(user);
   bar(user, false);
   co_return done;
 }
 
 net::Task<Result<void>> Users::maintain() {
   if (has_bars_.load()) {
-    std::vector<std::pair<UserId, Actor>> bars;
+    std::vector<Bar> bars;
     {
       const std::lock_guard lock(bars_mutex_);
       bars = bars_;
     }
-    for (const auto& [user, by] : bars) {
-      auto job = [this, user = user, by = by](store::Tx& tx) { return disable_in(tx, user, by); };
+    for (const Bar& held : bars) {
+      auto job = [this, held](store::Tx& tx) -> Result<void> {
+        auto disabled = disable_noted_in(tx, held.user, held.by, held.note);
+        return disabled ? settle_in(tx, held.place) : disabled;
+      };
       Result<void> done = co_await database_.write(std::move(job));
-      const bool settled = done || done.error().code == Reason::conflict || done.error().code == Reason::user_unknown;
-      if (!settled) co_return done;
-      if (!done) bar(user, false);
-      const std::lock_guard lock(bars_mutex_);
-      std::erase_if(bars_, [&](const auto& b) { return b.first == user; });
-      has_bars_.store(!bars_.empty());
+      const bool moot = !done && (done.error().code == Reason::conflict || done.error().code == Reason::user_unknown);
+      if (moot) {  // gone meanwhile, or the last administrator: there is nothing to disable
+        auto settle = [this, place = held.place](store::Tx& tx) { return settle_in(tx, place); };
+        done = co_await database_.write(std::move(settle));
+        if (done) bar(held.user, false);
+      }
+      if (!done) co_return done;
+      forget_bars(held.user);
     }
   }
   auto job = [this](store::Tx& tx) { return forget_guesses(tx, clock_.wall()); };

@@ -36,6 +36,7 @@ Result<std::unique_ptr<Users>> Users::open(store::Database& database, const cryp
   }
   auto loaded = database.read_blocking([&](store::Tx& tx) { return users->load(tx); });
   if (!loaded) return std::move(loaded).error();
+  users->take_up_bars();
   database.listen([u = users.get()](store::Tx& tx, std::span<const store::Change> changes) {
     u->on_changes(tx, changes);
   });

@@ -24,6 +24,7 @@
 #include "identity/user.hpp"
 #include "net/blocking_pool.hpp"
 #include "store/database.hpp"
+#include "store/denials.hpp"
 
 namespace vestibule::identity {
 
@@ -42,6 +43,7 @@ struct Options {
   int free_guesses_name = 20;                     ///< for a name from all sources that never succeeded
   Duration name_interval = std::chrono::seconds(5); ///< then: one such guess in this time, never less
   int free_guesses_source = 30;                   ///< for all names from one source; one is forgiven a minute
+  store::Denials* denials = nullptr;              ///< keeps bars that the store refuses; none: memory alone
 };
 
 /// A password that passed the rules and was hashed: what a write job stores. Made by prepare().
@@ -132,9 +134,9 @@ class Users {
   net::Task<Result<void>> set_roles(UserId user, std::vector<std::string> roles, Actor by);
   net::Task<Result<void>> set_groups(UserId user, std::vector<std::string> groups, Actor by);
   net::Task<Result<void>> set_display(UserId user, std::string display, Actor by);
-  /// Bars in memory first, then commits. If the store fails, the bar stays, persist_bars() repeats,
-  /// and the error tells. The last administrator who is not disabled cannot be disabled, removed or
-  /// lose the role: conflict.
+  /// Bars in memory first, then commits. If the store fails, the bar stays and is kept over the end of
+  /// the process, maintain() repeats, and the error tells. The last administrator who is not disabled
+  /// cannot be disabled, removed or lose the role: conflict.
   net::Task<Result<void>> disable(UserId user, Actor by);
   net::Task<Result<void>> enable(UserId user, Actor by);
   net::Task<Result<void>> remove(UserId user, Actor by);
@@ -195,7 +197,19 @@ class Users {
 
   Users(store::Database& database, const crypto::KeyRing& keys, const crypto::HandleMint& mint,
         net::BlockingPool& pool, audit::Log& log, const Clock& clock, Rng& rng, Options options);
+  // A disablement that the store has refused so far.
+  struct Bar {
+    UserId user;
+    Actor by;
+    store::Denials::Place place;
+    std::string_view note;  // of its record
+  };
+
   Result<void> load(store::Tx& tx);
+  void take_up_bars();
+  Result<void> disable_noted_in(store::Tx& tx, UserId user, const Actor& by, std::string_view note);
+  Result<void> settle_in(store::Tx& tx, const store::Denials::Place& place) const;
+  void forget_bars(UserId user);
   void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   void put(User user);
   void drop(UserId id);
@@ -229,7 +243,7 @@ class Users {
   std::vector<Hook> remove_hooks_, disable_hooks_;
   std::atomic<std::int64_t> hashing_{0}, waiting_{0};
   std::mutex bars_mutex_;              // bars_ only; never held across a wait
-  std::vector<std::pair<UserId, Actor>> bars_;
+  std::vector<Bar> bars_;
   std::atomic<bool> has_bars_{false};
 };
 

@@ -210,7 +210,8 @@ Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId 
   return static_cast<std::int64_t>(ids.size());
 }
 
-Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now) const {
+Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
+                                 Instant now) const {
   std::string object;
   switch (what.scope) {
     case Revocation::Scope::session: {
@@ -233,7 +234,7 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
       break;
     }
   }
-  record(tx, audit::Kind::change, "session.revoke", Reason::ok, by, object, {}, now);
+  record(tx, audit::Kind::change, "session.revoke", Reason::ok, by, object, note, now);
   return {};
 }
 
@@ -282,16 +283,20 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
 }
 
 net::Task<Result<void>> Sessions::maintain_once() {
-  std::vector<std::pair<Revocation, Actor>> waiting;
+  std::vector<Pending> waiting;
   {
     const std::lock_guard lock(deny_mutex_);
     waiting = unpersisted_;
   }
-  for (const auto& [what, by] : waiting) {
-    auto job = [this, what = what, by = by](store::Tx& tx) { return revoke_in(tx, what, by, clock_.now()); };
+  for (const Pending& p : waiting) {
+    auto job = [this, p](store::Tx& tx) -> Result<void> {
+      auto revoked = revoke_in(tx, p.what, p.by, p.note, clock_.now());
+      if (!revoked || options_.denials == nullptr) return revoked;
+      return options_.denials->settle_in(tx, p.place);
+    };
     Result<void> done = co_await database_.write(std::move(job));
     if (!done) co_return done;
-    lift(what);
+    lift(p.what);
   }
   auto job = [this](store::Tx& tx) { return sweep_in(tx, clock_.now()); };
   Result<void> swept = co_await database_.write(std::move(job));

@@ -19,6 +19,7 @@
 #include "factors/factors.hpp"
 #include "identity/users.hpp"
 #include "store/database.hpp"
+#include "store/denials.hpp"
 
 namespace vestibule::session {
 
@@ -42,6 +43,7 @@ struct Options {
   std::size_t max_sessions = 64;                ///< a user; the one idle longest gives way
   std::size_t max_tokens = 64;                  ///< a session
   std::function<void(WallTime)> raise_mark;     ///< SystemClock::raise_mark; may be empty
+  store::Denials* denials = nullptr;            ///< keeps revocations that the store refuses; none: memory alone
 };
 
 /// Names a handle without being one.
@@ -100,6 +102,9 @@ struct Revocation {
   static Revocation of_handle(HandleKey key) { return {Scope::handle, {}, {}, key}; }
   bool operator==(const Revocation&) const = default;
 };
+/// For what must outlive the process. Nothing for what pack() does not write.
+void pack(Packer& out, const Revocation& what);
+[[nodiscard]] std::optional<Revocation> unpack_revocation(Unpacker& in);
 
 /// Owned by app, made before Database::start(), after Users and Factors. Thread-safe; tasks run on
 /// cores.
@@ -161,7 +166,7 @@ class Sessions {
   /// whatever session he has until then, new ones too.
   void deny(const Revocation& what);
   struct Revoked {
-    bool durable = false;  ///< false: denied now, and persisted as soon as the store works again
+    bool durable = false;  ///< false: denied now, kept over the process's end, stored once the store works again
   };
   net::Task<Revoked> revoke(Revocation what, Actor by);
   /// Called in whatever thread denies; registered before Database::start(). Must be quick.
@@ -217,6 +222,15 @@ class Sessions {
     }
   };
 
+  // A revocation that the store has refused so far, or that is on its way there.
+  struct Pending {
+    Revocation what;
+    Actor by;
+    store::Denials::Place place;
+    std::string_view note;  // of its record
+    bool refused = false;   // by the store: place says where it is kept
+  };
+
   Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
            factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
   // memory, on the feed's thread
@@ -236,7 +250,8 @@ class Sessions {
   Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
   Result<void> end_in(store::Tx& tx, SessionId id) const;
   Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
-  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, Instant now) const;
+  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
+                         Instant now) const;
   Result<void> prove_act_in(store::Tx& tx, const Actor& by, Secret code, std::string purpose, Instant now,
                             std::optional<Result<domain::Proof>>& out);
   Result<void> raise_mark_in(store::Tx& tx, Instant now) const;
@@ -248,6 +263,9 @@ class Sessions {
                                                      Reason& reason) const noexcept;
   [[nodiscard]] bool denied(SessionId session, UserId user, const HandleKey& handle) const noexcept;
   void deny_by(const Revocation& what, const Actor& by);
+  void deny_in_memory(const Revocation& what);  // under deny_mutex_
+  void take_up_denials();
+  net::Task<> keep(Revocation what, Actor by);
   void lift(const Revocation& what);
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
               std::string_view object, std::string_view note, Instant now) const;
@@ -269,7 +287,7 @@ class Sessions {
   SnapshotTable<SessionId, bool> denied_sessions_;
   SnapshotTable<UserId, bool> denied_users_;
   SnapshotTable<HandleKey, bool, DigestHash> denied_handles_;
-  std::vector<std::pair<Revocation, Actor>> unpersisted_;
+  std::vector<Pending> unpersisted_;
   std::atomic<bool> has_denied_{false};
   std::vector<std::function<void(const Revocation&)>> deny_listeners_;
   std::atomic<bool> stopping_{false};

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "store/denials.hpp"
 #include "store/migrations.hpp"
 
 namespace vestibule::store {
@@ -81,6 +82,7 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(Options options,
   if (!connection) return std::move(connection).error();
   db->connection_ = std::move(*connection);
   std::vector<Migration> all(Feed::migrations().begin(), Feed::migrations().end());
+  all.insert(all.end(), Denials::migrations().begin(), Denials::migrations().end());
   all.insert(all.end(), migrations.begin(), migrations.end());
   Effects none;
   SqliteTx tx(*db->connection_, &none);

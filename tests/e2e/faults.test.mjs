@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import http from 'node:http';
 import { test, before, after } from 'node:test';
-import { Gateway, binary, sleep } from './lib/gateway.mjs';
+import { Gateway, binary, password, sleep } from './lib/gateway.mjs';
 import { Upstream } from './lib/upstream.mjs';
 import { once, post, prompt } from './lib/raw.mjs';
 
@@ -111,6 +111,117 @@ test('the database is locked by somebody else', async () => {
   locker.stdin.end('ROLLBACK;\n');
   await back(gateway, token);
   assert.deepEqual((await gateway.verify(admin)).problems, []);
+  await gateway.stop();
+});
+
+// What was denied while the store refused is denied after kill -9 too, then stored and audited, once.
+async function deniedForGood(t, { dir, breakStore, mendStore }) {
+  const gateway = await Gateway.start({ points: points(), dir });
+  const admin = await gateway.setup();
+  const mia = await gateway.addUser(admin, 'mia');
+  const ben = await gateway.addUser(admin, 'ben');
+  const tokens = { admin: await gateway.token(admin), mia: await gateway.token(mia), ben: await gateway.token(ben) };
+  for (const token of Object.values(tokens)) assert.equal((await ask(gateway, token)).status, 200);
+  await breakStore(gateway, tokens.admin);
+  const acts = [
+    ['/v1/stops', { scope: 'access_point', target: 'other', why: 'drill' }],
+    [`/v1/sessions/${mia.session}/revoke`, {}],
+    ['/v1/users/ben/disable', {}],
+  ];
+  for (const [target, body] of acts) {
+    const done = await gateway.call('POST', target, body, admin.handle);
+    assert.equal(done.status, 200, `${target} ${JSON.stringify(done.body)}`);
+    assert.equal(done.body.durable, false, `${target} was stored: the store works`);
+  }
+  await gateway.kill();
+  await mendStore();
+  await gateway.up();
+  const denied = async (what) => {
+    assert.equal((await ask(gateway, tokens.admin, '/other/v1/chat/completions')).reason, 'stopped', `${what}: the stop was forgotten`);
+    assert.equal((await ask(gateway, tokens.mia)).status, 401, `${what}: the revocation was forgotten`);
+    assert.equal((await ask(gateway, tokens.ben)).status, 401, `${what}: the disablement was forgotten`);
+    const again = await gateway.call('POST', '/v1/sign-in', { name: 'ben', password });
+    assert.equal(again.reason, 'signin_failed', what);
+    assert.equal((await ask(gateway, tokens.admin)).status, 200, `${what}: somebody else was denied`);
+  };
+  up.forget();
+  await denied('after kill -9');
+  assert.equal(up.seen.length, 1, 'a prompt of somebody who was denied went upstream');
+  const recorded = async () => {
+    const entries = await gateway.audit(admin, 'kind=change&limit=1000');
+    return ['stop', 'session.revoke', 'user.disable'].map((operation) => entries.filter((e) => e.operation === operation));
+  };
+  await eventually('not all of it is recorded', async () => (await recorded()).every((list) => list.length === 1), 30_000);
+  for (const [entry] of await recorded()) {
+    assert.match(entry.note, /stored late/);
+    assert.equal(entry.user_name, 'ada');
+  }
+  await gateway.restart();
+  await denied('after another restart');
+  assert.ok((await recorded()).every((list) => list.length === 1), 'recorded twice');
+  assert.deepEqual((await gateway.verify(admin)).problems, []);
+  await gateway.stop();
+}
+
+test('denied on a full disk, killed, and denied still', async (t) => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-full-'));
+  if (!mount(dir)) {
+    fs.rmdirSync(dir);
+    t.skip('no small file system can be mounted here (root only)');
+    return;
+  }
+  const filler = path.join(dir, 'filler');
+  try {
+    await deniedForGood(t, {
+      dir,
+      breakStore: async (gateway, token) => {
+        const fd = fs.openSync(filler, 'w');
+        try { for (;;) fs.writeSync(fd, Buffer.alloc(4096)); } catch (error) { assert.equal(error.code, 'ENOSPC'); }
+        fs.closeSync(fd);
+        await eventually('it goes on although the disk is full', async () => (await ask(gateway, token)).status === 503, 60_000);
+      },
+      mendStore: async () => fs.unlinkSync(filler),
+    });
+  } finally {
+    spawnSync('umount', ['-l', dir]);
+    fs.rmdirSync(dir);
+  }
+});
+
+test('denied while the database is locked, killed, and denied still', async (t) => {
+  let locker;
+  await deniedForGood(t, {
+    breakStore: async (gateway, token) => {
+      locker = spawn('sqlite3', [path.join(gateway.dir, 'data/vestibule.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+      locker.stdin.write('.timeout 5000\nBEGIN IMMEDIATE;\nSELECT \'locked\';\n');
+      await new Promise((done) => locker.stdout.once('data', done));
+      await eventually('it goes on although the database is locked', async () => (await ask(gateway, token)).status === 503, 30_000);
+    },
+    mendStore: async () => {
+      const over = new Promise((done) => locker.once('exit', done));
+      locker.stdin.end('ROLLBACK;\n');
+      await over;
+    },
+  });
+});
+
+test('a denial that cannot be read any more stops everything until a person lifts it', async () => {
+  const gateway = await Gateway.start({ points: points() });
+  const admin = await gateway.setup();
+  const token = await gateway.token(admin);
+  await gateway.kill();
+  // Half of a page, as a power loss may leave it.
+  const file = fs.openSync(path.join(gateway.dir, 'data/denials'), 'r+');
+  fs.writeSync(file, Buffer.from('vdenial1 and then nothing'), 0, 25, 4096 * 3);
+  fs.closeSync(file);
+  await gateway.up();
+  assert.equal((await ask(gateway, token)).reason, 'stopped');
+  const { stops } = await gateway.api('GET', '/v1/stops', undefined, admin);
+  assert.deepEqual(stops.map((s) => [s.scope, s.by]), [['all', '(gateway)']]);
+  await gateway.api('POST', '/v1/stops/lift', { scope: 'all', code: await admin.totp.next() }, admin);
+  assert.equal((await ask(gateway, token)).status, 200);
+  await gateway.restart();
+  assert.equal((await ask(gateway, token)).status, 200);
   await gateway.stop();
 });
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "gate/tests/world.hpp"
 
 namespace vestibule::gate {
@@ -282,6 +284,96 @@ TEST_F(GateRestart, AStopHoldsWhileTheStoreFailsAndIsStoredLater) {
   EXPECT_TRUE(soon(stored, 5s));
   restart();
   EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::stopped);
+}
+
+TEST_F(GateRestart, ARefusedStopSurvivesTheProcessAndIsRecordedThen) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  hook.broken = true;
+  EXPECT_FALSE(stop(StopScope::access_point, "lab", root));
+  restart();  // as after kill -9: no row was written
+  EXPECT_EQ(considered(caller(alice), act_of("chat")), Reason::stopped);
+  EXPECT_EQ(considered(caller(alice), act_of("chat"), 1), Reason::stopped);
+  EXPECT_TRUE(entries("stop").empty());
+  hook.broken = false;
+  EXPECT_TRUE(soon([&] { return !entries("stop").empty(); }, 5s));
+  const auto recorded = entries("stop");
+  ASSERT_EQ(recorded.size(), 1U);
+  EXPECT_EQ(recorded[0].user_name, "root");
+  EXPECT_EQ(recorded[0].object, "access_point lab");
+  EXPECT_NE(recorded[0].note.find("stored late"), std::string::npos);
+  restart();
+  EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::stopped);
+  EXPECT_EQ(entries("stop").size(), 1U) << "once";
+  ASSERT_TRUE(lift(StopScope::access_point, "lab", root));
+  restart();
+  EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::ok);
+}
+
+TEST_F(GateRestart, ARefusedStopThatWasLiftedDoesNotComeBack) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  hook.broken = true;
+  EXPECT_FALSE(stop(StopScope::all, "", root));
+  hook.broken = false;
+  bool lifted = false;
+  EXPECT_TRUE(soon([&] { return lifted = lift(StopScope::all, "", root).has_value(); }, 5s));
+  flush();
+  restart();
+  EXPECT_TRUE(gate->stops().all().empty());
+  EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::ok);
+}
+
+TEST_F(GateRestart, ADenialThatCannotBeReadStopsEverythingUntilAPersonLifts) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  hook.broken = true;
+  EXPECT_FALSE(stop(StopScope::user, "alice", root));
+  close();
+  {
+    std::fstream page(folder / "denials", std::ios::binary | std::ios::in | std::ios::out);
+    page.seekp(100);
+    page.put('x');
+  }
+  hook.broken = false;
+  open();
+  EXPECT_EQ(ask(caller(root), act_of("chat")), Reason::stopped);
+  ASSERT_EQ(gate->stops().all().size(), 1U);
+  EXPECT_EQ(gate->stops().all()[0].scope, StopScope::all);
+  EXPECT_TRUE(soon([&] { return !entries("stop").empty(); }, 5s));
+  EXPECT_EQ(entries("stop")[0].user_name, "(gateway)");
+  restart();
+  EXPECT_EQ(ask(caller(alice), act_of("chat"), 1), Reason::stopped) << "stored like any stop";
+  ASSERT_TRUE(lift(StopScope::all, "", root));
+  restart();
+  EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::ok);
+}
+
+TEST_F(GateRestart, WhatCanNeitherBeStoredNorKeptShutsTheGate) {
+  close();
+  std::filesystem::remove(folder / "denials");
+  options_denials.slots = 1;
+  open();
+  ASSERT_EQ(std::filesystem::file_size(folder / "denials"), 4096U);
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  Held held;
+  ASSERT_EQ(hold(held, caller(alice), act_of("chat"), 1), Reason::ok);
+  hook.broken = true;
+  EXPECT_FALSE(stop(StopScope::user, "somebody", root));
+  EXPECT_TRUE(gate->open());
+  EXPECT_EQ(considered(caller(alice), act_of("chat")), Reason::ok);
+  EXPECT_FALSE(stop(StopScope::user, "nobody", root));
+  EXPECT_FALSE(gate->open());
+  EXPECT_TRUE(soon([&] { return held.live.cuts == 1; })) << "what was under way ends too";
+  EXPECT_EQ(considered(caller(alice), act_of("chat")), Reason::stopped);
+  EXPECT_TRUE(soon([&] { return considered(caller(alice), act_of("chat"), 1) == Reason::stopped; }));
+  EXPECT_EQ(gate->stops().all().size(), 2U) << "it is no stop that somebody could lift";
+  let_go(held, 1);
+  hook.broken = false;
+  EXPECT_TRUE(soon([&] { return gate->open(); }, 5s));
+  EXPECT_TRUE(soon([&] { return considered(caller(alice), act_of("chat"), 1) == Reason::ok; }, 5s));
+  EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::ok);
 }
 
 TEST_F(GateTest, StopsFromBothCoresAtOnceAreBothInForceOnBoth) {

@@ -168,6 +168,7 @@ class GateWorld : public FactorWorld {
 
   void open() override {
     FactorWorld::open();
+    options_gate.denials = denials.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
     auto loaded = gate->load(policy_text, "policy.toml");
     ASSERT_TRUE(loaded) << loaded.error().detail;
@@ -198,6 +199,7 @@ class GateWorld : public FactorWorld {
   }
   void open_rooms_above() override {
     FactorWorld::open_rooms_above();
+    options_session.denials = denials.get();
     auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
     ASSERT_TRUE(opened) << opened.error().detail;
     sessions = std::move(*opened);

@@ -315,6 +315,129 @@ TEST(UsersRestart, CountersAndBarsSurvive) {
   EXPECT_EQ(w.users->standing(*id), Users::Standing::disabled);
 }
 
+struct DenialsWorld : World {
+  DenialsWorld() { file = folder / "test.db"; }
+  ~DenialsWorld() override { close(); }
+  UserId make(std::string name) {
+    Users::Create what;
+    what.name = std::move(name);
+    return *run(users->create(what, administrator()));
+  }
+  void settle() {
+    for (int i = 0; i < 100 && !run(users->maintain()); ++i) std::this_thread::sleep_for(100ms);
+  }
+};
+
+TEST(UsersDenials, ARefusedDisablementSurvivesTheProcessAndIsRecordedThen) {
+  DenialsWorld w;
+  w.open();
+  const UserId id = w.make("alice");
+  w.hook.broken = true;
+  EXPECT_FALSE(w.run(w.users->disable(id, w.administrator("192.0.2.77"))));
+  EXPECT_EQ(w.denials->unkept(), 0U);
+  w.restart();  // the store fails on; nothing of it was stored
+  EXPECT_EQ(w.users->standing(id), Users::Standing::disabled);
+  EXPECT_TRUE(w.entries("user.disable").empty());
+  w.hook.broken = false;
+  w.settle();
+  EXPECT_TRUE(w.run(w.users->get(id))->disabled);
+  const auto recorded = w.entries("user.disable");
+  ASSERT_EQ(recorded.size(), 1U);
+  EXPECT_EQ(recorded[0].user_name, "root");
+  EXPECT_EQ(recorded[0].object, "alice");
+  EXPECT_EQ(recorded[0].source, "192.0.2.77");
+  EXPECT_NE(recorded[0].note.find("stored late"), std::string::npos);
+  w.restart();
+  EXPECT_EQ(w.users->standing(id), Users::Standing::disabled);
+  w.settle();
+  EXPECT_EQ(w.entries("user.disable").size(), 1U) << "once";
+}
+
+TEST(UsersDenials, EnabledAgainItDoesNotComeBack) {
+  DenialsWorld w;
+  w.open();
+  const UserId id = w.make("alice");
+  w.hook.broken = true;
+  EXPECT_FALSE(w.run(w.users->disable(id, w.administrator())));
+  EXPECT_FALSE(w.run(w.users->disable(id, w.administrator()))) << "asked again, it is kept once";
+  w.hook.broken = false;
+  for (int i = 0; i < 100 && !w.run(w.users->enable(id, w.administrator())); ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(w.users->standing(id), Users::Standing::good);
+  w.restart();
+  EXPECT_EQ(w.users->standing(id), Users::Standing::good);
+  EXPECT_TRUE(w.denials->take_rest().empty());
+}
+
+TEST(UsersDenials, OfAUserWhoIsGoneNothingIsLeft) {
+  DenialsWorld w;
+  w.open();
+  w.hook.broken = true;
+  EXPECT_FALSE(w.run(w.users->disable(UserId::make(w.rng), w.administrator())));
+  w.restart();
+  w.hook.broken = false;
+  w.settle();
+  w.restart();
+  EXPECT_TRUE(w.denials->take("user.disable").empty());
+}
+
+TEST(UsersDenials, WithoutAPlaceItIsCountedUntilStored) {
+  DenialsWorld w;
+  w.options_denials.slots = 1;
+  w.open();
+  const UserId alice = w.make("alice");
+  const UserId bob = w.make("bob");
+  w.hook.broken = true;
+  EXPECT_FALSE(w.run(w.users->disable(alice, w.administrator())));
+  EXPECT_EQ(w.denials->unkept(), 0U);
+  EXPECT_FALSE(w.run(w.users->disable(bob, w.administrator())));
+  EXPECT_EQ(w.denials->unkept(), 1U);
+  EXPECT_EQ(w.users->standing(bob), Users::Standing::disabled);
+  w.hook.broken = false;
+  w.settle();
+  EXPECT_EQ(w.denials->unkept(), 0U);
+  w.restart();
+  EXPECT_EQ(w.users->standing(alice), Users::Standing::disabled);
+  EXPECT_EQ(w.users->standing(bob), Users::Standing::disabled);
+}
+
+TEST(ActorPacked, ReadsBackAndRefusesEverythingElse) {
+  Actor a;
+  CountingRng rng;
+  a.user = UserId::make(rng);
+  a.name = domain::UserName("root");
+  a.session = SessionId::make(rng);
+  a.source = *domain::Source::parse("unix");
+  a.client = std::string(300, 'c');
+  a.request = RequestId::make(rng);
+  a.evidence.add({domain::FactorKind::totp, domain::traits_of(domain::FactorKind::totp), FactorId::make(rng), WallTime(5s), BootTime(7s)});
+  Packer out;
+  pack(out, a);
+  const Bytes packed = out.take();
+  Unpacker in(packed);
+  const Actor b = unpack_actor(in);
+  ASSERT_TRUE(in.done());
+  EXPECT_EQ(b.user, a.user);
+  EXPECT_EQ(b.name.view(), "root");
+  EXPECT_EQ(b.session, a.session);
+  EXPECT_EQ(b.source, a.source);
+  EXPECT_EQ(b.client, std::string(128, 'c'));
+  EXPECT_EQ(b.request, a.request);
+  ASSERT_EQ(b.evidence.size(), 1U);
+  EXPECT_EQ(b.evidence.begin()->wall, WallTime(5s));
+  EXPECT_EQ(b.evidence.begin()->boot, domain::Proof::no_boot);
+  EXPECT_TRUE(b.evidence.begin()->traits.possession);
+  for (std::size_t n = 0; n < packed.size(); ++n) {
+    Unpacker cut(ByteView(packed).first(n));
+    (void)unpack_actor(cut);
+    EXPECT_FALSE(cut.done()) << n;
+  }
+  Bytes longer = packed;
+  longer.push_back(0);
+  Unpacker more(longer);
+  (void)unpack_actor(more);
+  EXPECT_FALSE(more.done());
+}
+
 TEST_F(UsersTest, RestoreVoidsCodes) {
   const UserId id = make("alice", {"member"}, false);
   auto token = users->create_setup_token();

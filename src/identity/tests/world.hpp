@@ -20,6 +20,7 @@
 #include "identity/users.hpp"
 #include "net/core.hpp"
 #include "store/database.hpp"
+#include "store/denials.hpp"
 
 namespace vestibule::testing {
 
@@ -117,6 +118,12 @@ class World {
     log = std::move(*log_opened);
     hook.log = log.get();
     database->set_hook(hook);
+    store::Denials::Options kept = options_denials;
+    kept.file = folder / "denials";
+    auto denials_opened = store::Denials::open(std::move(kept), keys->derive("denials/v1"), *database);
+    ASSERT_TRUE(denials_opened) << denials_opened.error().detail;
+    denials = std::move(*denials_opened);
+    options_identity.denials = denials.get();
     pool = std::make_unique<net::BlockingPool>(net::BlockingPool::Options{2, 256});
     auto users_opened = identity::Users::open(*database, *keys, *mint, *pool, *log, clock, rng, options_identity);
     ASSERT_TRUE(users_opened) << users_opened.error().detail;
@@ -134,6 +141,7 @@ class World {
     cores.reset();
     close_rooms_above();
     users.reset();
+    denials.reset();
     database.reset();
     log.reset();
   }
@@ -147,10 +155,12 @@ class World {
   FlakyHook hook;
   std::unique_ptr<store::Database> database;
   std::unique_ptr<audit::Log> log;
+  std::unique_ptr<store::Denials> denials;
   std::unique_ptr<net::BlockingPool> pool;
   std::unique_ptr<identity::Users> users;
   std::unique_ptr<net::Cores> cores;
   identity::Options options_identity;
+  store::Denials::Options options_denials{{}, 8, {}};
 
  protected:
   virtual std::vector<store::Migration> all_migrations() {

@@ -152,7 +152,9 @@ class PortalWorld : public FactorWorld {
 
   void open() override {
     FactorWorld::open();
-    gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, gate::Options{});
+    gate::Options options_gate;
+    options_gate.denials = denials.get();
+    gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
     auto loaded = gate->load(policy_text, "policy.toml");
     ASSERT_TRUE(loaded) << loaded.error().detail;
     std::vector<access::AccessPoint> points(1);
@@ -216,6 +218,7 @@ class PortalWorld : public FactorWorld {
   }
   void open_rooms_above() override {
     FactorWorld::open_rooms_above();
+    options_session.denials = denials.get();
     auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
     ASSERT_TRUE(opened) << opened.error().detail;
     sessions = std::move(*opened);

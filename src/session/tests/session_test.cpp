@@ -118,6 +118,7 @@ class SessionWorld : public FactorWorld {
   void open_rooms_above() override {
     FactorWorld::open_rooms_above();
     Options o = options_session;
+    o.denials = denials.get();
     o.raise_mark = [this](WallTime t) { mark = std::max(mark, t); };
     auto opened = Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, o);
     ASSERT_TRUE(opened) << opened.error().detail;
@@ -664,6 +665,52 @@ TEST_F(SessionRestart, ARevocationPersistedLateSurvives) {
   }
   restart();
   EXPECT_EQ(verdict(p.handle), Reason::credential_unknown);
+}
+
+TEST_F(SessionRestart, RefusedRevocationsSurviveTheProcessAndAreRecordedThen) {
+  Person p = person("alice");
+  Person q = person("bob");
+  Person r = person("carol");
+  const std::string t = token(r.handle);
+  const Identified of_token = *identify(t, Audience::access);
+  hook.broken = true;
+  EXPECT_FALSE(run(sessions->revoke(Revocation::of(p.who.subject.session), known(q.id))).durable);
+  EXPECT_FALSE(run(sessions->revoke(Revocation::all_of(q.id), {})).durable);
+  EXPECT_FALSE(run(sessions->revoke(Revocation::of_handle(of_token.handle), {})).durable);
+  EXPECT_FALSE(run(sessions->revoke(Revocation::of_handle(of_token.handle), {})).durable);
+  EXPECT_EQ(denials->unkept(), 0U);
+  restart();  // as after kill -9: the rows still say that they stand
+  EXPECT_EQ(verdict(p.handle), Reason::credential_unknown);
+  EXPECT_EQ(verdict(q.handle), Reason::credential_unknown);
+  EXPECT_EQ(verdict(t, Audience::access), Reason::credential_unknown);
+  EXPECT_EQ(verdict(r.handle), Reason::ok) << "nobody else is denied";
+  EXPECT_FALSE(sessions->standing(p.who.subject.session, p.id, p.who.handle, clock.now()));
+  hook.broken = false;
+  for (int i = 0; i < 100 && !sessions->all_persisted(); ++i) {
+    (void)run(sessions->maintain_once());
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(sessions->all_persisted());
+  const auto recorded = entries("session.revoke");
+  ASSERT_EQ(recorded.size(), 3U);
+  EXPECT_EQ(recorded[0].user_name, "bob");
+  EXPECT_NE(recorded[0].note.find("stored late"), std::string::npos);
+  restart();
+  EXPECT_TRUE(sessions->all_persisted());
+  EXPECT_EQ(verdict(p.handle), Reason::credential_unknown);
+  EXPECT_EQ(verdict(t, Audience::access), Reason::credential_unknown);
+  EXPECT_EQ(verdict(r.handle), Reason::ok);
+}
+
+TEST_F(SessionRestart, WhatIsNoRevocationIsLeftForTheGate) {
+  Packer odd;
+  odd.number(7).text("nonsense");
+  Bytes bytes = odd.take();
+  const auto place = run(denials->keep("session.revoke", std::move(bytes)));
+  ASSERT_TRUE(place.kept());
+  restart();
+  EXPECT_TRUE(sessions->all_persisted());
+  EXPECT_EQ(denials->take_rest().size(), 1U);
 }
 
 }  // namespace
