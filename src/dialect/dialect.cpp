@@ -39,6 +39,11 @@ bool is_form(std::string_view value) noexcept {
   return equals_folded(trimmed(value.substr(0, value.find(';'))), "multipart/form-data");
 }
 
+// The path itself, or below it.
+bool under(std::string_view path, std::string_view prefix) noexcept {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
 Result<void> judge_query(Query rule, std::string_view query) {
   if (query.empty() || rule == Query::any) return {};
   static constexpr std::array<std::string_view, 1> kBeta{"beta"};
@@ -80,7 +85,7 @@ class Tabled final : public Dialect {
     }
     Result<void> fit = judge_query(r.query, query);
     if (!fit) return std::move(fit).error();
-    return Need{r.operation, r.route_class, r.body, r.reply};
+    return Need{r.operation, r.route_class, r.body, r.reply, face(path)};
   }
 
   Result<void> check_head(const Need& need, const http::Headers& headers) const override {
@@ -132,8 +137,25 @@ class Tabled final : public Dialect {
     return facts;
   }
 
-  Rendered render(const domain::Refusal& refusal) const override { return render_refusal(kind_, refusal); }
-  std::string render_cut(const domain::Refusal& refusal) const override { return render_end(kind_, refusal); }
+  // Ollama, llama.cpp and vLLM serve OpenAI's and Anthropic's routes beside their own.
+  Face face(std::string_view path) const noexcept override {
+    if (kind_ == Kind::openai || kind_ == Kind::anthropic) return face();
+    if (under(path, "/v1/messages") || path == "/v1/complete") return Face::anthropic;
+    if (under(path, "/v1")) return Face::openai;
+    if (under(path, "/api")) return Face::ollama;
+    return face();
+  }
+  Face face() const noexcept override {
+    switch (kind_) {
+      case Kind::openai:
+      case Kind::llamacpp:
+      case Kind::vllm: return Face::openai;
+      case Kind::anthropic: return Face::anthropic;
+      case Kind::ollama: return Face::ollama;
+      case Kind::http: break;
+    }
+    return Face::problem;
+  }
   Result<std::string> filter_models(std::string_view body,
                                     const std::function<bool(std::string_view)>& allowed) const override {
     return filter_list(kind_, body, allowed);
@@ -151,8 +173,8 @@ class Generic final : public Dialect {
 
   Result<Need> need(http::Method method, std::string_view, std::string_view, const Rules&) const override {
     const bool reads = method == http::Method::get || method == http::Method::head || method == http::Method::options;
-    return reads ? Need{"http.read", RouteClass::read, BodyRule::stream, ReplyRule::opaque}
-                 : Need{"http.write", RouteClass::inference, BodyRule::stream, ReplyRule::opaque};
+    return reads ? Need{"http.read", RouteClass::read, BodyRule::stream, ReplyRule::opaque, Face::problem}
+                 : Need{"http.write", RouteClass::inference, BodyRule::stream, ReplyRule::opaque, Face::problem};
   }
   Result<void> check_head(const Need&, const http::Headers&) const override { return {}; }
   Result<Facts> classify(const Need&, std::string_view, std::string_view, const Rules& rules,
@@ -161,14 +183,18 @@ class Generic final : public Dialect {
     if (!rules.models.empty()) return fail(Reason::model_denied, "model: unknown to this kind of access point");
     return Facts{};
   }
-  Rendered render(const domain::Refusal& refusal) const override { return render_refusal(Kind::http, refusal); }
-  std::string render_cut(const domain::Refusal&) const override { return {}; }
+  Face face(std::string_view) const noexcept override { return Face::problem; }
+  Face face() const noexcept override { return Face::problem; }
   Result<std::string> filter_models(std::string_view, const std::function<bool(std::string_view)>&) const override {
     return fail(Reason::upstream_malformed, "no list of models");
   }
 };
 
 }  // namespace
+
+Rendered Dialect::render(const domain::Refusal& refusal, Face face) { return render_refusal(face, refusal); }
+
+std::string Dialect::render_cut(const domain::Refusal& refusal, Face face) { return render_end(face, refusal); }
 
 std::string_view name(Kind kind) noexcept { return kNames[static_cast<std::size_t>(kind)]; }
 

@@ -44,12 +44,22 @@ struct Rules {
   bool server_tools = false;            ///< tools that the server runs by itself
 };
 
+/// The shape in which a client of a route reads errors. It follows the route, not the server: one that
+/// speaks several languages is asked in each by clients that know only that one.
+enum class Face : std::uint8_t {
+  openai,     ///< {"error":{"message","type","param","code"}}
+  anthropic,  ///< {"type":"error","error":{"type","message"},"request_id"}
+  ollama,     ///< {"error":"text"}
+  problem,    ///< RFC 9457
+};
+
 /// What the path alone says; known before the body is read.
 struct Need {
   std::string_view operation;  ///< static text: "chat", "embed", "models.list", ...
   RouteClass route_class = RouteClass::administrative;
   BodyRule body = BodyRule::none;
   ReplyRule reply = ReplyRule::opaque;
+  Face face = Face::problem;   ///< as face() says of the path
 };
 
 /// What the body says.
@@ -108,11 +118,17 @@ class Dialect {
   /// cannot. Error::detail may be shown: it names fields, never values.
   [[nodiscard]] virtual Result<Facts> classify(const Need& need, std::string_view path, std::string_view body,
                                                const Rules& rules, std::string& scratch) const = 0;
-  /// The refusal in the dialect's shape, before the first byte of a reply. Never echoes a credential.
-  [[nodiscard]] virtual Rendered render(const domain::Refusal& refusal) const = 0;
+  /// The shape of a refusal on this path, also where no route has it. `path` as for need().
+  [[nodiscard]] virtual Face face(std::string_view path) const noexcept = 0;
+  /// The shape where no path is known yet.
+  [[nodiscard]] virtual Face face() const noexcept = 0;
+  /// The refusal in its shape, before the first byte of a reply. Never echoes a credential.
+  [[nodiscard]] static Rendered render(const domain::Refusal& refusal, Face face);
+  [[nodiscard]] Rendered render(const domain::Refusal& refusal) const { return render(refusal, face()); }
   /// A last piece for a stream that is cut after it began (SSE error event, NDJSON error line), or
   /// empty where the shape has none. The connection is aborted after it all the same.
-  [[nodiscard]] virtual std::string render_cut(const domain::Refusal& refusal) const = 0;
+  [[nodiscard]] static std::string render_cut(const domain::Refusal& refusal, Face face);
+  [[nodiscard]] std::string render_cut(const domain::Refusal& refusal) const { return render_cut(refusal, face()); }
   /// The list with only those models for which allowed(canonical name) holds. upstream_malformed if
   /// it is not such a list.
   [[nodiscard]] virtual Result<std::string> filter_models(

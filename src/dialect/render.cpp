@@ -71,17 +71,15 @@ std::string problem_body(const domain::Refusal& refusal) {
 
 }  // namespace
 
-Rendered render_refusal(Kind kind, const domain::Refusal& refusal) {
+Rendered render_refusal(Face face, const domain::Refusal& refusal) {
   Rendered out;
   out.status = info(refusal.reason).status;
   out.content_type = "application/json";
-  switch (kind) {
-    case Kind::openai:
-    case Kind::llamacpp:
-    case Kind::vllm: out.body = openai_body(refusal); break;
-    case Kind::anthropic: out.body = anthropic_body(refusal); break;
-    case Kind::ollama: out.body = ollama_body(refusal); break;
-    case Kind::http:
+  switch (face) {
+    case Face::openai: out.body = openai_body(refusal); break;
+    case Face::anthropic: out.body = anthropic_body(refusal); break;
+    case Face::ollama: out.body = ollama_body(refusal); break;
+    case Face::problem:
       out.content_type = "application/problem+json";
       out.body = problem_body(refusal);
       break;
@@ -91,14 +89,12 @@ Rendered render_refusal(Kind kind, const domain::Refusal& refusal) {
 
 // An event may have been cut in its middle: an empty line ends it. An empty NDJSON line, though,
 // would break clients that parse every line.
-std::string render_end(Kind kind, const domain::Refusal& refusal) {
-  switch (kind) {
-    case Kind::openai:
-    case Kind::llamacpp:
-    case Kind::vllm: return "\n\ndata: " + openai_body(refusal) + "\n\n";
-    case Kind::anthropic: return "\n\nevent: error\ndata: " + anthropic_body(refusal) + "\n\n";
-    case Kind::ollama: return ollama_body(refusal) + "\n";
-    case Kind::http: break;
+std::string render_end(Face face, const domain::Refusal& refusal) {
+  switch (face) {
+    case Face::openai: return "\n\ndata: " + openai_body(refusal) + "\n\n";
+    case Face::anthropic: return "\n\nevent: error\ndata: " + anthropic_body(refusal) + "\n\n";
+    case Face::ollama: return ollama_body(refusal) + "\n";
+    case Face::problem: break;
   }
   return {};
 }

@@ -7,7 +7,7 @@
 
 namespace vestibule::dialect {
 
-[[nodiscard]] Rendered render_refusal(Kind kind, const domain::Refusal& refusal);
-[[nodiscard]] std::string render_end(Kind kind, const domain::Refusal& refusal);
+[[nodiscard]] Rendered render_refusal(Face face, const domain::Refusal& refusal);
+[[nodiscard]] std::string render_end(Face face, const domain::Refusal& refusal);
 
 }  // namespace vestibule::dialect

@@ -72,5 +72,42 @@ TEST(Render, Types) {
   }
 }
 
+TEST(Render, TheShapeFollowsTheRoute) {
+  struct Row {
+    const char* path;
+    Face llamacpp, vllm, ollama, openai, anthropic;
+  };
+  using F = Face;
+  constexpr F o = F::openai, a = F::anthropic, l = F::ollama;
+  for (const Row& r : {Row{"/v1/messages", a, a, a, o, a}, Row{"/v1/messages/count_tokens", a, a, a, o, a},
+                       Row{"/v1/messages/batches/x/results", a, a, a, o, a}, Row{"/v1/complete", a, a, a, o, a},
+                       Row{"/v1/chat/completions", o, o, o, o, a}, Row{"/v1/models", o, o, o, o, a},
+                       Row{"/v1/messagesx", o, o, o, o, a}, Row{"/v1/completely/unknown", o, o, o, o, a}, Row{"/v1", o, o, o, o, a},
+                       Row{"/api/chat", l, l, l, o, a}, Row{"/api/unknown", l, l, l, o, a}, Row{"/apix", o, o, l, o, a},
+                       Row{"/completion", o, o, l, o, a}, Row{"/", o, o, l, o, a}, Row{"", o, o, l, o, a},
+                       Row{"/V1/messages", o, o, l, o, a}}) {
+    EXPECT_EQ(get(Kind::llamacpp).face(r.path), r.llamacpp) << r.path;
+    EXPECT_EQ(get(Kind::vllm).face(r.path), r.vllm) << r.path;
+    EXPECT_EQ(get(Kind::ollama).face(r.path), r.ollama) << r.path;
+    EXPECT_EQ(get(Kind::openai).face(r.path), r.openai) << r.path;
+    EXPECT_EQ(get(Kind::anthropic).face(r.path), r.anthropic) << r.path;
+    EXPECT_EQ(get(Kind::http).face(r.path), F::problem) << r.path;
+  }
+}
+
+TEST(Render, ANeedCarriesItsShape) {
+  for (const Kind k : {Kind::openai, Kind::anthropic, Kind::ollama, Kind::llamacpp, Kind::vllm, Kind::http}) {
+    for (const char* path : {"/v1/messages", "/v1/chat/completions", "/api/chat"}) {
+      const auto need = get(k).need(http::Method::post, path, "", {});
+      if (need) { EXPECT_EQ(need->face, get(k).face(path)) << name(k) << path; }
+    }
+  }
+  const auto r = refusal(Reason::mfa_lapsed);
+  EXPECT_EQ(Dialect::render(r, Face::anthropic).body, get(Kind::anthropic).render(r).body);
+  EXPECT_EQ(Dialect::render(r, Face::ollama).body, get(Kind::ollama).render(r).body);
+  EXPECT_EQ(Dialect::render_cut(r, Face::anthropic), get(Kind::anthropic).render_cut(r));
+  EXPECT_EQ(Dialect::render(r, Face::openai).body, get(Kind::vllm).render(r).body);
+}
+
 }  // namespace
 }  // namespace vestibule::dialect
