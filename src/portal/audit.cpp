@@ -145,6 +145,8 @@ net::Task<Result<Reply>> Portal::list_audit(Call& call) {
       more = *filter.from_seq <= *filter.to_seq;
     }
     if (!ex.begun()) {
+      Result<void> recorded = co_await record_read(call);
+      if (!recorded) co_return std::move(recorded).error();
       http::HeadWriter out = ex.start();
       out.status(200);
       out.field("Content-Type", "application/x-ndjson");

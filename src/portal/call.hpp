@@ -33,6 +33,14 @@ enum class Pending : std::uint8_t {
 /// Who may, besides what the policy says.
 enum Roles : std::uint8_t { anyone = 0, administrators = 1, readers = 2 /* administrators and auditors */ };
 
+/// What stands in the audit log of a request that was answered and changed nothing.
+enum class Read : std::uint8_t {
+  unrecorded,  ///< it changes something, which is recorded as such; or it shows the caller's own data
+  recorded,    ///< it shows others' data: one admission, durable before anything of it is sent
+  noted,       ///< the same, but not waited for: what one looks at when the log cannot be written
+  of_others,   ///< recorded where other people are concerned (Portal::elevate)
+};
+
 using RouteHandler = net::Task<Result<Reply>> (Portal::*)(Call&);
 
 /// Names of the query's parameters that a route knows.
@@ -61,6 +69,7 @@ struct Route {
   Fields fields{};
   Names query{};
   Roles elevated = anyone;     ///< not anyone: what the handler asks for where other people are concerned
+  Read read = Read::unrecorded;
 };
 
 /// Every route there is.
@@ -97,6 +106,7 @@ struct Call {
   Body body;
   std::vector<std::pair<std::string_view, std::string>> query;  ///< decoded; each name once
   std::string allow;           ///< for 405
+  bool of_others = false;      ///< elevate() was asked and has allowed it
   std::array<char, 4096> path{};
 
   [[nodiscard]] bool known() const noexcept { return !caller.who.subject.user.is_nil(); }

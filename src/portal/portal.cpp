@@ -114,7 +114,36 @@ net::Task<Result<Reply>> Portal::answer(Call& call) {
   if (!may) co_return std::move(may).error();
   const RouteHandler handler = call.route->handler;
   Result<Reply> reply = co_await (this->*handler)(call);
+  if (reply && !reply->streamed) {
+    Result<void> recorded = co_await record_read(call);
+    if (!recorded) {
+      wipe(reply->body);
+      co_return std::move(recorded).error();
+    }
+  }
   co_return reply;
+}
+
+// Who has looked at other people's data is in the log before they see any of it: no record, no answer.
+net::Task<Result<void>> Portal::record_read(Call& call) {
+  constexpr std::chrono::milliseconds kDurable{5'000};
+  const Read read = call.route->read;
+  if (read == Read::unrecorded || (read == Read::of_others && !call.of_others)) co_return Result<void>{};
+  const Instant now = services_.clock.now();
+  const session::Actor by = call.actor();
+  std::string_view whom = call.query_text("user");
+  if (whom.empty() && call.body.has("user")) whom = call.body.text("user");
+  audit::Record r = identity::change_record(call.act.operation, by, whom, call.exchange.head().parts.query, now);
+  r.kind = audit::Kind::admission;
+  r.policy = services_.gate.policies()->active.digest();
+  r.level = domain::level(by.evidence, now, services_.clock.trusted(), administration().max_age);
+  const bool waits = read != Read::noted;
+  const Result<audit::Ticket> ticket = services_.log.submit(r, waits ? audit::Urgency::now : audit::Urgency::soon);
+  if (!waits) co_return Result<void>{};
+  if (!ticket) co_return fail(Reason::audit_unavailable, ticket.error().detail);
+  const Result<void> durable = co_await services_.log.durable(*ticket, kDurable);
+  if (!durable) co_return fail(Reason::audit_unavailable, durable.error().detail);
+  co_return Result<void>{};
 }
 
 // ------------------------------------------------------------------------------ the choke point
@@ -144,7 +173,9 @@ Result<void> Portal::authorize(Call& call) const {
 
 Result<void> Portal::elevate(Call& call) const {
   if (call.route->elevated == anyone) return fail(Reason::internal, "a route that is not elevated");
-  return ask_policy(call, call.route->elevated);
+  Result<void> may = ask_policy(call, call.route->elevated);
+  call.of_others = may.has_value();
+  return may;
 }
 
 Result<void> Portal::ask_policy(Call& call, std::uint8_t roles) const {

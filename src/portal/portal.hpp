@@ -98,6 +98,7 @@ class Portal final : public wire::Handler {
   [[nodiscard]] Result<factors::Attempt> attempt_of(Call& call, std::string purpose) const;
   [[nodiscard]] Reason still_entitled(const Call& call) const;
   net::Task<Result<void>> read_body(Call& call);
+  net::Task<Result<void>> record_read(Call& call);
   net::Task<Result<Reply>> answer(Call& call);
   net::Task<> refuse(Call& call, Error error);
   [[nodiscard]] domain::Requirement administration() const;

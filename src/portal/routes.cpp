@@ -25,6 +25,7 @@ struct Portal::Table {
   using P = Portal;
   using E = Evidence;
   using W = Pending;
+  using D = Read;
 
   static constexpr std::array kRoutes = {
       // --- nobody is signed in yet
@@ -51,11 +52,12 @@ struct Portal::Table {
       Route{kPost, "/v1/password", "password.change", E::session, W::refused, anyone, &P::change_password,
             {{"old"}, {"new"}, {"code", kText, false}}},
       Route{kGet, "/v1/sessions", "sessions.list", E::session, W::refused, anyone, &P::list_sessions, {},
-            {"user", "all"}, readers},
+            {"user", "all"}, readers, D::of_others},
       Route{kPost, "/v1/sessions/{id}/revoke", "sessions.revoke", E::session, W::refused, anyone,
             &P::revoke_session, {}, {}, administrators},
       // --- users
-      Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users},
+      Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
+            D::recorded},
       Route{kPost, "/v1/users", "users.create", E::bound, W::refused, administrators, &P::create_user,
             {{"name"}, {"display", kText, false}, {"roles", kList, false}, {"groups", kList, false}, kCode, kKind}},
       Route{kPost, "/v1/users/{name}/roles", "users.roles", E::bound, W::refused, administrators, &P::set_roles,
@@ -73,28 +75,33 @@ struct Portal::Table {
       Route{kPost, "/v1/users/{name}/revoke-sessions", "sessions.revoke", E::policy, W::refused, administrators,
             &P::revoke_sessions},
       // --- emergency stops
-      Route{kGet, "/v1/stops", "stops.list", E::policy, W::refused, readers, &P::list_stops},
+      Route{kGet, "/v1/stops", "stops.list", E::policy, W::refused, readers, &P::list_stops, {}, {}, anyone,
+            D::noted},
       Route{kPost, "/v1/stops", "stops.set", E::policy, W::refused, administrators, &P::set_stop,
             {{"scope"}, {"target", kText, false}, {"why", kText, false}}},
       Route{kPost, "/v1/stops/lift", "stops.lift", E::bound, W::refused, administrators, &P::lift_stop,
             {{"scope"}, {"target", kText, false}, kCode, kKind}},
       // --- policy
-      Route{kGet, "/v1/policy", "policy.read", E::policy, W::refused, readers, &P::read_policy},
+      Route{kGet, "/v1/policy", "policy.read", E::policy, W::refused, readers, &P::read_policy, {}, {}, anyone,
+            D::recorded},
       Route{kPost, "/v1/policy/explain", "policy.explain", E::session, W::refused, anyone, &P::explain_policy,
             {{"user", kText, false}, {"access_point"}, {"operation"}, {"model", kText, false},
-             {"source", kText, false}}, {}, readers},
+             {"source", kText, false}}, {}, readers, D::of_others},
       Route{kPost, "/v1/policy/reload", "policy.reload", E::policy, W::refused, administrators, &P::reload_policy},
       Route{kPost, "/v1/policy/approve", "policy.approve", E::bound, W::refused, administrators,
             &P::approve_policy, {{"digest"}, kCode, kKind}},
       // --- the audit log
       Route{kGet, "/v1/audit", "audit.read", E::policy, W::refused, readers, &P::list_audit, {},
             {"user", "access_point", "operation", "reason", "request", "kind", "since", "until", "from_seq",
-             "to_seq", "limit", "order"}},
-      Route{kGet, "/v1/audit/checkpoint", "audit.read", E::policy, W::refused, readers, &P::checkpoint},
-      Route{kGet, "/v1/audit/prove", "audit.read", E::policy, W::refused, readers, &P::prove_record, {}, {"seq"}},
-      Route{kPost, "/v1/audit/verify", "audit.verify", E::policy, W::refused, readers, &P::verify_audit},
+             "to_seq", "limit", "order"}, anyone, D::recorded},
+      Route{kGet, "/v1/audit/checkpoint", "audit.read", E::policy, W::refused, readers, &P::checkpoint, {}, {},
+            anyone, D::recorded},
+      Route{kGet, "/v1/audit/prove", "audit.read", E::policy, W::refused, readers, &P::prove_record, {}, {"seq"},
+            anyone, D::recorded},
+      Route{kPost, "/v1/audit/verify", "audit.verify", E::policy, W::refused, readers, &P::verify_audit, {}, {},
+            anyone, D::recorded},
       // --- the gateway itself
-      Route{kGet, "/v1/status", "status.read", E::policy, W::refused, readers, &P::status},
+      Route{kGet, "/v1/status", "status.read", E::policy, W::refused, readers, &P::status, {}, {}, anyone, D::noted},
       Route{kPost, "/v1/access-points/{name}/credential", "access.credential", E::bound, W::refused,
             administrators, &P::set_credential, {{"value"}, kCode, kKind}},
       Route{kPost, "/v1/keys/rotate", "keys.rotate", E::bound, W::refused, administrators, &P::rotate_keys,
@@ -115,6 +122,9 @@ struct Portal::Table {
       if (policy && r.pending != Pending::refused) return false;
       if (r.method == http::Method::get && r.fields.begin() != r.fields.end()) return false;
       if (r.evidence == Evidence::bound && r.roles != administrators) return false;
+      // Whoever may only read cannot change anything: what he is shown is others' data.
+      if (r.roles == readers && r.read != Read::recorded && r.read != Read::noted) return false;
+      if (r.elevated == readers && r.read != Read::of_others) return false;
     }
     return true;
   }

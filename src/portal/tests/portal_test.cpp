@@ -188,6 +188,77 @@ TEST_F(PortalTest, EveryRouteAsksForItsEvidence) {
   EXPECT_GE(walked, 39U);
 }
 
+// By the table: whoever is shown other people's data is in the log once, with the request's id; one's
+// own data, and what is recorded as a change, is not.
+TEST_F(PortalTest, ReadsOfOthersAreRecordedOnce) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Person audrey = create(root, "audrey", "auditor");
+  struct Row {
+    std::string_view path;
+    std::string query, body;
+  };
+  const std::vector<Row> rows = {
+      {"/v1/users", "", ""}, {"/v1/stops", "", ""}, {"/v1/policy", "", ""}, {"/v1/audit", "?user=alice&limit=5", ""},
+      {"/v1/audit/checkpoint", "", ""}, {"/v1/audit/prove", "?seq=0", ""}, {"/v1/audit/verify", "", "{}"},
+      {"/v1/status", "", ""}, {"/v1/sessions", "?user=alice", ""},
+      {"/v1/policy/explain", "", R"({"user":"alice","access_point":"lab","operation":"chat"})"}};
+  // A checkpoint, for the proof.
+  clock.advance(61s);
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) -> Result<void> {
+    log->append(tx, identity::change_record("test", administrator(), {}, {}, clock.now()));
+    return {};
+  }));
+  std::size_t walked = 0;
+  for (const Route& r : routes()) {
+    if (r.read == Read::unrecorded) continue;
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& w) { return w.path == r.path; });
+    ASSERT_NE(row, rows.end()) << r.path << " is recorded, but not tested";
+    ++walked;
+    // The default policy lets auditors read, but not ask what others may.
+    const Person& who = r.path == "/v1/policy/explain" ? root : audrey;
+    HttpReply reply = call(http::to_text(r.method), std::string(r.path) + row->query, row->body, who.handle);
+    ASSERT_EQ(reply.status, 200) << r.path << reply.body;
+    const auto recorded = admissions(r.operation, reply.fields["x-request-id"]);
+    ASSERT_EQ(recorded.size(), 1U) << r.path;
+    EXPECT_EQ(recorded[0].user_name, who.name) << r.path;
+    EXPECT_EQ(recorded[0].access_point, "vestibule");
+    EXPECT_EQ(recorded[0].outcome, "allow");
+    EXPECT_EQ(recorded[0].level, 2);
+    EXPECT_EQ(recorded[0].client, "test/1");
+    const bool names = row->query.find("alice") != std::string::npos || row->body.find("alice") != std::string::npos;
+    EXPECT_EQ(recorded[0].object, names ? "alice" : "") << r.path;
+  }
+  EXPECT_EQ(walked, rows.size());
+  // One's own is nobody else's matter; nor is what was refused or failed.
+  for (const char* target : {"/v1/sessions", "/v1/sessions?user=alice", "/v1/me", "/v1/factors"}) {
+    HttpReply reply = get(target, alice.handle);
+    ASSERT_EQ(reply.code(), "ok") << target;
+    EXPECT_TRUE(admissions("", reply.fields["x-request-id"]).empty()) << target;
+  }
+  HttpReply own = post("/v1/policy/explain", R"({"access_point":"lab","operation":"chat"})", alice.handle);
+  EXPECT_TRUE(admissions("", own.fields["x-request-id"]).empty());
+  HttpReply refused = get("/v1/users", alice.handle);
+  EXPECT_EQ(refused.code(), "role_required");
+  EXPECT_TRUE(admissions("", refused.fields["x-request-id"]).empty());
+  HttpReply missing = get("/v1/audit/prove?seq=99999", root.handle);
+  EXPECT_EQ(missing.code(), "not_found");
+  EXPECT_TRUE(admissions("", missing.fields["x-request-id"]).empty());
+}
+
+TEST_F(PortalTest, WithoutARecordOthersDataIsNotShown) {
+  Person root = set_up();
+  hook.broken = true;
+  EXPECT_EQ(get("/v1/users", root.handle).code(), "audit_unavailable");
+  EXPECT_EQ(get("/v1/audit", root.handle).code(), "audit_unavailable");
+  EXPECT_EQ(get("/v1/sessions?all=1", root.handle).code(), "audit_unavailable");
+  EXPECT_EQ(get("/v1/sessions", root.handle).code(), "ok") << "one's own";
+  // What tells the operator what is wrong, and what he has stopped, does not wait.
+  EXPECT_EQ(get("/v1/status", root.handle).code(), "ok");
+  EXPECT_EQ(get("/v1/stops", root.handle).code(), "ok");
+  hook.broken = false;
+}
+
 TEST_F(PortalTest, WhatAPendingSessionMay) {
   Person root = set_up();
   HttpReply made = bound(root, "/v1/users", object({{"name", "new"}}));

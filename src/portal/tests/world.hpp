@@ -141,6 +141,13 @@ class PortalWorld : public FactorWorld {
     enrol_totp(p);
     return p;
   }
+  /// Admissions of a request; operation "": any.
+  std::vector<audit::Entry> admissions(std::string_view operation, const std::string& request) {
+    EXPECT_TRUE(database->write_blocking([](store::Tx&) -> Result<void> { return {}; }));  // what the cores have journaled
+    auto all = entries(operation);
+    std::erase_if(all, [&](const audit::Entry& e) { return e.kind != audit::Kind::admission || e.request != request; });
+    return all;
+  }
   /// Name and password only: a pending session.
   std::string started(std::string_view name) {
     json::Value body;
