@@ -69,4 +69,14 @@ Result<std::int64_t> reseal_credentials(store::Tx& tx, const crypto::KeyRing& ke
   return static_cast<std::int64_t>(stale.size());
 }
 
+Result<std::int64_t> credentials_sealed_by(store::Tx& tx, std::uint32_t key) {
+  std::int64_t n = 0;
+  auto read = tx.query("SELECT sealed FROM access_credential", {}, [&](const store::Row& row) {
+    if (crypto::KeyRing::sealed_by(row.blob(0)).value_or(key) == key) ++n;
+    return true;
+  });
+  if (!read) return std::move(read).error();
+  return n;
+}
+
 }  // namespace vestibule::access

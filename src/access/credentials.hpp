@@ -23,5 +23,7 @@ Result<void> remove_credential(store::Tx& tx, std::string_view point);
 Result<std::optional<Secret>> load_credential(store::Tx& tx, const crypto::KeyRing& keys, std::string_view point);
 /// Rotation: seals with the active key what an older one has sealed. Gives how many.
 Result<std::int64_t> reseal_credentials(store::Tx& tx, const crypto::KeyRing& keys);
+/// How many are sealed by this master key, or by one that cannot be told.
+Result<std::int64_t> credentials_sealed_by(store::Tx& tx, std::uint32_t key);
 
 }  // namespace vestibule::access

@@ -450,6 +450,8 @@ portal::Services House::services() {
   };
   s.credential_changed = [this](std::string point) { return credential_changed(std::move(point)); };
   s.rotate_keys = [this] { return rotate_keys(); };
+  s.key_out_of_use_in = [this](store::Tx& tx, std::uint32_t id) { return key_out_of_use_in(tx, id); };
+  s.retire_key = [this](std::uint32_t id) { return retire_key(id); };
   s.backup = [this](std::filesystem::path to) { return backup(std::move(to)); };
   return s;
 }
@@ -524,6 +526,50 @@ net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
   if (!factors) co_return std::move(factors).error();
   rotated->resealed += *factors;
   co_return rotated;
+}
+
+// On the writer thread. Nothing is sealed by an old key any more once this has been seen there: only
+// the active one seals.
+Result<void> House::key_out_of_use_in(store::Tx& tx, std::uint32_t id) const {
+  const std::vector<std::uint32_t> ids = keys_->ids();
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) return fail(Reason::not_found, "there is no master key of this id");
+  if (id == keys_->active_id()) return fail(Reason::conflict, "this key seals at present: `vestibule keys rotate` first");
+  Result<std::int64_t> credentials = access::credentials_sealed_by(tx, id);
+  if (!credentials) return std::move(credentials).error();
+  Result<std::int64_t> secrets = factors_->sealed_by(tx, id);
+  if (!secrets) return std::move(secrets).error();
+  std::int64_t n = *credentials + *secrets;
+  auto root = tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"}, [&](const store::Row& row) {
+    if (crypto::KeyRing::sealed_by(row.blob(0)).value_or(id) == id) ++n;
+  });
+  if (!root) return std::move(root).error();
+  if (n > 0) {
+    return fail(Reason::conflict, std::to_string(n) + " secrets are still sealed by this key: `vestibule keys rotate` seals them again");
+  }
+  return {};
+}
+
+// The file first: if that fails, the key is still there and all is as before.
+net::Task<Result<void>> House::retire_key(std::uint32_t id) {
+  auto remove = [this, id]() -> Result<void> {
+    if (!std::filesystem::exists(config_.master_key)) {
+      return fail(Reason::invalid_argument, "the master key does not come from a file: take the line out of its source and restart");
+    }
+    const Result<crypto::MasterKeys> left = crypto::remove_master_key_version(config_.master_key.string(), id, rng_);
+    // One that is not in the file any more was on its way out when something failed.
+    if (!left && left.error().code != Reason::not_found) return left.error();
+    return {};
+  };
+  Result<Result<void>> removed = co_await pool_->run(std::move(remove));
+  if (!removed) co_return std::move(removed).error();
+  if (!*removed) co_return std::move(*removed).error();
+  auto forget = [this, id](store::Tx& tx) -> Result<void> {
+    auto check = tx.run("DELETE FROM meta WHERE name = $1", {"key_check_" + std::to_string(id)});
+    if (!check) return std::move(check).error();
+    return keys_->retire(id);
+  };
+  Result<void> forgotten = co_await database_->write(forget);
+  co_return forgotten;
 }
 
 // ------------------------------------------------------------------------------------- reload

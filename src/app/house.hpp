@@ -53,6 +53,8 @@ class House {
   net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
   net::Task<> reload_on_core();
   net::Task<Result<portal::Services::Rotated>> rotate_keys();
+  Result<void> key_out_of_use_in(store::Tx& tx, std::uint32_t id) const;
+  net::Task<Result<void>> retire_key(std::uint32_t id);
   net::Task<Result<std::uint64_t>> backup(std::filesystem::path to);
   net::Task<Result<void>> credential_changed(std::string point);
   net::Task<> shut_core(PerCore* own, std::chrono::milliseconds limit);

@@ -330,10 +330,15 @@ class CommandLine {
   }
 
   void keeping() {
-    CLI::App* g = group("keys", "Master keys, which seal every secret", "  vestibule keys rotate");
+    CLI::App* g = group("keys", "Master keys, which seal every secret", "  vestibule keys rotate\n  vestibule keys retire 1");
     CLI::App* c = command(g, "rotate", "Make a new master key and seal everything again", "", [](Context& ctx) { return keys_rotate(ctx); });
     takes_code(c);
     command(g, "list", "Ids of the master keys in the key file (needs no gateway)", "", [](Context& ctx) { return keys_list(ctx); });
+
+    c = command(g, "retire", "Drop an old master key from the key file, once nothing is sealed by it", "  vestibule keys retire 1",
+                [this](Context& ctx) { return keys_retire(ctx, key_id_); });
+    c->add_option("id", key_id_, "Id of the key, as `keys list` gives it")->required();
+    takes_code(c);
 
     c = command(&app_, "backup", "Copy the database into a new file on the gateway's machine", "  vestibule backup /var/backups/vestibule.db",
                 [this](Context& ctx) { return backup(ctx, file_); });
@@ -393,6 +398,7 @@ class CommandLine {
   AuditVerifyOptions verify_;
   AuditProveOptions prove_;
   RestoreOptions restore_;
+  std::uint32_t key_id_ = 0;
   CredentialOptions credential_;
 };
 

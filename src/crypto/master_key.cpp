@@ -271,6 +271,22 @@ Result<MasterKeys> create_master_key_file(const std::string& path, Rng& rng) {
   return keys;
 }
 
+namespace {
+
+/// Puts the keys in the place of the file, complete or not at all.
+Result<void> replace_file(const std::string& path, const MasterKeys& keys, Rng& rng) {
+  const auto beside = write_beside(path, keys, rng);
+  if (!beside) return beside.error();
+  if (::rename(beside->c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(beside->c_str());
+    return fail(Reason::internal, because(path, "rename", error));
+  }
+  return sync_directory(path);
+}
+
+}  // namespace
+
 Result<MasterKeys> add_master_key_version(const std::string& path, Rng& rng) {
   auto keys = load_master_key_file(path);
   if (!keys) return keys;
@@ -278,14 +294,18 @@ Result<MasterKeys> add_master_key_version(const std::string& path, Rng& rng) {
       keys->size() == kMaxMasterKeys)
     return fail(Reason::conflict, path + ": no room for another key: remove those out of use");
   keys->push_back(new_key(keys->back().id + 1, rng));
-  const auto beside = write_beside(path, *keys, rng);
-  if (!beside) return beside.error();
-  if (::rename(beside->c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(beside->c_str());
-    return fail(Reason::internal, because(path, "rename", error));
-  }
-  if (auto synced = sync_directory(path); !synced) return std::move(synced).error();
+  if (auto replaced = replace_file(path, *keys, rng); !replaced) return std::move(replaced).error();
+  return keys;
+}
+
+Result<MasterKeys> remove_master_key_version(const std::string& path, std::uint32_t id, Rng& rng) {
+  auto keys = load_master_key_file(path);
+  if (!keys) return keys;
+  if (keys->back().id == id)
+    return fail(Reason::conflict, path + ": key " + std::to_string(id) + " seals at present");
+  if (std::erase_if(*keys, [id](const MasterKey& k) { return k.id == id; }) == 0)
+    return fail(Reason::not_found, path + ": no key " + std::to_string(id));
+  if (auto replaced = replace_file(path, *keys, rng); !replaced) return std::move(replaced).error();
   return keys;
 }
 

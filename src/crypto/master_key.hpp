@@ -64,4 +64,8 @@ inline constexpr const char* kMasterKeyCredential = "vestibule-master-key";
 /// whoever rotates re-seals every blob before a line is removed.
 [[nodiscard]] Result<MasterKeys> add_master_key_version(const std::string& path, Rng& rng);
 
+/// Takes one key out and replaces the file atomically; the keys that are left. conflict for the
+/// highest id, which seals; not_found. Whoever calls has seen that nothing is sealed by it any more.
+[[nodiscard]] Result<MasterKeys> remove_master_key_version(const std::string& path, std::uint32_t id, Rng& rng);
+
 }  // namespace vestibule::crypto

@@ -75,6 +75,12 @@ Result<void> KeyRing::adopt(const MasterKey& key) {
   return {};
 }
 
+Result<void> KeyRing::retire(std::uint32_t id) {
+  if (id == active_id()) return fail(Reason::conflict, "this key seals at present: rotate first");
+  if (keys_.erase(id) == 0) return fail(Reason::not_found, "master key " + std::to_string(id) + " is not here");
+  return {};
+}
+
 std::uint32_t KeyRing::active_id() const noexcept { return keys_.rbegin()->first; }
 
 std::vector<std::uint32_t> KeyRing::ids() const {
@@ -118,10 +124,12 @@ Result<Secret> KeyRing::open(ByteView blob, const Place& place) const {
   return opened;
 }
 
-bool KeyRing::is_current(ByteView blob) const noexcept {
-  return blob.size() >= kSealedOverhead && blob[0] == kVersion &&
-         get_u32(blob.subspan(1)) == active_id();
+std::optional<std::uint32_t> KeyRing::sealed_by(ByteView blob) noexcept {
+  if (blob.size() < kSealedOverhead || blob[0] != kVersion) return std::nullopt;
+  return get_u32(blob.subspan(1));
 }
+
+bool KeyRing::is_current(ByteView blob) const noexcept { return sealed_by(blob) == active_id(); }
 
 Result<Bytes> KeyRing::reseal(ByteView blob, const Place& place) const {
   auto opened = open(blob, place);

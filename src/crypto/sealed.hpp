@@ -18,6 +18,7 @@
 // GCM's limits count anew for each.
 
 #include <map>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -57,6 +58,10 @@ class KeyRing {
   /// is not above all others.
   [[nodiscard]] Result<void> adopt(const MasterKey& key);
 
+  /// The end of a key at run time: what it has sealed does not open any more. conflict for the active
+  /// key, not_found. Where adopt() is called.
+  [[nodiscard]] Result<void> retire(std::uint32_t id);
+
   [[nodiscard]] std::uint32_t active_id() const noexcept;
   [[nodiscard]] std::vector<std::uint32_t> ids() const;
 
@@ -68,6 +73,8 @@ class KeyRing {
   /// holds nothing of the plaintext.
   [[nodiscard]] Result<Secret> open(ByteView blob, const Place& place) const;
 
+  /// Id of the key that sealed it; nothing for what is no blob of this version.
+  [[nodiscard]] static std::optional<std::uint32_t> sealed_by(ByteView blob) noexcept;
   /// Rotation: true if the active key sealed this blob; reseal() opens with the old key and seals
   /// with the active one, for the same place.
   [[nodiscard]] bool is_current(ByteView blob) const noexcept;

@@ -180,6 +180,8 @@ class Factors {
   net::Task<Result<void>> maintain();
   /// Master key rotation: seals again what another key than the active one sealed. Gives how many.
   net::Task<Result<std::int64_t>> reseal();
+  /// How many secrets are sealed by this master key, or by one that cannot be told.
+  Result<std::int64_t> sealed_by(store::Tx& tx, std::uint32_t key) const;
 
  private:
   Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,

@@ -300,6 +300,28 @@ net::Task<Result<Reply>> Portal::rotate_keys(Call& call) {
   co_return body(w);
 }
 
+net::Task<Result<Reply>> Portal::retire_key(Call& call) {
+  if (!services_.retire_key || !services_.key_out_of_use_in) co_return fail(Reason::not_found);
+  const std::int64_t wanted = call.body.integer("id").value_or(0);
+  if (wanted < 1 || wanted > UINT32_MAX) co_return fail(Reason::invalid_argument, "id: the number of a master key");
+  const auto id = static_cast<std::uint32_t>(wanted);
+  const std::string object = "key " + std::to_string(id);
+  // Where it is still in use the job fails, and the code stays unused.
+  auto act = [this, id, object](store::Tx& tx, const session::Actor& by) -> Result<void> {
+    Result<void> out = services_.key_out_of_use_in(tx, id);
+    if (!out) return out;
+    services_.log.append(tx, identity::change_record("keys.retire", by, object, {}, services_.clock.now()));
+    return {};
+  };
+  Result<void> proved = co_await prove_and(call, "keys.retire " + std::to_string(id), std::move(act));
+  if (!proved) co_return std::move(proved).error();
+  Result<void> done = co_await services_.retire_key(id);
+  if (!done) co_return std::move(done).error();
+  json::Writer w = writer();
+  w.begin_object().member("retired", id).end_object();
+  co_return body(w);
+}
+
 net::Task<Result<Reply>> Portal::backup(Call& call) {
   if (!services_.backup) co_return fail(Reason::not_found);
   const std::string path(call.body.text("path"));

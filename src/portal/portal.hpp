@@ -68,6 +68,11 @@ struct Services {
   };
   /// Makes a new master key and seals everything again. May be empty.
   std::function<net::Task<Result<Rotated>>()> rotate_keys{};
+  /// Within a write job: conflict while anything is sealed by this master key, or while it seals by
+  /// itself; not_found. May be empty.
+  std::function<Result<void>(store::Tx& tx, std::uint32_t id)> key_out_of_use_in{};
+  /// Takes the key out of its file, then out of memory. May be empty.
+  std::function<net::Task<Result<void>>(std::uint32_t id)> retire_key{};
   /// Copies the database into a new file; gives its size. Off the core's thread. May be empty:
   /// Database::backup() would block.
   std::function<net::Task<Result<std::uint64_t>>(std::filesystem::path to)> backup{};
@@ -142,6 +147,7 @@ class Portal final : public wire::Handler {
   Answer approve_policy(Call& call);
   Answer set_credential(Call& call);
   Answer rotate_keys(Call& call);
+  Answer retire_key(Call& call);
   Answer backup(Call& call);
   // The audit log (audit.cpp)
   Answer list_audit(Call& call);

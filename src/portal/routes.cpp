@@ -106,6 +106,8 @@ struct Portal::Table {
             administrators, &P::set_credential, {{"value"}, kCode, kKind}},
       Route{kPost, "/v1/keys/rotate", "keys.rotate", E::bound, W::refused, administrators, &P::rotate_keys,
             {kCode, kKind}},
+      Route{kPost, "/v1/keys/retire", "keys.retire", E::bound, W::refused, administrators, &P::retire_key,
+            {{"id", kInteger}, kCode, kKind}},
       Route{kPost, "/v1/backup", "backup", E::bound, W::refused, administrators, &P::backup,
             {{"path"}, kCode, kKind}},
   };

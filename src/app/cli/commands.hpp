@@ -110,6 +110,7 @@ struct CredentialOptions {
 };
 int access_credential(Context& ctx, const CredentialOptions& o);
 int keys_rotate(Context& ctx);
+int keys_retire(Context& ctx, std::uint32_t id);
 int keys_list(Context& ctx);
 int backup(Context& ctx, const std::string& path);
 
@@ -133,7 +134,7 @@ struct AuditProveOptions {
 };
 int audit_prove(Context& ctx, const AuditProveOptions& o);
 
-// --- without a gateway (commands_offline.cpp, restore.cpp, doctor.cpp)
+// --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_doctor.cpp)
 
 struct RestoreOptions {
   std::string file;

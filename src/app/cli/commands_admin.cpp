@@ -240,6 +240,21 @@ int keys_rotate(Context& ctx) {
   return status(Exit::ok);
 }
 
+int keys_retire(Context& ctx, std::uint32_t id) {
+  Body body;
+  body.set("id", static_cast<std::int64_t>(id));
+  Result<Reply> reply = ctx.post("/keys/retire", As::bound, std::move(body));
+  if (!reply) return ctx.failed(reply.error());
+  if (ctx.json()) {
+    ctx.print_json(*reply);
+  } else {
+    out(fmt::format("Master key {} is out of the key file, and the gateway has forgotten it.\n"
+                    "Backups from before the last `keys rotate` open with it alone: keep your copy of it as long as you keep them.\n",
+                    id));
+  }
+  return status(Exit::ok);
+}
+
 int keys_list(Context& ctx) {
   Result<Config> config = ctx.config();
   if (!config) return ctx.failed(config.error());

@@ -149,6 +149,31 @@ TEST_F(MasterKeyFile, AddedVersionsKeepTheOldOnes) {
   EXPECT_EQ(code(add_master_key_version(path, rng)), Reason::conflict);
 }
 
+TEST_F(MasterKeyFile, RemovedVersionsAreGoneAndTheActiveOneStays) {
+  ASSERT_TRUE(create_master_key_file(path, rng));
+  EXPECT_EQ(code(remove_master_key_version(path, 1, rng)), Reason::conflict) << "the only one";
+  ASSERT_TRUE(add_master_key_version(path, rng));
+  ASSERT_TRUE(add_master_key_version(path, rng));
+  const auto before = load_master_key_file(path);
+  ASSERT_TRUE(before);
+  EXPECT_EQ(code(remove_master_key_version(path, 3, rng)), Reason::conflict);
+  EXPECT_EQ(code(remove_master_key_version(path, 9, rng)), Reason::not_found);
+  const auto left = remove_master_key_version(path, 1, rng);
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->size(), 2U);
+  EXPECT_EQ(code(remove_master_key_version(path, 1, rng)), Reason::not_found);
+  const auto after = load_master_key_file(path);
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ((*after)[i].id, (*before)[i + 1].id);
+    EXPECT_TRUE((*after)[i].key.equals((*before)[i + 1].key.reveal()));
+  }
+  const auto fresh = add_master_key_version(path, rng);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(fresh->back().id, 4U) << "an id never comes back";
+}
+
 TEST_F(MasterKeyFile, RefusesOpenPermissions) {
   put(path, kLine);
   EXPECT_TRUE(load_master_key_file(path));

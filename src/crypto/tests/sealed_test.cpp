@@ -152,6 +152,29 @@ TEST_F(Sealed, RotationOpensOldAndSealsNew) {
   EXPECT_FALSE(both.is_current({}));
 }
 
+TEST_F(Sealed, ARetiredKeyOpensNothing) {
+  KeyRing both(keys({{1, 0x11}}), rng);
+  const Bytes old = both.seal(as_bytes("a secret"), kPlace);
+  EXPECT_EQ(KeyRing::sealed_by(old), 1U);
+  EXPECT_EQ(both.retire(1).error().code, Reason::conflict) << "it seals";
+  ASSERT_TRUE(both.adopt({2, Secret(Bytes(32, 0x22))}));
+  const auto fresh = both.reseal(old, kPlace);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(KeyRing::sealed_by(*fresh), 2U);
+  EXPECT_EQ(both.retire(2).error().code, Reason::conflict);
+  EXPECT_EQ(both.retire(3).error().code, Reason::not_found);
+  ASSERT_TRUE(both.retire(1));
+  EXPECT_EQ(both.retire(1).error().code, Reason::not_found);
+  EXPECT_EQ(both.ids(), std::vector<std::uint32_t>{2});
+  EXPECT_EQ(code(both.open(old, kPlace)), Reason::sealed_unreadable);
+  EXPECT_TRUE(both.open(*fresh, kPlace));
+  EXPECT_EQ(KeyRing::sealed_by({}), std::nullopt);
+  EXPECT_EQ(KeyRing::sealed_by(ByteView(old).first(kSealedOverhead - 1)), std::nullopt);
+  Bytes other = old;
+  other[0] = 9;
+  EXPECT_EQ(KeyRing::sealed_by(other), std::nullopt) << "of a version that nobody can read";
+}
+
 TEST_F(Sealed, KeyCheckTellsKeysApart) {
   const KeyRing other(keys({{1, 0x22}, {2, 0x11}}), rng);
   ASSERT_TRUE(ring.key_check(1));

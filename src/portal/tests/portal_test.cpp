@@ -563,12 +563,23 @@ TEST_F(PortalTest, CredentialsKeysBackup) {
   EXPECT_EQ(credential_of, "");
   HttpReply rotated = bound(root, "/v1/keys/rotate");
   EXPECT_EQ(rotated.json.get_int("resealed").value_or(0), 7) << rotated.body;
+  json::Value key;
+  key.set("id", std::int64_t{1});
+  const std::string code = fresh(root);
+  key.set("code", code);
+  key_in_use = true;
+  EXPECT_EQ(post("/v1/keys/retire", key.dump(), root.handle).code(), "conflict");
+  key_in_use = false;
+  EXPECT_EQ(post("/v1/keys/retire", key.dump(), root.handle).code(), "ok") << "the code stayed unused";
+  EXPECT_EQ(retired, 1U);
+  key.set("id", std::int64_t{0});
+  EXPECT_EQ(bound(root, "/v1/keys/retire", key).code(), "invalid_argument");
   EXPECT_EQ(bound(root, "/v1/backup", object({{"path", "relative"}})).code(), "invalid_argument");
   HttpReply copied = bound(root, "/v1/backup", object({{"path", "/tmp/x"}}));
   EXPECT_EQ(copied.json.get_int("bytes").value_or(0), 4096) << copied.body;
   const std::string records = get("/v1/audit?limit=1000", root.handle).body;
   EXPECT_EQ(records.find("sk-very-secret"), std::string::npos);
-  for (const char* operation : {"access.credential", "keys.rotate", "backup"}) EXPECT_FALSE(entries(operation).empty()) << operation;
+  for (const char* operation : {"access.credential", "keys.rotate", "keys.retire", "backup"}) EXPECT_FALSE(entries(operation).empty()) << operation;
 }
 
 TEST_F(PortalTest, TheLogIsStreamedInBatches) {

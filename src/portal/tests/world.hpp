@@ -181,6 +181,11 @@ class PortalWorld : public FactorWorld {
       return {};
     };
     s.rotate_keys = [] { return rotated(); };
+    s.key_out_of_use_in = [this](store::Tx&, std::uint32_t) -> Result<void> {
+      if (key_in_use) return fail(Reason::conflict, "still in use");
+      return {};
+    };
+    s.retire_key = [this](std::uint32_t id) { return retire(this, id); };
     s.backup = [](std::filesystem::path to) { return backed_up(std::move(to)); };
     the_portal = std::make_unique<portal::Portal>(std::move(s));
     servers.resize(2);
@@ -214,6 +219,8 @@ class PortalWorld : public FactorWorld {
   std::vector<std::unique_ptr<wire::Server>> servers;
   std::string credential_of;
   bool credential_fails = false;
+  bool key_in_use = false;
+  std::uint32_t retired = 0;
 
  protected:
   std::vector<store::Migration> all_migrations() override {
@@ -240,6 +247,10 @@ class PortalWorld : public FactorWorld {
   static net::Task<bool> stopped(wire::Server* server) {
     co_await server->stop(std::chrono::milliseconds(1000));
     co_return true;
+  }
+  static net::Task<Result<void>> retire(PortalWorld* world, std::uint32_t id) {
+    world->retired = id;
+    co_return Result<void>{};
   }
   static net::Task<Result<portal::Services::Rotated>> rotated() { co_return portal::Services::Rotated{2, 7}; }
   static net::Task<Result<std::uint64_t>> backed_up(std::filesystem::path) { co_return std::uint64_t{4096}; }
