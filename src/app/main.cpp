@@ -340,6 +340,11 @@ class CommandLine {
     c->add_option("id", key_id_, "Id of the key, as `keys list` gives it")->required();
     takes_code(c);
 
+    g = group("clock", "The clock that proofs are measured by", "  vestibule clock accept      after the clock was far ahead");
+    c = command(g, "accept", "Take the machine's clock for right although a later time is stored (gateway stopped)", "",
+                [this](Context& ctx) { return clock_accept(ctx, clock_); });
+    c->add_flag("--yes", clock_.yes, "Ask nothing");
+
     c = command(&app_, "backup", "Copy the database into a new file on the gateway's machine", "  vestibule backup /var/backups/vestibule.db",
                 [this](Context& ctx) { return backup(ctx, file_); });
     c->add_option("path", file_, "File that does not exist yet")->required();
@@ -398,6 +403,7 @@ class CommandLine {
   AuditVerifyOptions verify_;
   AuditProveOptions prove_;
   RestoreOptions restore_;
+  ClockOptions clock_;
   std::uint32_t key_id_ = 0;
   CredentialOptions credential_;
 };

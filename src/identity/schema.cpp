@@ -64,4 +64,19 @@ Result<void> void_after_restore(store::Tx& tx) {
   return {};
 }
 
+Result<void> accept_clock(store::Tx& tx, WallTime now) {
+  auto codes = void_after_restore(tx);
+  if (!codes) return codes;
+  for (const std::string_view sql :
+       {"UPDATE password_guess SET until = $1 WHERE until > $1", "UPDATE password_guess SET updated = $1 WHERE updated > $1",
+        "UPDATE password_guess SET succeeded = $1 WHERE succeeded > $1", "UPDATE account SET created = $1 WHERE created > $1",
+        "UPDATE account SET roles_changed = $1 WHERE roles_changed > $1",
+        "UPDATE account SET factors_reset = $1 WHERE factors_reset > $1",
+        "UPDATE account SET password_changed = $1 WHERE password_changed > $1"}) {
+    auto set = tx.run(sql, {now});
+    if (!set) return std::move(set).error();
+  }
+  return {};
+}
+
 }  // namespace vestibule::identity

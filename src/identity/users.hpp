@@ -252,5 +252,8 @@ class Users {
 
 /// Restore hook: enrolment codes and the set-up token are void.
 Result<void> void_after_restore(store::Tx& tx);
+/// The clock ran ahead and is right at `now`: what lapses or counts by times after it (codes, waits for
+/// guesses, dates that make an account ineligible) lapses, or counts from now on.
+Result<void> accept_clock(store::Tx& tx, WallTime now);
 
 }  // namespace vestibule::identity

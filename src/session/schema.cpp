@@ -57,16 +57,44 @@ CREATE TABLE clock_mark (
 
 std::span<const store::Migration> migrations() { return kMigrations; }
 
-Result<void> void_after_restore(store::Tx& tx, WallTime now) {
+namespace {
+
+Result<void> end_all(store::Tx& tx) {
   for (const std::string_view sql :
        {"DELETE FROM session_handle", "DELETE FROM session_proof", "DELETE FROM session"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }
   tx.changed("session", {});
+  return {};
+}
+
+}  // namespace
+
+Result<void> void_after_restore(store::Tx& tx, WallTime now) {
+  auto ended = end_all(tx);
+  if (!ended) return ended;
   auto identity = identity::void_after_restore(tx);
   if (!identity) return identity;
   return factors::void_after_restore(tx, now);
+}
+
+Result<WallTime> clock_mark(store::Tx& tx) {
+  WallTime mark{};
+  auto found = tx.one("SELECT wall FROM clock_mark WHERE id = 1", {}, [&](const store::Row& row) { mark = row.time(0); });
+  if (!found) return std::move(found).error();
+  return mark;
+}
+
+Result<void> accept_clock(store::Tx& tx, WallTime now) {
+  auto lowered = tx.run("UPDATE clock_mark SET wall = $1 WHERE id = 1 AND wall > $1", {now});
+  if (!lowered) return std::move(lowered).error();
+  if (*lowered != 1) return fail(Reason::conflict, "the clock is not behind anything that was stored: there is nothing to accept");
+  auto ended = end_all(tx);
+  if (!ended) return ended;
+  auto identity = identity::accept_clock(tx, now);
+  if (!identity) return identity;
+  return factors::accept_clock(tx, now);
 }
 
 }  // namespace vestibule::session

@@ -272,6 +272,62 @@ test('the clock is set back by an hour', async (t) => {
   await gateway.stop();
 });
 
+test('the clock was two days ahead: the operator accepts the right time, and everything proved lapses', async (t) => {
+  if (!faketime) {
+    t.skip('libfaketime is not installed');
+    return;
+  }
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-'));
+  const offset = path.join(dir, 'offset');
+  const set = (text) => fs.writeFileSync(offset, `${text}\n`);
+  set('+0');
+  const env = { LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
+  const gateway = await Gateway.start({ points: points(), dir, env });
+  const admin = await gateway.setup();
+  const token = await gateway.token(admin);
+  assert.equal((await ask(gateway, token)).status, 200);
+  const accept = (...more) => gateway.cli(['clock', 'accept', ...more], { env });
+  // Nothing to accept, and never beside a running gateway.
+  assert.equal(accept('--yes').code, 1);
+  assert.match(accept('--yes').err, /in use|stop the gateway/);
+  set('+2d');
+  const markOf = () => Number(spawnSync('sqlite3', ['-readonly', '-cmd', '.timeout 5000', path.join(dir, 'data/vestibule.db'), 'SELECT wall FROM clock_mark'], { encoding: 'utf8' }).stdout) / 1000;
+  await eventually('the mark does not follow the clock', async () => markOf() > Date.now() + 86_400_000 || markOf(), 40_000);
+  set('+0');
+  await eventually('the mark is not in the future', async () => (await health(gateway)).reasons?.includes('clock_untrusted'));
+  await gateway.stop();
+  assert.notEqual(accept().code, 0, 'without an answer nothing happens');
+  await gateway.up();
+  assert.ok((await health(gateway)).reasons.includes('clock_untrusted'), 'it was accepted without an answer');
+  await gateway.stop();
+  const done = accept('--yes', '--json');
+  assert.equal(done.code, 0, done.err);
+  const { now, mark } = JSON.parse(done.out);
+  assert.ok(Date.parse(mark) - Date.parse(now) > 47 * 3_600_000, `${mark} ${now}`);
+  assert.equal(accept('--yes').code, 1, 'a second time there is nothing to accept');
+  // Codes up to that moment do not count: two steps later they do.
+  set('+90s');
+  await gateway.up();
+  assert.equal((await health(gateway)).code, 200);
+  up.forget();
+  assert.equal((await ask(gateway, token)).status, 401, 'a token outlived it');
+  assert.equal((await gateway.call('GET', '/v1/me', undefined, admin.handle)).status, 401, 'a session outlived it');
+  assert.equal(up.seen.length, 0);
+  const { codeOf, stepAt } = await import('./lib/totp.mjs');
+  const again = await gateway.signIn(admin);
+  const used = await gateway.call('POST', '/v1/prove', { answer: codeOf(admin.totp.secret, stepAt()) }, again.handle);
+  assert.ok(used.status >= 400, 'a code of before counted');
+  await gateway.api('POST', '/v1/prove', { answer: codeOf(admin.totp.secret, stepAt(Date.now() + 90_000)) }, again);
+  assert.equal((await ask(gateway, await gateway.token(again))).status, 200);
+  const entries = await gateway.audit(again, 'operation=clock.accept&limit=10');
+  assert.equal(entries.length, 1);
+  assert.equal(entries[0].kind, 'system');
+  assert.equal(entries[0].user_name, '(operator)');
+  assert.match(entries[0].note, /highest time stored was/);
+  assert.deepEqual((await gateway.verify(again)).problems, []);
+  await gateway.stop();
+});
+
 test('no model server behind it: 502, recorded, and back when it is there', async () => {
   const spare = await Upstream.start();
   const { port } = spare;

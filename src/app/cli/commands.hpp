@@ -134,13 +134,17 @@ struct AuditProveOptions {
 };
 int audit_prove(Context& ctx, const AuditProveOptions& o);
 
-// --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_doctor.cpp)
+// --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_clock.cpp, commands_doctor.cpp)
 
 struct RestoreOptions {
   std::string file;
   bool yes = false;  ///< no question before the present database is put aside
 };
 int restore(Context& ctx, const RestoreOptions& o);
+struct ClockOptions {
+  bool yes = false;  ///< no question
+};
+int clock_accept(Context& ctx, const ClockOptions& o);
 int check_config(Context& ctx, const std::string& file);
 int doctor(Context& ctx);
 int version(Context& ctx);

@@ -9,71 +9,13 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/offline_copy.hpp"
+#include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
-#include "app/house.hpp"
+#include "session/sessions.hpp"
 #include "store/file_lock.hpp"
 
 namespace vestibule::app::cli {
 namespace {
-
-// A record of the restore itself, in the restored log.
-void record(store::Tx& tx, audit::Log& log, const Instant& now, std::string_view note) {
-  audit::Record r;
-  r.kind = audit::Kind::system;
-  r.at = now.wall;
-  r.now = now;
-  r.access_point = "vestibule";
-  r.operation = "restore";
-  r.outcome = domain::Outcome::allow;
-  r.reason = Reason::ok;
-  r.user_name = "(operator)";
-  r.source.address[15] = 1;
-  r.source.local = true;
-  r.note = note;
-  log.append(tx, r);
-}
-
-// Opens the copy as the gateway would (migrations, master key, log), voids what must not come back.
-Result<std::uint64_t> prepare(const Config& config, const std::filesystem::path& copy, std::string_view note) {
-  SystemClock clock;
-  SystemRng rng;
-  Result<crypto::MasterKeys> keys = crypto::load_master_keys(config.master_key.string());
-  if (!keys) return fail(keys.error().code, "the master key of the backup is needed: " + keys.error().detail);
-  crypto::KeyRing ring(*keys, rng);
-  store::Database::Options options;
-  options.file = copy;
-  const std::vector<store::Migration> migrations = all_migrations();
-  Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
-  if (!database) return std::move(database).error();
-  std::optional<Bytes> root;
-  const Result<bool> found = (*database)->read_blocking([&](store::Tx& tx) -> Result<bool> {
-    return tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
-                  [&](const store::Row& row) { root.emplace(row.blob(0).begin(), row.blob(0).end()); });
-  });
-  if (!found) return found.error();
-  if (!root) return fail(Reason::invalid_argument, "this is no backup of a gateway: it holds no keys");
-  if (const Result<void> r = ring.open_root(*root); !r) {
-    return fail(r.error().code, "the master key " + config.master_key.string() + " does not open this backup (" + r.error().detail +
-                                    "): put the key that belongs to it in its place");
-  }
-  audit::Options log_options;
-  log_options.origin = config.audit_origin;
-  Result<std::unique_ptr<audit::Log>> log =
-      audit::Log::open(**database, log_options, ring.derive("audit-checkpoint/v1"), clock, rng);
-  if (!log) return std::move(log).error();
-  (*database)->start();
-  const Instant now = clock.now();
-  const Result<void> done = (*database)->write_blocking([&](store::Tx& tx) -> Result<void> {
-    if (Result<void> r = session::void_after_restore(tx, now.wall); !r) return r;
-    record(tx, **log, now, note);
-    return {};
-  });
-  (*database)->stop();
-  const std::uint64_t records = (*log)->size();
-  database->reset();  // closes the file: its write-ahead log goes into it
-  if (!done) return done.error();
-  return records;
-}
 
 Result<void> move_aside(const std::filesystem::path& file, const std::string& to) {
   for (const char* suffix : {"", "-wal", "-shm"}) {
@@ -122,7 +64,9 @@ int restore(Context& ctx, const RestoreOptions& o) {
   remove_database(copy);  // of an attempt that was interrupted
   const std::string note = "from " + std::filesystem::absolute(o.file, ec).string();
   Result<void> copied = copy_database(o.file, copy);
-  Result<std::uint64_t> records = copied ? prepare(*config, copy, note) : Result<std::uint64_t>(copied.error());
+  const OfflineJob prepare = [](store::Tx& tx, Instant now) { return session::void_after_restore(tx, now.wall); };
+  Result<std::uint64_t> records =
+      copied ? change_offline(*config, copy, "restore", note, prepare) : Result<std::uint64_t>(copied.error());
   if (!records) {
     remove_database(copy);
     return ctx.failed(records.error());

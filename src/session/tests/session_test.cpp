@@ -605,6 +605,55 @@ TEST_F(SessionTest, RestoreEndsEverything) {
   EXPECT_EQ(sessions->size(), 0U);
 }
 
+TEST_F(SessionTest, AcceptingTheClockLowersTheMarkAndEndsEverything) {
+  Person p = person("alice");
+  const std::string t = token(p.handle);
+  const WallTime right = clock.wall();
+  clock.set_wall(right + 48h);
+  const std::string ahead = started("alice");
+  EXPECT_EQ(prove(ahead, p.app.code(clock.wall())), Reason::ok) << "its phone's clock is as wrong";
+  for (int i = 0; i < 7; ++i) (void)start("alice", "wrong horse battery");
+  EXPECT_EQ(start("alice").error().code, Reason::password_locked);
+  ASSERT_TRUE(run(sessions->maintain_once()));
+  const auto mark_now = [&] { return *database->read_blocking([](store::Tx& tx) { return clock_mark(tx); }); };
+  EXPECT_GE(mark_now(), right + 48h);
+  clock.set_wall(right);
+  const auto accept = [&] {
+    return database->write_blocking([&](store::Tx& tx) { return accept_clock(tx, right); });
+  };
+  ASSERT_TRUE(accept());
+  EXPECT_EQ(mark_now(), right);
+  const auto again = accept();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Reason::conflict) << "nothing to accept";
+  // All that was proved is over.
+  for (const std::string& h : {p.handle, ahead}) EXPECT_EQ(verdict(h), Reason::credential_unknown);
+  EXPECT_EQ(verdict(t, Audience::access), Reason::credential_unknown);
+  EXPECT_EQ(sessions->size(), 0U);
+  // Waits of the time ahead have ended, codes of before do not come back, new ones count.
+  clock.advance(1s);
+  const std::string in = started("alice");
+  for (int steps = -1; steps <= 1; ++steps) EXPECT_NE(prove(in, p.app.code(right, steps)), Reason::ok) << steps;
+  clock.advance(90s);
+  EXPECT_EQ(prove(in, p.app.code(clock.wall())), Reason::ok);
+}
+
+TEST_F(SessionTest, AcceptingTheClockTakesGivenCodesBack) {
+  const UserId id = make_user("alice");
+  auto code = run(users->create_enrolment_code(id, administrator()));
+  ASSERT_TRUE(code);
+  const WallTime right = clock.wall();
+  clock.set_wall(right + 1h);
+  ASSERT_TRUE(run(sessions->maintain_once()));
+  clock.set_wall(right);
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return accept_clock(tx, right); }));
+  EXPECT_FALSE(run(sessions->with_enrolment_code(std::move(*code), Secret(kPassword), source, "test")));
+  // A clock that is not behind has nothing to accept, whatever the mark.
+  const auto ahead = database->write_blocking([&](store::Tx& tx) { return accept_clock(tx, right + 24h); });
+  ASSERT_FALSE(ahead);
+  EXPECT_EQ(ahead.error().code, Reason::conflict);
+}
+
 TEST_F(SessionTest, MaintainStopsWhenAsked) {
   auto running = spawn([](Sessions* s, net::Core* core) -> net::Task<int> {
     co_await s->maintain(*core);

@@ -1,0 +1,70 @@
+// clock accept: the way out where the machine's clock was far ahead and the mark that it left lies in
+// the future. With the gateway stopped, since nobody can prove a factor while its clock is not trusted.
+
+#include <fmt/format.h>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/offline_copy.hpp"
+#include "app/cli/offline_database.hpp"
+#include "app/cli/terminal.hpp"
+#include "app/house.hpp"
+#include "session/sessions.hpp"
+
+namespace vestibule::app::cli {
+namespace {
+
+Result<WallTime> read_mark(const std::filesystem::path& file) {
+  store::Database::Options options;
+  options.file = file;
+  const std::vector<store::Migration> migrations = all_migrations();
+  const Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
+  if (!database) return database.error();
+  return (*database)->read_blocking([](store::Tx& tx) { return session::clock_mark(tx); });
+}
+
+}  // namespace
+
+int clock_accept(Context& ctx, const ClockOptions& o) {
+  const Result<Config> config = ctx.config();
+  if (!config) return ctx.failed(config.error());
+  const std::filesystem::path file = config->data_dir / "vestibule.db";
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) return ctx.failed(fail(Reason::not_found, "there is no database " + file.string()));
+  if (database_in_use(file)) {
+    return ctx.failed(fail(Reason::conflict, file.string() + " is in use: stop the gateway first. While its clock is not "
+                                             "trusted nobody can prove a factor to it, so this is done on its files."));
+  }
+  const Result<WallTime> mark = read_mark(file);
+  if (!mark) return ctx.failed(mark.error());
+  const WallTime now = SystemClock().wall();
+  if (*mark <= now) {
+    return ctx.failed(fail(Reason::conflict, "The clock is not behind: it says " + rfc3339(now) +
+                                                 ", and the highest time stored is " + rfc3339(*mark) + ". Nothing was changed."));
+  }
+  if (!o.yes) {
+    const Result<Secret> answer =
+        ask(fmt::format("This machine says that it is {}; the highest time stored is {}.\n"
+                        "If the machine is right, type yes. All sessions end, everybody signs in again:",
+                        rfc3339(now), rfc3339(*mark)),
+            Echo::on, "give --yes");
+    if (!answer) return ctx.failed(answer.error());
+    if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
+  }
+  const std::string note = "the highest time stored was " + rfc3339(*mark);
+  const OfflineJob lower = [](store::Tx& tx, Instant at) { return session::accept_clock(tx, at.wall); };
+  const Result<std::uint64_t> records = change_offline(*config, file, "clock.accept", note, lower);
+  if (!records) return ctx.failed(records.error());
+  if (ctx.json()) {
+    json::Value v;
+    v.set("now", rfc3339(now)).set("mark", rfc3339(*mark)).set("records", static_cast<std::int64_t>(*records));
+    out(v.dump() + "\n");
+    return status(Exit::ok);
+  }
+  out(fmt::format("{} is taken for right instead of {}; it is in the audit log.\n"
+                  "All sessions, tokens, enrolment codes and enrolments under way have ended. TOTP codes up to this\n"
+                  "moment do not count: wait for the next one. Keep NTP running, and start the gateway.\n",
+                  rfc3339(now), rfc3339(*mark)));
+  return status(Exit::ok);
+}
+
+}  // namespace vestibule::app::cli

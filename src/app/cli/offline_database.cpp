@@ -1,0 +1,71 @@
+#include "app/cli/offline_database.hpp"
+
+#include <optional>
+
+#include "app/house.hpp"
+#include "crypto/master_key.hpp"
+#include "crypto/sealed.hpp"
+
+namespace vestibule::app::cli {
+namespace {
+
+void record(store::Tx& tx, audit::Log& log, const Instant& now, std::string_view operation, std::string_view note) {
+  audit::Record r;
+  r.kind = audit::Kind::system;
+  r.at = now.wall;
+  r.now = now;
+  r.access_point = "vestibule";
+  r.operation = operation;
+  r.outcome = domain::Outcome::allow;
+  r.reason = Reason::ok;
+  r.user_name = "(operator)";
+  r.source.address[15] = 1;
+  r.source.local = true;
+  r.note = note;
+  log.append(tx, r);
+}
+
+}  // namespace
+
+Result<std::uint64_t> change_offline(const Config& config, const std::filesystem::path& file,
+                                     std::string_view operation, std::string_view note, const OfflineJob& job) {
+  SystemClock clock;
+  SystemRng rng;
+  Result<crypto::MasterKeys> keys = crypto::load_master_keys(config.master_key.string());
+  if (!keys) return fail(keys.error().code, "the master key of the database is needed: " + keys.error().detail);
+  crypto::KeyRing ring(*keys, rng);
+  store::Database::Options options;
+  options.file = file;
+  const std::vector<store::Migration> migrations = all_migrations();
+  Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
+  if (!database) return std::move(database).error();
+  std::optional<Bytes> root;
+  const Result<bool> found = (*database)->read_blocking([&](store::Tx& tx) -> Result<bool> {
+    return tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
+                  [&](const store::Row& row) { root.emplace(row.blob(0).begin(), row.blob(0).end()); });
+  });
+  if (!found) return found.error();
+  if (!root) return fail(Reason::invalid_argument, "this is no database of a gateway: it holds no keys");
+  if (const Result<void> r = ring.open_root(*root); !r) {
+    return fail(r.error().code, "the master key " + config.master_key.string() + " does not open this database (" +
+                                    r.error().detail + "): put the key that belongs to it in its place");
+  }
+  audit::Options log_options;
+  log_options.origin = config.audit_origin;
+  Result<std::unique_ptr<audit::Log>> log =
+      audit::Log::open(**database, log_options, ring.derive("audit-checkpoint/v1"), clock, rng);
+  if (!log) return std::move(log).error();
+  (*database)->start();
+  const Instant now = clock.now();
+  const Result<void> done = (*database)->write_blocking([&](store::Tx& tx) -> Result<void> {
+    record(tx, **log, now, operation, note);
+    return job(tx, now);
+  });
+  (*database)->stop();
+  const std::uint64_t records = (*log)->size();
+  database->reset();  // closes the file: its write-ahead log goes into it
+  if (!done) return done.error();
+  return records;
+}
+
+}  // namespace vestibule::app::cli
