@@ -2,6 +2,16 @@
 
 namespace vestibule::gate {
 
+std::string describe(const std::vector<policy::Difference>& differences) {
+  std::string out;
+  for (const auto& d : differences) {
+    if (!out.empty()) out += "; ";
+    out += d.loosens ? "loosens: " : "tightens: ";
+    out += d.text;
+  }
+  return out;
+}
+
 Result<std::optional<std::string>> PolicyRow::load(store::Tx& tx) {
   std::optional<std::string> text;
   auto r = tx.one("SELECT canonical FROM policy_active WHERE id = 1", {},

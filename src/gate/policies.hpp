@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "policy/compare.hpp"
 #include "policy/policy.hpp"
@@ -30,6 +31,9 @@ struct Staged {
   std::vector<policy::Difference> differences;
   bool changed = false;
 };
+
+/// "loosens: ...; tightens: ...", for records.
+[[nodiscard]] std::string describe(const std::vector<policy::Difference>& differences);
 
 /// The row of the policy in force: what survives a restart. The file may say otherwise by then.
 struct PolicyRow {
