@@ -57,6 +57,15 @@ schema::Schema declare() {
   s.option({.name = "factors.common_passwords", .type = Type::path, .help = "List of common passwords that are refused, one a line (Debian package john-data).", .fallback = "/usr/share/john/password.lst", .example = "/usr/share/john/password.lst"});
   s.option({.name = "factors.password_memory", .type = Type::size, .help = "Memory that all password hashing at one time may take.", .fallback = "256MiB", .example = "256MiB", .min = "64MiB", .max = "16GiB"});
 
+  s.table("portal", "The web portal, and the security keys and passkeys that are enrolled through it (WebAuthn).");
+  s.option({.name = "portal.rp_id", .type = Type::string, .help = "Domain that keys are enrolled for (WebAuthn RP ID): the portal's host name or a domain above it. Changing it makes every enrolled key useless.", .fallback = "localhost", .example = "example.org", .min = "1", .max = "253"});
+  s.option({.name = "portal.origins", .type = Type::list, .help = "Origins that ceremonies may come from, exactly as browsers write them: `https://NAME[:PORT]`; plain HTTP for localhost only.", .fallback = "[\"http://localhost:8422\"]", .example = "[\"https://portal.example.org\"]", .min = "1", .max = "16"});
+  s.option({.name = "portal.user_verification", .type = Type::choice, .help = "Whether every key must verify its user (PIN or biometrics). Without verification a key is one factor; sign-in by passkey alone asks for it always.", .fallback = "preferred", .example = "required", .choices = {"preferred", "required"}});
+  s.option({.name = "portal.attestation", .type = Type::choice, .help = "Which authenticators may be enrolled. `any`: all. `listed`: models of `portal.aaguids`, attested under `portal.attestation_anchors`. `hardware`: no synced keys, attested under the anchors if there are any.", .fallback = "any", .example = "hardware", .choices = {"any", "listed", "hardware"}});
+  s.option({.name = "portal.aaguids", .type = Type::list, .help = "Models that `listed` accepts, by AAGUID.", .fallback = "[]", .example = "[\"ee882879-721c-4913-9775-3dfcce97072a\"]", .max = "256"});
+  s.option({.name = "portal.attestation_anchors", .type = Type::path, .help = "PEM file of the certificates that attestation may end at.", .example = "/etc/vestibule/attestation.pem"});
+  s.option({.name = "portal.sign_count", .type = Type::choice, .help = "What a key whose counter does not grow leads to: somebody may hold a copy. `disable`: refused, and the key is disabled, since nobody knows which of the two is the owner's. `refuse`: refused. `allow`: recorded only.", .fallback = "disable", .example = "disable", .choices = {"disable", "refuse", "allow"}});
+
   s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
   s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
   s.option({.name = "access_point.*.prefix", .type = Type::string, .help = "Path under which it is served, taken off before the request goes on; empty: the root.", .fallback = "", .example = "/lab", .max = "128", .reloadable = true});
@@ -143,6 +152,7 @@ class Reader {
     config.lock_after = d_.get_integer("factors.lock_after");
     config.common_passwords = path("factors.common_passwords");
     config.password_memory = d_.get_size("factors.password_memory");
+    webauthn();
     for (const schema::Section& s : d_.sections("access_point")) point(s);
     if (config.points.empty() && problems.empty()) {
       problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
@@ -162,6 +172,36 @@ class Reader {
     if (a) return *a;
     problem(key, a.error().detail);
     return std::nullopt;
+  }
+
+  void webauthn() {
+    factors::WebAuthnOptions& o = config.webauthn;
+    o.rp_id = d_.get_string("portal.rp_id");
+    o.origins = d_.get_list("portal.origins");
+    if (d_.get_string("portal.user_verification") == "required") o.verification = factors::UserVerification::required;
+    const std::string attestation = d_.get_string("portal.attestation");
+    if (attestation == "listed") o.attestation = factors::AttestationPolicy::listed;
+    if (attestation == "hardware") o.attestation = factors::AttestationPolicy::hardware;
+    for (const std::string& text : d_.get_list("portal.aaguids")) {
+      if (const auto aaguid = factors::parse_aaguid(text)) {
+        o.aaguids.push_back(*aaguid);
+      } else {
+        problem("portal.aaguids", text + " is no AAGUID");
+      }
+    }
+    if (d_.has("portal.attestation_anchors")) {
+      const std::filesystem::path file = path("portal.attestation_anchors");
+      std::ifstream in(file, std::ios::binary);
+      std::ostringstream pem;
+      pem << in.rdbuf();
+      o.anchors = pem.str();
+      if (!in || o.anchors.empty()) problem("portal.attestation_anchors", "cannot read " + file.string());
+    }
+    const std::string sign_count = d_.get_string("portal.sign_count");
+    if (sign_count == "refuse") o.sign_count = factors::SignCountPolicy::refuse;
+    if (sign_count == "allow") o.sign_count = factors::SignCountPolicy::allow;
+    if (!problems.empty()) return;
+    if (const auto party = factors::RelyingParty::make(o); !party) problem("portal.rp_id", party.error().detail);
   }
 
   void point(const schema::Section& s) {

@@ -8,6 +8,7 @@
 
 #include "access/catalogue.hpp"
 #include "base/log.hpp"
+#include "factors/webauthn.hpp"
 #include "net/listener.hpp"
 #include "schema/schema.hpp"
 
@@ -44,6 +45,7 @@ struct Config {
   std::int64_t lock_after = 0;
   std::filesystem::path common_passwords;
   std::uint64_t password_memory = 0;          ///< bytes
+  factors::WebAuthnOptions webauthn;          ///< the anchors' text included
 
   std::string child_user;                     ///< whom spawned programs run as when the gateway is root
   std::vector<access::AccessPoint> points;

@@ -188,6 +188,7 @@ Result<void> House::open_rooms() {
                                                            : crypto::HashAlg::sha1;
   fo.totp.digits = static_cast<int>(config_.totp_digits);
   fo.lock_after = static_cast<int>(config_.lock_after);
+  fo.webauthn = config_.webauthn;
   Result<std::unique_ptr<factors::Factors>> factors =
       factors::Factors::open(*database_, *keys_, *users_, *log_, clock_, rng_, fo);
   if (!factors) return std::move(factors).error();

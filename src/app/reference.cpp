@@ -65,6 +65,9 @@ std::string limits() {
   row("session: tokens of a session", std::to_string(e.max_tokens));
   const factors::Options f;
   row("factor: finishing an enrolment", time(f.enrolment_ttl));
+  row("factor: answering a question (WebAuthn), enrolment included", time(f.challenge_ttl));
+  row("factor: open questions of a session", std::to_string(f.max_challenges));
+  row("factor: strong factors of a user", std::to_string(f.max_factors));
   row("factor: wrong codes in a row before each wait", std::to_string(f.failures_per_back_off));
   row("factor: first wait, then doubling", time(f.first_back_off));
   row("factor: longest wait", time(f.most_back_off));

@@ -9,12 +9,13 @@ std::string_view name(FactorKind kind) noexcept {
     case FactorKind::password: return "password";
     case FactorKind::totp: return "totp";
     case FactorKind::recovery_code: return "recovery_code";
+    case FactorKind::webauthn: return "webauthn";
   }
   return "unknown";
 }
 
 std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
-  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code}) {
+  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;
@@ -26,6 +27,10 @@ Traits traits_of(FactorKind kind) noexcept {
     case FactorKind::password: t.knowledge = true; break;
     case FactorKind::totp: t.possession = true; break;
     case FactorKind::recovery_code: break;  // counts toward no level
+    case FactorKind::webauthn:
+      t.possession = true;
+      t.phishing_resistant = true;
+      break;
   }
   return t;
 }

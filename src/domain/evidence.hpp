@@ -12,7 +12,7 @@
 
 namespace vestibule::domain {
 
-enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3 };
+enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3, webauthn = 4 };
 [[nodiscard]] std::string_view name(FactorKind kind) noexcept;  ///< frozen: stands in audit records
 [[nodiscard]] std::optional<FactorKind> factor_kind_from(std::string_view name) noexcept;
 
@@ -24,6 +24,7 @@ struct Traits {
   bool phishing_resistant : 1 = false;
   bool device_bound : 1 = false;
 };
+/// What every proof of this kind shows; a WebAuthn proof may show more, as its flags say.
 [[nodiscard]] Traits traits_of(FactorKind kind) noexcept;
 
 /// One successful verification of one factor.

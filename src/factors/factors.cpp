@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "factors/binding.hpp"
 #include "factors/kinds.hpp"
+#include "factors/webauthn_kind.hpp"
 
 namespace vestibule::factors {
 namespace {
@@ -26,28 +28,49 @@ Enrolled enrolled_from(const store::Row& row) {
   return e;
 }
 
-bool knows(const domain::Evidence& evidence, UserId user) {
+// The password, or a passkey that verified its user: two kinds of factor by itself.
+bool has_first_factor(const domain::Evidence& evidence, UserId user) {
   return std::any_of(evidence.begin(), evidence.end(), [&](const domain::Proof& p) {
-    return p.traits.knowledge && p.factor == identity::password_factor(user);
+    return (p.traits.knowledge && p.factor == identity::password_factor(user)) ||
+           (p.traits.possession && p.traits.user_verified);
   });
 }
+
+std::string enrolment_purpose(FactorId id) { return "factor.enrol " + id.text(); }
 
 bool good_label(std::string_view label) { return label.size() <= kMaxFactorLabel && is_utf8(label); }
 
 }  // namespace
 
 Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,
-                 const Clock& clock, Rng& rng, Options options)
-    : database_(database), keys_(keys), users_(users), log_(log), clock_(clock), rng_(rng), options_(std::move(options)) {
+                 const Clock& clock, Rng& rng, Options options, std::unique_ptr<RelyingParty> party)
+    : database_(database),
+      keys_(keys),
+      users_(users),
+      log_(log),
+      clock_(clock),
+      rng_(rng),
+      options_(std::move(options)),
+      passkey_key_(keys.derive("passkey-question/v1")) {
+  options_.challenge_ttl = std::clamp(options_.challenge_ttl, std::chrono::minutes(1), kLongestChallenge);
+  options_.max_challenges = std::max(options_.max_challenges, std::size_t{1});
   options_.disable_after = std::clamp(options_.disable_after, 1, kMostFailures);
   options_.failures_per_back_off = std::max(options_.failures_per_back_off, 1);
   kinds_.push_back(std::make_unique<TotpKind>(keys, rng, options_.issuer, options_.totp));
   auto recovery = std::make_unique<RecoveryKind>(keys.derive("recovery-codes/v1"));
   recovery_ = recovery.get();
   kinds_.push_back(std::move(recovery));
+  auto webauthn = std::make_unique<WebAuthnKind>(keys, rng, options_.issuer, std::move(party), options_.challenge_ttl);
+  webauthn_ = webauthn.get();
+  kinds_.push_back(std::move(webauthn));
 }
 
 Factors::~Factors() = default;
+
+bool commits(Reason reason) noexcept {
+  return reason == Reason::code_wrong || reason == Reason::code_used || reason == Reason::factor_cloned ||
+         reason == Reason::authenticator_refused || reason == Reason::authenticator_known;
+}
 
 Result<std::unique_ptr<Factors>> Factors::open(store::Database& database, const crypto::KeyRing& keys,
                                                identity::Users& users, audit::Log& log, const Clock& clock, Rng& rng,
@@ -55,7 +78,10 @@ Result<std::unique_ptr<Factors>> Factors::open(store::Database& database, const 
   if (options.totp.digits != 6 && options.totp.digits != 8) {
     return fail(Reason::config_invalid, "codes have 6 or 8 digits");
   }
-  std::unique_ptr<Factors> factors(new Factors(database, keys, users, log, clock, rng, std::move(options)));
+  auto party = RelyingParty::make(options.webauthn);
+  if (!party) return moved(party);
+  std::unique_ptr<Factors> factors(
+      new Factors(database, keys, users, log, clock, rng, std::move(options), std::move(*party)));
   users.on_remove([](store::Tx& tx, UserId user) { return delete_rows(tx, user); });
   return factors;
 }
@@ -102,7 +128,7 @@ WallTime Factors::lock_from(std::int64_t failures, WallTime now) const noexcept 
 Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   const UserId user = attempt.by.user;
-  if (!knows(attempt.by.evidence, user)) return fail(Reason::mfa_required, "the first factor comes first");
+  if (!has_first_factor(attempt.by.evidence, user)) return fail(Reason::mfa_required, "the first factor comes first");
   if (kind_of(attempt.kind) == nullptr) return fail(Reason::factor_missing, "no such kind");
   std::vector<FactorId> candidates;
   auto found = tx.query("SELECT id FROM factor WHERE account = $1 AND kind = $2 AND confirmed = 1 ORDER BY created",
@@ -150,20 +176,29 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   Kind* const kind = kind_of(a.kind);
   if (kind == nullptr) return fail(Reason::factor_missing);
   Reason reason = Reason::code_wrong;
-  Bytes challenge;
+  std::string flaw;
+  Bytes payload;
+  Asked asked;
   bool answered = true;
   if (kind->describe().challenge) {
+    WallTime expires{};
     auto taken = tx.one(
-        "DELETE FROM factor_challenge WHERE id = $1 AND account = $2 AND kind = $3 AND purpose = $4 AND expires >= $5 "
-        "RETURNING payload",
-        {a.challenge, a.by.user, a.kind, crypto::sha256(as_bytes(a.purpose)), now.wall}, [&](const store::Row& row) {
-          const ByteView payload = row.blob(0);
-          challenge.assign(payload.begin(), payload.end());
+        "DELETE FROM factor_challenge WHERE id = $1 AND account = $2 AND session = $3 AND kind = $4 AND purpose = $5 "
+        "AND expires >= $6 RETURNING payload, expires",
+        {a.challenge, a.by.user, a.by.session, a.kind, crypto::sha256(as_bytes(a.purpose)), now.wall},
+        [&](const store::Row& row) {
+          const ByteView kept = row.blob(0);
+          payload.assign(kept.begin(), kept.end());
+          expires = row.time(1);
         });
     if (!taken) return moved(taken);
     answered = *taken;
+    if (!answered) flaw = name(Flaw::challenge);
+    asked = {payload, digest(Binding{a.by.user, a.by.session, a.purpose, expires})};
   }
   FactorId matched{};
+  FactorId copied{};
+  Proved proved;
   for (const FactorId id : charged.factors_) {
     if (!answered || !matched.is_nil()) break;
     Enrolled e;
@@ -173,20 +208,30 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
         {id, a.by.user}, [&](const store::Row& row) { e = enrolled_from(row); });
     if (!found) return moved(found);
     if (!*found) continue;  // removed meanwhile
-    auto verified = kind->verify(tx, e, challenge, a.answer.reveal_text(), now);
+    auto verified = kind->verify(tx, e, asked, a.answer.reveal_text(), now);
     if (verified) {
       matched = id;
-    } else if (verified.error().code == Reason::code_used) {
-      reason = Reason::code_used;
-    } else if (verified.error().code != Reason::code_wrong) {
-      return moved(verified);
+      proved = std::move(*verified);
+      continue;
     }
+    Error& error = verified.error();
+    if (!commits(error.code)) return std::move(error);
+    if (error.code != Reason::code_wrong) reason = error.code;
+    if (error.code == Reason::factor_cloned) copied = id;
+    // What is wrong with the key that was meant says more than that it is none of the others.
+    if (flaw.empty() || error.detail != name(Flaw::credential)) flaw = std::move(error.detail);
   }
-  const std::string note = charged.locks_ && matched.is_nil() ? "for " + a.purpose + "; the factor is locked now"
-                                                              : "for " + a.purpose;
+  std::string note = "for " + a.purpose;
+  for (const std::string& more : {matched.is_nil() ? flaw : proved.note, std::string(charged.locks_ && matched.is_nil() ? "the factor is locked now" : "")}) {
+    if (!more.empty()) note.append("; ").append(more);
+  }
   if (matched.is_nil()) {
-    record(tx, audit::Kind::sign_in, "factor.prove", reason, a.by, domain::name(a.kind), note, now);
-    return fail(reason);
+    record(tx, audit::Kind::sign_in, "factor.prove", reason, a.by, copied.is_nil() ? std::string(domain::name(a.kind)) : copied.text(), note, now);
+    if (!copied.is_nil()) {
+      auto handled = cloned_in(tx, copied, a.by, now);
+      if (!handled) return moved(handled);
+    }
+    return fail(reason, std::move(flaw));
   }
   for (const FactorId id : charged.factors_) {
     // The one that answered is as new; the others were charged for this attempt only.
@@ -196,38 +241,57 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
                            {id});
     if (!refunded) return moved(refunded);
   }
-  const domain::Proof proof{a.kind, kind->describe().traits, matched, now.wall, now.boot};
+  const domain::Proof proof{a.kind, proved.traits, matched, now.wall, now.boot};
   Actor by = a.by;
   by.evidence.add(proof);
   record(tx, audit::Kind::sign_in, "factor.prove", Reason::ok, by, matched.text(), note, now);
   return proof;
 }
 
-net::Task<Result<Factors::Challenge>> Factors::begin(UserId user, FactorKind kind, std::string purpose) {
-  auto job = [this, user, kind, p = std::move(purpose)](store::Tx& tx) -> Result<Challenge> {
-    Kind* const k = kind_of(kind);
-    if (k == nullptr) return fail(Reason::factor_missing);
-    const Instant now = clock_.now();
-    const Digest binding = crypto::sha256(as_bytes(p));
-    auto payload = k->begin(user, binding, now);
-    if (!payload) return moved(payload);
-    Challenge c{ChallengeId::make(rng_), std::move(*payload), now.wall + options_.challenge_ttl};
-    auto put = tx.run(
-        "INSERT INTO factor_challenge (id, account, kind, purpose, payload, expires) VALUES ($1, $2, $3, $4, $5, $6)",
-        {c.id, user, kind, binding, c.payload, c.expires});
-    if (!put) return moved(put);
-    return c;
-  };
-  auto made = co_await database_.write(std::move(job));
-  co_return made;
+Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now) {
+  if (options_.webauthn.sign_count != SignCountPolicy::disable) return {};
+  auto off = tx.run("UPDATE factor SET disabled = 1 WHERE id = $1", {factor});
+  if (!off) return moved(off);
+  record(tx, audit::Kind::change, "factor.disable", Reason::factor_cloned, by, factor.text(), name(Flaw::sign_count), now);
+  return disable_ ? disable_(tx, factor) : Result<void>{};
+}
+
+Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std::string_view purpose, const Actor& by,
+                                             Instant now) {
+  if (!clock_.trusted()) return fail(Reason::clock_untrusted);
+  if (!has_first_factor(by.evidence, by.user)) return fail(Reason::mfa_required, "the first factor comes first");
+  Kind* const k = kind_of(kind);
+  if (k == nullptr || !k->describe().challenge) return fail(Reason::invalid_argument, "kind: not one that answers questions");
+  std::vector<ChallengeId> open;
+  auto listed = tx.query("SELECT id FROM factor_challenge WHERE account = $1 AND session = $2 ORDER BY expires DESC",
+                         {by.user, by.session}, [&](const store::Row& row) {
+                           open.push_back(row.id<ChallengeId>(0));
+                           return true;
+                         });
+  if (!listed) return moved(listed);
+  for (std::size_t i = options_.max_challenges - 1; i < open.size(); ++i) {
+    auto gone = tx.run("DELETE FROM factor_challenge WHERE id = $1", {open[i]});
+    if (!gone) return moved(gone);
+  }
+  Challenge c{ChallengeId::make(rng_), {}, now.wall + options_.challenge_ttl};
+  auto question = k->begin(tx, by.user, digest(Binding{by.user, by.session, purpose, c.expires}), now);
+  if (!question) return moved(question);
+  auto put = tx.run(
+      "INSERT INTO factor_challenge (id, account, session, kind, purpose, payload, expires) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {c.id, by.user, by.session, kind, crypto::sha256(as_bytes(purpose)), question->payload, c.expires});
+  if (!put) return moved(put);
+  c.options = std::move(question->options);
+  return c;
 }
 
 // --- enrolment
 
-Result<std::int64_t> Factors::count_strong(store::Tx& tx, UserId user) const {
+Result<std::int64_t> Factors::count_strong(store::Tx& tx, UserId user, Count which) const {
   std::int64_t n = 0;
-  auto counted = tx.query("SELECT kind FROM factor WHERE account = $1 AND confirmed = 1", {user},
+  auto counted = tx.query("SELECT kind, disabled FROM factor WHERE account = $1 AND confirmed = 1", {user},
                           [&](const store::Row& row) {
+                            if (which == Count::working && row.integer(1) != 0) return true;
                             const Kind* const k = kind_of(static_cast<FactorKind>(row.integer(0)));
                             if (k != nullptr && k->describe().strong) ++n;
                             return true;
@@ -238,11 +302,11 @@ Result<std::int64_t> Factors::count_strong(store::Tx& tx, UserId user) const {
 
 Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind,
                                                      std::string_view label, Authority authority, const Actor& by,
-                                                     Instant now) {
+                                                     Instant now, ResidentKey resident) {
   Kind* const k = kind_of(kind);
   if (k == nullptr || !k->describe().enrollable) return fail(Reason::invalid_argument, "this kind is not enrolled");
   if (!good_label(label)) return fail(Reason::invalid_argument, "label: at most 64 bytes of UTF-8");
-  auto strong = count_strong(tx, user);
+  auto strong = count_strong(tx, user, Count::all);
   if (!strong) return moved(strong);
   if (authority == Authority::enrol_grant && *strong != 0) return fail(Reason::factor_exists);
   if (*strong >= static_cast<std::int64_t>(options_.max_factors)) {
@@ -253,10 +317,11 @@ Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user,
   auto gone = tx.run("DELETE FROM factor WHERE account = $1 AND confirmed = 0", {user});
   if (!gone) return moved(gone);
   const FactorId id = FactorId::make(rng_);
-  auto offer = k->enrol(id, account);
+  const WallTime expires = now.wall + (k->describe().challenge ? options_.challenge_ttl : options_.enrolment_ttl);
+  auto offer = k->enrol(tx, {id, user, account, digest(Binding{user, by.session, enrolment_purpose(id), expires}), resident});
   if (!offer) return moved(offer);
   PendingEnrolment out{id, kind, std::move(offer->secret), std::move(offer->uri), decode_totp(offer->parameters),
-                       now.wall + options_.enrolment_ttl};
+                       std::move(offer->options), expires};
   auto put = tx.run(
       "INSERT INTO factor (id, account, kind, label, sealed, parameters, created, confirmed, authority, expires) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
@@ -269,10 +334,16 @@ Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user,
 Result<Authority> Factors::charge_enrolment_in(store::Tx& tx, UserId user, FactorId pending, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   Authority authority{};
+  FactorKind kind{};
+  auto found = tx.one("SELECT kind FROM factor WHERE id = $1 AND account = $2 AND confirmed = 0", {pending, user},
+                      [&](const store::Row& row) { kind = static_cast<FactorKind>(row.integer(0)); });
+  if (!found) return moved(found);
+  const Kind* const k = kind_of(kind);
+  const std::int64_t tries = k != nullptr && k->describe().challenge ? 1 : kEnrolmentTries;
   auto counted = tx.one(
       "UPDATE factor SET failures = failures + 1 WHERE id = $1 AND account = $2 AND confirmed = 0 AND expires >= $3 "
       "AND failures < $4 RETURNING authority",
-      {pending, user, now.wall, kEnrolmentTries},
+      {pending, user, now.wall, tries},
       [&](const store::Row& row) { authority = static_cast<Authority>(row.integer(0)); });
   if (!counted) return moved(counted);
   if (!*counted) return fail(Reason::not_found, "no such enrolment, or it has expired");
@@ -283,29 +354,34 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
                                       const Actor& by, Instant now) {
   Enrolled e;
   FactorKind kind{};
+  WallTime expires{};
   Confirmed out;
   Authority& authority = out.authority;
   auto found = tx.one(
-      "SELECT id, account, parameters, last_step, drift, sealed, kind, label, authority FROM factor WHERE id = $1 AND "
+      "SELECT id, account, parameters, last_step, drift, sealed, kind, label, authority, expires FROM factor WHERE id = $1 AND "
       "account = $2 AND confirmed = 0 AND expires >= $3",
       {pending, user, now.wall}, [&](const store::Row& row) {
         e = enrolled_from(row);
         kind = static_cast<FactorKind>(row.integer(6));
         out.factor.label = row.text(7);
         authority = static_cast<Authority>(row.integer(8));
+        expires = row.time(9);
       });
   if (!found) return moved(found);
   if (!*found) return fail(Reason::not_found, "no such enrolment, or it has expired");
   Kind* const k = kind_of(kind);
   if (k == nullptr) return fail(Reason::internal, "a factor of unknown kind");
-  auto strong = count_strong(tx, user);
+  auto strong = count_strong(tx, user, Count::all);
   if (!strong) return moved(strong);
   if (authority == Authority::enrol_grant && *strong != 0) return fail(Reason::factor_exists);
-  auto proved = k->prove(tx, e, answer, now);
+  auto proved = k->prove(tx, e, digest(Binding{user, by.session, enrolment_purpose(pending), expires}), answer, now);
+  std::string note(domain::name(kind));
   if (!proved) {
-    record(tx, audit::Kind::sign_in, "factor.confirm", proved.error().code, by, pending.text(), domain::name(kind), now);
+    if (!proved.error().detail.empty()) note.append("; ").append(proved.error().detail);
+    record(tx, audit::Kind::sign_in, "factor.confirm", proved.error().code, by, pending.text(), note, now);
     return moved(proved);
   }
+  if (!proved->note.empty()) note.append("; ").append(proved->note);
   auto counts = tx.run("UPDATE factor SET confirmed = 1, failures = 0, created = $2 WHERE id = $1 AND confirmed = 0",
                        {pending, now.wall});
   if (!counts) return moved(counts);
@@ -314,10 +390,10 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
   out.factor.kind = kind;
   out.factor.created = now.wall;
   out.factor.last_used = now.wall;
-  out.proof = domain::Proof{kind, k->describe().traits, pending, now.wall, now.boot};
+  out.proof = domain::Proof{kind, proved->traits, pending, now.wall, now.boot};
   Actor self = by;
   self.evidence.add(out.proof);
-  record(tx, audit::Kind::change, "factor.add", Reason::ok, self, pending.text(), domain::name(kind), now);
+  record(tx, audit::Kind::change, "factor.add", Reason::ok, self, pending.text(), note, now);
   auto has_codes = tx.one("SELECT 1 FROM factor WHERE account = $1 AND kind = $2", {user, FactorKind::recovery_code},
                           [](const store::Row&) {});
   if (!has_codes) return moved(has_codes);
@@ -345,15 +421,21 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   auto proved = check_proof(tx, user, proof);
   if (!proved) return proved;
   FactorKind kind{};
-  auto found = tx.one("SELECT kind FROM factor WHERE id = $1 AND account = $2 AND confirmed = 1", {factor, user},
-                      [&](const store::Row& row) { kind = static_cast<FactorKind>(row.integer(0)); });
+  bool works = false;
+  auto found = tx.one("SELECT kind, disabled FROM factor WHERE id = $1 AND account = $2 AND confirmed = 1", {factor, user},
+                      [&](const store::Row& row) {
+                        kind = static_cast<FactorKind>(row.integer(0));
+                        works = row.integer(1) == 0;
+                      });
   if (!found) return moved(found);
   if (!*found) return fail(Reason::factor_missing);
   const Kind* const k = kind_of(kind);
-  auto strong = count_strong(tx, user);
+  auto strong = count_strong(tx, user, Count::working);
   if (!strong) return moved(strong);
-  if (k != nullptr && k->describe().strong && *strong <= 1) return fail(Reason::factor_last);
-  for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM factor WHERE id = $1"}) {
+  // One that is disabled helps nobody: what stays must work.
+  if (k != nullptr && k->describe().strong && *strong - (works ? 1 : 0) < 1) return fail(Reason::factor_last);
+  for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
+                                     "DELETE FROM factor WHERE id = $1"}) {
     auto gone = tx.run(sql, {factor});
     if (!gone) return moved(gone);
   }
@@ -402,6 +484,7 @@ Result<std::vector<Secret>> Factors::make_recovery_codes(store::Tx& tx, UserId u
 Result<void> Factors::delete_rows(store::Tx& tx, UserId user) {
   for (const std::string_view sql :
        {"DELETE FROM recovery_code WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
+        "DELETE FROM webauthn_credential WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM factor WHERE account = $1", "DELETE FROM factor_challenge WHERE account = $1"}) {
     auto gone = tx.run(sql, {user});
     if (!gone) return moved(gone);
@@ -422,8 +505,9 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
   std::vector<FactorInfo> out;
   auto rows = tx.query(
       "SELECT id, kind, label, created, last_used, failures, locked_until, disabled, "
-      "(SELECT COUNT(*) FROM recovery_code WHERE recovery_code.factor = factor.id) "
-      "FROM factor WHERE account = $1 AND confirmed = 1 ORDER BY kind, created, id",
+      "(SELECT COUNT(*) FROM recovery_code WHERE recovery_code.factor = factor.id), backup_eligible, backed_up, aaguid, "
+      "transports FROM factor LEFT JOIN webauthn_credential ON webauthn_credential.factor = factor.id "
+      "WHERE account = $1 AND confirmed = 1 ORDER BY kind, created, id",
       {user}, [&](const store::Row& row) {
         FactorInfo f;
         f.id = row.id<FactorId>(0);
@@ -435,6 +519,14 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
         f.locked_until = row.time(6);
         f.disabled = row.integer(7) != 0;
         f.codes_left = static_cast<int>(row.integer(8));
+        if (!row.null(9)) {
+          FactorInfo::Key& key = f.key.emplace();
+          key.backup_eligible = row.integer(9) != 0;
+          key.backed_up = row.integer(10) != 0;
+          const ByteView aaguid = row.blob(11);
+          if (aaguid.size() == key.aaguid.size()) std::ranges::copy(aaguid, key.aaguid.begin());
+          key.transports = row.text(12);
+        }
         out.push_back(std::move(f));
         return true;
       });
@@ -455,6 +547,9 @@ net::Task<Result<void>> Factors::maintain() {
       auto gone = tx.run(sql, {clock_.wall()});
       if (!gone) return moved(gone);
     }
+    // Kept longer than their questions live: a clock that is set back a little must not open one again.
+    auto gone = tx.run("DELETE FROM passkey_used WHERE expires < $1", {clock_.wall() - std::chrono::hours(1)});
+    if (!gone) return moved(gone);
     return {};
   };
   auto done = co_await database_.write(std::move(job));

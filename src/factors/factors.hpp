@@ -1,7 +1,9 @@
 #pragma once
 // Second factors: enrolment, verification, throttling, recovery codes. The one choke point: whoever
-// asks for a code, for whatever purpose, passes charge and prove below.
+// asks for a code, for whatever purpose, passes charge and prove below; sign-in by passkey alone has its
+// own two calls.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +14,7 @@
 #include "crypto/sealed.hpp"
 #include "factors/kind.hpp"
 #include "factors/totp.hpp"
+#include "factors/webauthn.hpp"
 #include "identity/users.hpp"
 #include "store/database.hpp"
 
@@ -19,12 +22,18 @@ namespace vestibule::factors {
 
 using identity::Actor;
 class RecoveryKind;
+class WebAuthnKind;
+
+/// Bounds of Options::challenge_ttl.
+inline constexpr std::chrono::minutes kLongestChallenge{10};
 
 struct Options {
   std::string issuer = "Vestibule";
   TotpParameters totp;
+  WebAuthnOptions webauthn;
   std::chrono::minutes enrolment_ttl{15};
-  std::chrono::minutes challenge_ttl{5};
+  std::chrono::minutes challenge_ttl{5};  ///< of every question, registrations included
+  std::size_t max_challenges = 16;        ///< open at once, a session; the oldest gives way
   int failures_per_back_off = 5;          ///< consecutive; each further as many double the wait
   Duration first_back_off = std::chrono::seconds(30);
   Duration most_back_off = std::chrono::hours(1);
@@ -44,10 +53,17 @@ struct FactorInfo {
   WallTime locked_until{};                ///< zero: not locked
   bool disabled = false;                  ///< by too many failures: only removal helps
   int codes_left = 0;                     ///< of recovery codes
+  struct Key {
+    bool backup_eligible = false;         ///< synced: never counts for level 3
+    bool backed_up = false;
+    Aaguid aaguid{};
+    std::string transports;               ///< comma-separated
+  };
+  std::optional<Key> key;                 ///< of WebAuthn
 };
 
-/// An answer, by whom and what for. `by.evidence` must hold a knowledge proof of the same user: code
-/// failures count only after the first factor, so that a stranger can lock nobody out.
+/// An answer, by whom and what for. `by.evidence` must hold the user's first factor, the password or a
+/// user-verified passkey: failures count only after it, so that a stranger can lock nobody out.
 struct Attempt {
   FactorKind kind = FactorKind::totp;
   Secret answer;
@@ -56,6 +72,10 @@ struct Attempt {
   FactorId factor{};                      ///< nil: every one of the kind that the user has
   ChallengeId challenge{};                ///< for kinds that need one
 };
+
+/// An answer was looked at and refused: the job that did commits, so that charge, record and whatever
+/// was consumed stand. All other errors take the job back.
+[[nodiscard]] bool commits(Reason reason) noexcept;
 
 /// What a job that must commit although it refuses gives back: the outer Result decides about the
 /// commit, the inner one is the answer.
@@ -85,6 +105,7 @@ struct PendingEnrolment {
   Secret secret;                          ///< base32
   Secret uri;                             ///< otpauth://
   TotpParameters parameters;
+  std::string options;                    ///< of WebAuthn: PublicKeyCredentialCreationOptionsJSON
   WallTime expires{};
 };
 
@@ -118,7 +139,7 @@ class Factors {
   /// The same within a job. The caller's job must then commit whatever prove_in() says.
   Result<Charged> charge_in(store::Tx& tx, Attempt attempt, Instant now);
   /// Verifies and consumes the answer in the caller's job, refunds, records what act it was bound to.
-  /// code_wrong, code_used.
+  /// code_wrong, code_used, factor_cloned: commit all the same (commits()).
   Result<domain::Proof> prove_in(store::Tx& tx, Charged charged, Instant now);
 
   /// Charges, verifies, consumes and runs `act(tx, proof)` in one job. A wrong answer commits (the
@@ -142,23 +163,49 @@ class Factors {
     co_return std::move(settled->value);
   }
 
-  /// For kinds with challenges: single use, expiring, in the store, bound to user and purpose.
+  /// For kinds with challenges: single use, expiring, in the store, bound to user, session and purpose.
   struct Challenge {
     ChallengeId id{};
-    Bytes payload;
+    std::string options;                  ///< PublicKeyCredentialRequestOptionsJSON
     WallTime expires{};
   };
-  net::Task<Result<Challenge>> begin(UserId user, FactorKind kind, std::string purpose);
+  /// `by` as in Attempt. factor_missing if nothing of the kind is enrolled, mfa_required.
+  Result<Challenge> begin_in(store::Tx& tx, FactorKind kind, std::string_view purpose, const Actor& by, Instant now);
+
+  // --- signing in by a passkey alone (passkeys.cpp)
+  struct PasskeyQuestion {
+    std::string challenge;                ///< to be sent back with the answer
+    std::string options;                  ///< PublicKeyCredentialRequestOptionsJSON, for any passkey
+    WallTime expires{};
+  };
+  /// Keeps nothing: what comes back proves itself by its MAC, and is noted only once it was answered.
+  PasskeyQuestion ask_passkey();
+  /// A look that costs no writing, for strangers. signin_failed for whatever is wrong, at the same cost;
+  /// clock_untrusted, store_unavailable.
+  net::Task<Result<void>> look_at_passkey(std::string challenge, std::string answer) const;
+  struct PasskeyProof {
+    UserId user{};
+    domain::Proof proof;
+  };
+  /// Decides, and uses the question up. signin_failed; factor_cloned, which commits. A locked or disabled
+  /// key opens nothing. Nothing is charged: there is nothing to guess.
+  Result<PasskeyProof> prove_passkey_in(store::Tx& tx, std::string_view challenge, std::string_view answer, Actor by,
+                                        Instant now);
+  /// Called in the job that disables a factor because it may have been copied.
+  void on_disable(std::function<Result<void>(store::Tx&, FactorId)> listener) { disable_ = std::move(listener); }
 
   // --- enrolment (sessions.hpp has the calls that read the authority off a session)
   /// A pending factor; an earlier pending one of the user gives way. factor_exists: enrol_grant with
   /// a strong factor there already. The proof of Authority::existing_factor is the caller's to show.
   Result<PendingEnrolment> begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind, std::string_view label,
-                                              Authority authority, const Actor& by, Instant now);
-  /// Charges an attempt at a pending enrolment; after 10 wrong codes it takes no more. Same job rules
+                                              Authority authority, const Actor& by, Instant now,
+                                              ResidentKey resident = ResidentKey::preferred);
+  /// Charges an attempt at a pending enrolment; after 10 wrong codes it takes no more, and a question is
+  /// answered once only. Same job rules
   /// as charge_in(). Gives what entitled to begin: the session must still hold it. not_found.
   Result<Authority> charge_enrolment_in(store::Tx& tx, UserId user, FactorId pending, Instant now);
-  /// A code proves possession, and the factor counts from now on. code_wrong, not_found, factor_exists.
+  /// A code proves possession, and the factor counts from now on. code_wrong, authenticator_refused,
+  /// authenticator_known (these commit); not_found, factor_exists.
   Result<Confirmed> confirm_in(store::Tx& tx, UserId user, FactorId pending, std::string_view answer, const Actor& by,
                                Instant now);
   /// factor_last for the last strong one, factor_missing. The proof (of this job) may come from the
@@ -185,12 +232,18 @@ class Factors {
 
  private:
   Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,
-          const Clock& clock, Rng& rng, Options options);
+          const Clock& clock, Rng& rng, Options options, std::unique_ptr<RelyingParty> party);
   [[nodiscard]] Kind* kind_of(FactorKind wanted) const noexcept;
-  [[nodiscard]] Result<std::int64_t> count_strong(store::Tx& tx, UserId user) const;
+  /// Strong factors; working ones only: those that are not disabled.
+  enum class Count : std::uint8_t { all, working };
+  [[nodiscard]] Result<std::int64_t> count_strong(store::Tx& tx, UserId user, Count which) const;
   /// The proof is of a strong factor that the user still has.
   [[nodiscard]] Result<void> check_proof(store::Tx& tx, UserId user, const domain::Proof& proof) const;
   static Result<void> delete_rows(store::Tx& tx, UserId user);
+  /// The key may have been copied: it is disabled if so configured.
+  Result<void> cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now);
+  struct OpenPasskey;
+  [[nodiscard]] std::optional<OpenPasskey> open_passkey(std::string_view challenge) const;
   Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);
   /// Until when a factor is locked once it has failed this often; zero: not.
   [[nodiscard]] WallTime lock_from(std::int64_t failures, WallTime now) const noexcept;
@@ -206,6 +259,9 @@ class Factors {
   Options options_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   RecoveryKind* recovery_ = nullptr;  // one of kinds_
+  WebAuthnKind* webauthn_ = nullptr;  // likewise
+  crypto::HmacKey passkey_key_;
+  std::function<Result<void>(store::Tx&, FactorId)> disable_;
 };
 
 /// Migrations of this room.

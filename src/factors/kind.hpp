@@ -8,6 +8,7 @@
 
 #include "base/secret.hpp"
 #include "domain/evidence.hpp"
+#include "factors/webauthn_json.hpp"
 #include "store/tx.hpp"
 
 namespace vestibule::factors {
@@ -21,17 +22,45 @@ struct KindInfo {
   FactorKind kind{};
   domain::Traits traits{};
   bool strong = true;         ///< counts as a second factor; recovery codes do not
-  bool challenge = false;     ///< verify() needs what begin() gave (WebAuthn)
+  bool challenge = false;     ///< answers need a question of begin() (WebAuthn)
   bool enrollable = true;     ///< by begin_enrolment()
 };
 
-/// What a new factor is enrolled with. Server state only: nothing here comes from the request
+/// What a new factor is to be. Server state, but for the wish: nothing else comes from the request
 /// (lessons: enrolment took the recipient from the request).
+struct EnrolmentRequest {
+  FactorId id{};
+  UserId user{};
+  std::string_view account;   ///< the user's name
+  Digest binding{};           ///< of kinds with challenges: what the answer is for
+  ResidentKey resident = ResidentKey::preferred;
+};
+
+/// What a new factor is enrolled with.
 struct EnrolmentOffer {
   Bytes sealed;               ///< kept in the row until and after confirmation
   std::int64_t parameters = 0;///< the kind's own encoding
   Secret secret;              ///< shown once, as base32
   Secret uri;                 ///< otpauth:// URI, which holds the secret
+  std::string options;        ///< of kinds with challenges: what the browser is asked, as JSON
+};
+
+/// A question put to an authenticator.
+struct Question {
+  Bytes payload;              ///< kept in the store until it is answered
+  std::string options;        ///< what the browser is asked, as JSON
+};
+
+/// The question that an answer is held against. Kinds without questions do not look at it.
+struct Asked {
+  ByteView payload;
+  Digest binding{};           ///< computed anew from what the answer is given for
+};
+
+/// What a right answer shows.
+struct Proved {
+  domain::Traits traits{};
+  std::string note;           ///< for the audit record; may be empty
 };
 
 /// A row of table `factor` as a kind sees it.
@@ -44,22 +73,25 @@ struct Enrolled {
   Bytes sealed;
 };
 
-/// Stateless but for its keys; thread-safe. All calls on the writer thread, in a job.
+/// Stateless but for its keys; thread-safe. All calls on the writer thread, in a job. A wrong answer is
+/// code_wrong, and its detail says what was wrong with it, in a word, for the audit record.
 class Kind {
  public:
   virtual ~Kind() = default;
   [[nodiscard]] virtual KindInfo describe() const noexcept = 0;
   /// Makes what a pending enrolment holds.
-  virtual Result<EnrolmentOffer> enrol(FactorId id, std::string_view account) = 0;
-  /// Proves possession of what enrol() made and consumes the answer. code_wrong.
-  virtual Result<void> prove(store::Tx& tx, const Enrolled& enrolment, std::string_view answer, Instant now) = 0;
-  /// Makes a challenge bound to an act; the payload is kept in the store until verify(). Kinds
-  /// without one give nothing to keep.
-  virtual Result<Bytes> begin(UserId user, ByteView binding, Instant now) = 0;
-  /// Verifies and consumes in this job: code_wrong, code_used. `challenge` is the payload of begin(),
+  virtual Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) = 0;
+  /// Proves possession of what enrol() made and consumes the answer. code_wrong; authenticator_refused,
+  /// authenticator_known.
+  virtual Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding,
+                               std::string_view answer, Instant now) = 0;
+  /// Makes a question bound to an act; its payload is kept in the store until verify(). Kinds without
+  /// one give nothing to keep. factor_missing if the user has nothing that could answer.
+  virtual Result<Question> begin(store::Tx& tx, UserId user, const Digest& binding, Instant now) = 0;
+  /// Verifies and consumes in this job: code_wrong, code_used, factor_cloned. The question has been
   /// taken out of the store by the one statement that decides.
-  virtual Result<void> verify(store::Tx& tx, const Enrolled& factor, ByteView challenge, std::string_view answer,
-                              Instant now) = 0;
+  virtual Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
+                                Instant now) = 0;
 };
 
 }  // namespace vestibule::factors

@@ -25,28 +25,32 @@ KindInfo TotpKind::describe() const noexcept {
   return {FactorKind::totp, domain::traits_of(FactorKind::totp), true, false, true};
 }
 
-Result<EnrolmentOffer> TotpKind::enrol(FactorId id, std::string_view account) {
+Result<EnrolmentOffer> TotpKind::enrol(store::Tx&, const EnrolmentRequest& request) {
   Bytes raw(kTotpSecretBytes);
   rng_.fill(raw);
   const Secret secret(std::move(raw));
   EnrolmentOffer offer;
-  offer.sealed = keys_.seal(secret.reveal(), place(id));
+  offer.sealed = keys_.seal(secret.reveal(), place(request.id));
   offer.parameters = encode(parameters_);
   offer.secret = into_secret(base32(secret.reveal()));
-  offer.uri = into_secret(otpauth_uri(secret.reveal(), issuer_, account, parameters_));
+  offer.uri = into_secret(otpauth_uri(secret.reveal(), issuer_, request.account, parameters_));
   return offer;
 }
 
-Result<void> TotpKind::prove(store::Tx& tx, const Enrolled& enrolment, std::string_view answer, Instant now) {
+Result<Proved> TotpKind::prove(store::Tx& tx, const Enrolled& enrolment, const Digest&, std::string_view answer,
+                               Instant now) {
   return verify(tx, enrolment, {}, answer, now);
 }
 
-Result<Bytes> TotpKind::begin(UserId, ByteView, Instant) { return Bytes{}; }
+Result<Question> TotpKind::begin(store::Tx&, UserId, const Digest&, Instant) {
+  return fail(Reason::invalid_argument, "codes answer no question");
+}
 
-Result<void> TotpKind::verify(store::Tx& tx, const Enrolled& factor, ByteView, std::string_view answer, Instant now) {
+Result<Proved> TotpKind::verify(store::Tx& tx, const Enrolled& factor, const Asked&, std::string_view answer,
+                                Instant now) {
   const TotpParameters parameters = decode_totp(factor.parameters);
   const std::optional<Code> code = canonical_code(answer, parameters.digits);
-  if (!code) return fail(Reason::code_wrong, "not a code of the right form");
+  if (!code) return fail(Reason::code_wrong);
   Result<Secret> secret = keys_.open(factor.sealed, place(factor.id));
   if (!secret) return std::move(secret).error();
   const std::int64_t present = totp_step(now.wall);
@@ -60,33 +64,35 @@ Result<void> TotpKind::verify(store::Tx& tx, const Enrolled& factor, ByteView, s
                      {factor.id, *step, *step - present, now.wall});
   if (!used) return std::move(used).error();
   if (*used != 1) return fail(Reason::code_used);
-  return {};
+  return Proved{describe().traits, {}};
 }
 
 KindInfo RecoveryKind::describe() const noexcept {
   return {FactorKind::recovery_code, domain::traits_of(FactorKind::recovery_code), false, false, false};
 }
 
-Result<EnrolmentOffer> RecoveryKind::enrol(FactorId, std::string_view) {
+Result<EnrolmentOffer> RecoveryKind::enrol(store::Tx&, const EnrolmentRequest&) {
   return fail(Reason::invalid_argument, "recovery codes come with the first factor");
 }
 
-Result<void> RecoveryKind::prove(store::Tx&, const Enrolled&, std::string_view, Instant) {
+Result<Proved> RecoveryKind::prove(store::Tx&, const Enrolled&, const Digest&, std::string_view, Instant) {
   return fail(Reason::invalid_argument, "recovery codes are not confirmed");
 }
 
-Result<Bytes> RecoveryKind::begin(UserId, ByteView, Instant) { return Bytes{}; }
+Result<Question> RecoveryKind::begin(store::Tx&, UserId, const Digest&, Instant) {
+  return fail(Reason::invalid_argument, "codes answer no question");
+}
 
-Result<void> RecoveryKind::verify(store::Tx& tx, const Enrolled& factor, ByteView, std::string_view answer,
-                                  Instant now) {
+Result<Proved> RecoveryKind::verify(store::Tx& tx, const Enrolled& factor, const Asked&, std::string_view answer,
+                                    Instant now) {
   const std::optional<RecoveryBits> bits = canonical_recovery_code(answer);
-  if (!bits) return fail(Reason::code_wrong, "not a recovery code of the right form");
+  if (!bits) return fail(Reason::code_wrong);
   auto used = tx.run("DELETE FROM recovery_code WHERE hash = $1 AND factor = $2", {hash(factor.id, *bits), factor.id});
   if (!used) return std::move(used).error();
   if (*used != 1) return fail(Reason::code_wrong);
   auto noted = tx.run("UPDATE factor SET last_used = $2 WHERE id = $1", {factor.id, now.wall});
   if (!noted) return std::move(noted).error();
-  return {};
+  return Proved{describe().traits, {}};
 }
 
 Digest RecoveryKind::hash(FactorId factor, const RecoveryBits& bits) const noexcept {

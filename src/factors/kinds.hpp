@@ -16,11 +16,12 @@ class TotpKind final : public Kind {
   TotpKind(const crypto::KeyRing& keys, Rng& rng, std::string issuer, TotpParameters parameters)
       : keys_(keys), rng_(rng), issuer_(std::move(issuer)), parameters_(parameters) {}
   [[nodiscard]] KindInfo describe() const noexcept override;
-  Result<EnrolmentOffer> enrol(FactorId id, std::string_view account) override;
-  Result<void> prove(store::Tx& tx, const Enrolled& enrolment, std::string_view answer, Instant now) override;
-  Result<Bytes> begin(UserId user, ByteView binding, Instant now) override;
-  Result<void> verify(store::Tx& tx, const Enrolled& factor, ByteView challenge, std::string_view answer,
-                      Instant now) override;
+  Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
+  Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
+                       Instant now) override;
+  Result<Question> begin(store::Tx& tx, UserId user, const Digest& binding, Instant now) override;
+  Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
+                        Instant now) override;
 
  private:
   const crypto::KeyRing& keys_;
@@ -34,11 +35,12 @@ class RecoveryKind final : public Kind {
  public:
   explicit RecoveryKind(const Secret& key) : key_(key) {}
   [[nodiscard]] KindInfo describe() const noexcept override;
-  Result<EnrolmentOffer> enrol(FactorId id, std::string_view account) override;
-  Result<void> prove(store::Tx& tx, const Enrolled& enrolment, std::string_view answer, Instant now) override;
-  Result<Bytes> begin(UserId user, ByteView binding, Instant now) override;
-  Result<void> verify(store::Tx& tx, const Enrolled& factor, ByteView challenge, std::string_view answer,
-                      Instant now) override;
+  Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
+  Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
+                       Instant now) override;
+  Result<Question> begin(store::Tx& tx, UserId user, const Digest& binding, Instant now) override;
+  Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
+                        Instant now) override;
   [[nodiscard]] Digest hash(FactorId factor, const RecoveryBits& bits) const noexcept;
 
  private:

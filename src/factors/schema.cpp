@@ -1,6 +1,7 @@
 #include <array>
 
 #include "factors/factors.hpp"
+#include "factors/passkeys.hpp"
 
 namespace vestibule::factors {
 namespace {
@@ -42,6 +43,39 @@ CREATE TABLE recovery_code (
 );
 CREATE INDEX recovery_code_by_factor ON recovery_code (factor)
 )"},
+    // Questions belong to a session now (there was no kind that asked any). passkey_used: questions to
+    // nobody in particular that were answered, until they have long expired.
+    store::Migration{"factors", 2, R"(
+DROP TABLE factor_challenge;
+CREATE TABLE factor_challenge (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  session BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  purpose BYTES NOT NULL,
+  payload BYTES NOT NULL,
+  expires BIGINT NOT NULL
+);
+CREATE INDEX factor_challenge_by_account ON factor_challenge (account);
+CREATE TABLE webauthn_credential (
+  factor BYTES PRIMARY KEY NOT NULL,
+  credential BYTES NOT NULL,
+  algorithm BIGINT NOT NULL,
+  public_key BYTES NOT NULL,
+  sign_count BIGINT NOT NULL,
+  aaguid BYTES NOT NULL,
+  backup_eligible BIGINT NOT NULL,
+  backed_up BIGINT NOT NULL,
+  transports TEXT NOT NULL,
+  format TEXT NOT NULL,
+  trust BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX webauthn_credential_by_id ON webauthn_credential (credential);
+CREATE TABLE passkey_used (
+  nonce BYTES PRIMARY KEY NOT NULL,
+  expires BIGINT NOT NULL
+)
+)"},
 };
 
 }  // namespace
@@ -57,6 +91,11 @@ Result<void> void_after_restore(store::Tx& tx, WallTime now) {
   // An authenticator that runs fast may have used the step after the present one.
   auto raised = tx.run("UPDATE factor SET last_step = $1 WHERE kind = 2 AND last_step < $1", {totp_step(now) + 1});
   if (!raised) return std::move(raised).error();
+  // Which questions to passkeys had been answered since the backup, nobody knows: those that may still
+  // be open count as answered.
+  auto closed = tx.run("INSERT INTO passkey_used (nonce, expires) VALUES ($1, $2) ON CONFLICT (nonce) DO UPDATE SET expires = $2",
+                       {as_bytes(kPasskeysRestored), now + kLongestChallenge});
+  if (!closed) return std::move(closed).error();
   return {};
 }
 

@@ -21,7 +21,7 @@ Reply signed_in(const session::SignedIn& in, std::string_view name) {
   member_time(w, "ends", in.ends);
   w.key("second").begin_array();
   for (const session::FactorKind kind : in.second) w.value(domain::name(kind));
-  w.end_array().end_object();
+  w.end_array().member("pending", in.pending).end_object();
   return body(w);
 }
 
@@ -34,12 +34,20 @@ std::string_view algorithm_name(crypto::HashAlg algorithm) {
   return "SHA1";
 }
 
-/// Only a code of a strong factor may change factors; the rooms take TOTP.
-Result<void> check_kind(const Body& body) {
-  if (body.has("kind") && body.text("kind") != domain::name(session::FactorKind::totp)) {
-    return fail(Reason::invalid_argument, "kind: not a factor that can confirm an act");
+/// An operation and what it is done to, as they will stand in the record of the act.
+Result<std::string> purpose_from(const Body& body) {
+  constexpr std::size_t longest_operation = 64;
+  constexpr std::size_t longest_object = 4096;
+  const std::string_view operation = body.text("operation");
+  const std::string_view object = body.text("object");
+  if (operation.empty() || operation.size() > longest_operation ||
+      operation.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") != std::string_view::npos) {
+    return fail(Reason::invalid_argument, "operation: the name of one");
   }
-  return {};
+  if (object.size() > longest_object) return fail(Reason::invalid_argument, "object: too long");
+  std::string out(operation);
+  if (!object.empty()) out.append(" ").append(object);
+  return out;
 }
 
 }  // namespace
@@ -88,18 +96,50 @@ net::Task<Result<Reply>> Portal::sign_in(Call& call) {
   co_return signed_in(*in, name);
 }
 
+net::Task<Result<Reply>> Portal::begin_passkey(Call&) {
+  if (!services_.clock.trusted()) co_return fail(Reason::clock_untrusted);
+  const factors::Factors::PasskeyQuestion question = services_.factors.ask_passkey();
+  json::Writer w = writer();
+  w.begin_object().member("challenge", question.challenge).member("options", question.options);
+  member_time(w, "expires", question.expires);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::sign_in_with_passkey(Call& call) {
+  std::string challenge(call.body.text("challenge"));
+  std::string answer(call.body.text("answer"));
+  Result<session::SignedIn> in = co_await services_.sessions.start_with_passkey(
+      std::move(challenge), std::move(answer), call.caller.source, std::string(call.caller.client));
+  if (!in) co_return std::move(in).error();
+  std::string name;
+  services_.users.read(in->user, [&](const identity::User& u) { name = u.name.view(); });
+  co_return signed_in(*in, name);
+}
+
+net::Task<Result<Reply>> Portal::begin_challenge(Call& call) {
+  const auto kind = domain::factor_kind_from(call.body.text("kind"));
+  if (!kind) co_return fail(Reason::invalid_argument, "kind: not a factor");
+  Result<std::string> purpose = purpose_from(call.body);
+  if (!purpose) co_return std::move(purpose).error();
+  Result<factors::Factors::Challenge> begun =
+      co_await services_.sessions.begin_challenge(call.caller.who, *kind, std::move(*purpose), call.actor());
+  if (!begun) co_return std::move(begun).error();
+  json::Writer w = writer();
+  w.begin_object().member("challenge", begun->id.text()).member("options", begun->options);
+  member_time(w, "expires", begun->expires);
+  w.end_object();
+  co_return body(w);
+}
+
 net::Task<Result<Reply>> Portal::prove(Call& call) {
-  session::FactorKind kind = session::FactorKind::totp;
-  if (call.body.has("kind")) {
-    const auto named = domain::factor_kind_from(call.body.text("kind"));
-    if (!named || *named == session::FactorKind::password) {
-      co_return fail(Reason::invalid_argument, "kind: \"totp\" or \"recovery_code\"");
-    }
-    kind = *named;
-  }
-  Secret answer = call.body.secret("answer");
-  Result<domain::Evidence> proved =
-      co_await services_.sessions.prove(call.caller.who, kind, std::move(answer), call.actor());
+  const bool recovery = call.body.text("kind") == domain::name(session::FactorKind::recovery_code);
+  Result<session::Answer> answer =
+      recovery ? session::Answer(session::FactorKind::recovery_code, call.body.secret("answer"), {})
+               : answer_of(call, "answer");
+  if (!answer) co_return std::move(answer).error();
+  Result<domain::Evidence> proved = co_await services_.sessions.prove(
+      call.caller.who, answer->kind, std::move(answer->text), call.actor(), answer->challenge);
   if (!proved) co_return std::move(proved).error();
 
   // The session's end may have moved with its second factor.
@@ -206,18 +246,46 @@ net::Task<Result<Reply>> Portal::list_factors(Call& call) {
 }
 
 net::Task<Result<Reply>> Portal::add_totp(Call& call) {
-  const Result<void> kind = check_kind(call.body);
-  if (!kind) co_return kind.error();
+  std::optional<session::Answer> existing;
+  if (call.body.has("code")) {
+    Result<session::Answer> answer = answer_of(call, "code");
+    if (!answer) co_return std::move(answer).error();
+    existing = std::move(*answer);
+  }
   std::string label(call.body.text("label"));
-  std::optional<Secret> code = call.body.optional_secret("code");
   Result<factors::PendingEnrolment> begun = co_await services_.sessions.begin_enrolment(
-      call.caller.who, session::FactorKind::totp, std::move(label), std::move(code), call.actor());
+      call.caller.who, session::FactorKind::totp, std::move(label), std::move(existing), call.actor());
   if (!begun) co_return std::move(begun).error();
   json::Writer w = writer();
   w.begin_object().member("id", begun->id.text());
   w.member("secret", begun->secret.reveal_text()).member("uri", begun->uri.reveal_text());
   w.member("digits", begun->parameters.digits).member("period_s", factors::kTotpPeriod);
   w.member("algorithm", algorithm_name(begun->parameters.algorithm));
+  member_time(w, "expires", begun->expires);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::add_webauthn(Call& call) {
+  factors::ResidentKey resident = factors::ResidentKey::preferred;
+  if (call.body.has("resident")) {
+    const auto wanted = factors::resident_key_from(call.body.text("resident"));
+    if (!wanted) co_return fail(Reason::invalid_argument, "resident: required, preferred or discouraged");
+    resident = *wanted;
+  }
+  std::optional<session::Answer> existing;
+  if (call.body.has("code")) {
+    Result<session::Answer> answer = answer_of(call, "code");
+    if (!answer) co_return std::move(answer).error();
+    existing = std::move(*answer);
+  }
+  std::string label(call.body.text("label"));
+  Result<factors::PendingEnrolment> begun =
+      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::webauthn, std::move(label),
+                                                  std::move(existing), call.actor(), resident);
+  if (!begun) co_return std::move(begun).error();
+  json::Writer w = writer();
+  w.begin_object().member("id", begun->id.text()).member("options", begun->options);
   member_time(w, "expires", begun->expires);
   w.end_object();
   co_return body(w);
@@ -239,22 +307,20 @@ net::Task<Result<Reply>> Portal::confirm_factor(Call& call) {
 }
 
 net::Task<Result<Reply>> Portal::remove_factor(Call& call) {
-  const Result<void> kind = check_kind(call.body);
-  if (!kind) co_return kind.error();
+  Result<session::Answer> answer = answer_of(call, "code");
+  if (!answer) co_return std::move(answer).error();
   const auto id = FactorId::parse(call.param);
   if (!id) co_return fail(Reason::factor_missing);
-  Secret code = call.body.secret("code");
-  Result<void> done = co_await services_.sessions.remove_factor(call.caller.who, *id, std::move(code), call.actor());
+  Result<void> done = co_await services_.sessions.remove_factor(call.caller.who, *id, std::move(*answer), call.actor());
   if (!done) co_return std::move(done).error();
   co_return Reply{};
 }
 
 net::Task<Result<Reply>> Portal::recovery_codes(Call& call) {
-  const Result<void> kind = check_kind(call.body);
-  if (!kind) co_return kind.error();
-  Secret code = call.body.secret("code");
+  Result<session::Answer> answer = answer_of(call, "code");
+  if (!answer) co_return std::move(answer).error();
   Result<std::vector<Secret>> codes =
-      co_await services_.sessions.new_recovery_codes(call.caller.who, std::move(code), call.actor());
+      co_await services_.sessions.new_recovery_codes(call.caller.who, std::move(*answer), call.actor());
   if (!codes) co_return std::move(codes).error();
   json::Writer w = writer();
   w.begin_object();
@@ -266,9 +332,14 @@ net::Task<Result<Reply>> Portal::recovery_codes(Call& call) {
 net::Task<Result<Reply>> Portal::change_password(Call& call) {
   Secret before = call.body.secret("old");
   Secret after = call.body.secret("new");
-  std::optional<Secret> code = call.body.optional_secret("code");
+  std::optional<session::Answer> second;
+  if (call.body.has("code")) {
+    Result<session::Answer> answer = answer_of(call, "code");
+    if (!answer) co_return std::move(answer).error();
+    second = std::move(*answer);
+  }
   Result<void> done = co_await services_.sessions.change_password(call.caller.who, std::move(before),
-                                                                  std::move(after), std::move(code), call.actor());
+                                                                  std::move(after), std::move(second), call.actor());
   if (!done) co_return std::move(done).error();
   co_return Reply{};
 }

@@ -46,7 +46,10 @@ bool shows_detail(const Call& call, Reason reason) {
     case Reason::request_malformed: return true;
     case Reason::signin_failed:
     case Reason::code_wrong:
-    case Reason::code_used: return false;
+    case Reason::code_used:
+    case Reason::factor_cloned:
+    case Reason::authenticator_refused:
+    case Reason::authenticator_known: return false;
     default: break;
   }
   if (call.route == nullptr || !call.known()) return false;
@@ -219,19 +222,34 @@ Reason Portal::still_entitled(const Call& call) const {
   return Reason::ok;
 }
 
-Result<factors::Attempt> Portal::attempt_of(Call& call, std::string purpose) const {
-  factors::Attempt attempt;
+Result<session::Answer> Portal::answer_of(const Call& call, std::string_view member) const {
+  session::FactorKind kind = session::FactorKind::totp;
+  factors::ChallengeId challenge;
   if (call.body.has("kind")) {
-    const auto kind = domain::factor_kind_from(call.body.text("kind"));
+    const auto named = domain::factor_kind_from(call.body.text("kind"));
     // A recovery code opens factor management and nothing else.
     const std::vector<factors::KindInfo> kinds = services_.factors.kinds();
     const bool strong = std::any_of(kinds.begin(), kinds.end(), [&](const factors::KindInfo& k) {
-      return kind && k.kind == *kind && k.strong && !k.challenge;
+      return named && k.kind == *named && k.strong;
     });
     if (!strong) return fail(Reason::invalid_argument, "kind: not a factor that can confirm an act");
-    attempt.kind = *kind;
+    kind = *named;
   }
-  attempt.answer = call.body.secret("code");
+  if (call.body.has("challenge")) {
+    const auto id = factors::ChallengeId::parse(call.body.text("challenge"));
+    if (!id) return fail(Reason::invalid_argument, "challenge: not one of ours");
+    challenge = *id;
+  }
+  return session::Answer(kind, call.body.secret(member), challenge);
+}
+
+Result<factors::Attempt> Portal::attempt_of(Call& call, std::string purpose) const {
+  Result<session::Answer> answer = answer_of(call, "code");
+  if (!answer) return std::move(answer).error();
+  factors::Attempt attempt;
+  attempt.kind = answer->kind;
+  attempt.answer = std::move(answer->text);
+  attempt.challenge = answer->challenge;
   attempt.purpose = std::move(purpose);
   attempt.by = call.actor();
   return attempt;
@@ -303,7 +321,7 @@ net::Task<> Portal::refuse(Call& call, Error error) {
   }
   // Wrong answers are recorded by the room that looked at them, with their charge; so are failed
   // sign-ins, which name nobody here.
-  const bool recorded = reason == Reason::code_wrong || reason == Reason::code_used || reason == Reason::signin_failed ||
+  const bool recorded = factors::commits(reason) || reason == Reason::signin_failed ||
                         reason == Reason::password_locked || reason == Reason::setup_token;
   if (call.known()) {
     if (!recorded) services_.gate.refuse(call.caller, call.act, reason);

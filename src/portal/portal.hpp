@@ -100,6 +100,7 @@ class Portal final : public wire::Handler {
   [[nodiscard]] Result<void> elevate(Call& call) const;
   [[nodiscard]] Result<void> ask_policy(Call& call, std::uint8_t roles) const;
   [[nodiscard]] Result<void> read_query(Call& call) const;
+  [[nodiscard]] Result<session::Answer> answer_of(const Call& call, std::string_view member) const;
   [[nodiscard]] Result<factors::Attempt> attempt_of(Call& call, std::string purpose) const;
   [[nodiscard]] Reason still_entitled(const Call& call) const;
   net::Task<Result<void>> read_body(Call& call);
@@ -114,12 +115,16 @@ class Portal final : public wire::Handler {
   Answer setup(Call& call);
   Answer enrol(Call& call);
   Answer sign_in(Call& call);
+  Answer begin_passkey(Call& call);
+  Answer sign_in_with_passkey(Call& call);
+  Answer begin_challenge(Call& call);
   Answer prove(Call& call);
   Answer sign_out(Call& call);
   Answer me(Call& call);
   Answer issue_token(Call& call);
   Answer list_factors(Call& call);
   Answer add_totp(Call& call);
+  Answer add_webauthn(Call& call);
   Answer confirm_factor(Call& call);
   Answer remove_factor(Call& call);
   Answer recovery_codes(Call& call);

@@ -60,6 +60,10 @@ void value_factor(json::Writer& w, const factors::FactorInfo& f) {
   w.member("failures", f.failures);
   member_time(w, "locked_until", f.locked_until);
   w.member("disabled", f.disabled).member("codes_left", f.codes_left);
+  if (f.key) {
+    w.key("key").begin_object().member("synced", f.key->backup_eligible).member("backed_up", f.key->backed_up);
+    w.member("aaguid", factors::text(f.key->aaguid)).member("transports", f.key->transports).end_object();
+  }
   w.end_object();
 }
 

@@ -22,6 +22,7 @@ struct Portal::Table {
   static constexpr auto kInteger = Field::Type::integer;
   static constexpr Field kCode{"code"};
   static constexpr Field kKind{"kind", kText, false};
+  static constexpr Field kChallenge{"challenge", kText, false};
   using P = Portal;
   using E = Evidence;
   using W = Pending;
@@ -34,23 +35,31 @@ struct Portal::Table {
             {{"token"}, {"name"}, {"password"}}},
       Route{kPost, "/v1/enrol", "enrol", E::none, W::allowed, anyone, &P::enrol, {{"code"}, {"password"}}},
       Route{kPost, "/v1/sign-in", "sign_in", E::none, W::allowed, anyone, &P::sign_in, {{"name"}, {"password"}}},
+      Route{kPost, "/v1/sign-in/passkey/begin", "sign_in.passkey", E::none, W::allowed, anyone, &P::begin_passkey},
+      Route{kPost, "/v1/sign-in/passkey", "sign_in.passkey", E::none, W::allowed, anyone, &P::sign_in_with_passkey,
+            {{"challenge"}, {"answer"}}},
       // --- one's own session, factors and password
-      Route{kPost, "/v1/prove", "prove", E::session, W::allowed, anyone, &P::prove, {kKind, {"answer"}}},
+      Route{kPost, "/v1/prove", "prove", E::session, W::allowed, anyone, &P::prove,
+            {kKind, {"answer"}, kChallenge}},
+      Route{kPost, "/v1/challenges", "challenges.begin", E::session, W::allowed, anyone, &P::begin_challenge,
+            {{"kind"}, {"operation"}, {"object", kText, false}}},
       Route{kPost, "/v1/sign-out", "sign_out", E::session, W::allowed, anyone, &P::sign_out},
       Route{kGet, "/v1/me", "me", E::session, W::allowed, anyone, &P::me},
       Route{kPost, "/v1/tokens", "tokens.issue", E::session, W::refused, anyone, &P::issue_token,
             {{"ttl_s", kInteger, false}}},
       Route{kGet, "/v1/factors", "factors.list", E::session, W::allowed, anyone, &P::list_factors},
       Route{kPost, "/v1/factors/totp", "factors.add", E::session, W::enrolling, anyone, &P::add_totp,
-            {{"label", kText, false}, {"code", kText, false}, kKind}},
+            {{"label", kText, false}, {"code", kText, false}, kKind, kChallenge}},
+      Route{kPost, "/v1/factors/webauthn", "factors.add", E::session, W::enrolling, anyone, &P::add_webauthn,
+            {{"label", kText, false}, {"code", kText, false}, kKind, kChallenge, {"resident", kText, false}}},
       Route{kPost, "/v1/factors/{id}/confirm", "factors.confirm", E::session, W::enrolling, anyone,
             &P::confirm_factor, {kCode}},
       Route{kPost, "/v1/factors/{id}/remove", "factors.remove", E::own, W::refused, anyone, &P::remove_factor,
-            {kCode, kKind}},
+            {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/recovery-codes", "factors.recovery", E::own, W::refused, anyone, &P::recovery_codes,
-            {kCode, kKind}},
+            {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/password", "password.change", E::session, W::refused, anyone, &P::change_password,
-            {{"old"}, {"new"}, {"code", kText, false}}},
+            {{"old"}, {"new"}, {"code", kText, false}, kKind, kChallenge}},
       Route{kGet, "/v1/sessions", "sessions.list", E::session, W::refused, anyone, &P::list_sessions, {},
             {"user", "all"}, readers, D::of_others},
       Route{kPost, "/v1/sessions/{id}/revoke", "sessions.revoke", E::session, W::refused, anyone,
@@ -59,19 +68,19 @@ struct Portal::Table {
       Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
             D::recorded},
       Route{kPost, "/v1/users", "users.create", E::bound, W::refused, administrators, &P::create_user,
-            {{"name"}, {"display", kText, false}, {"roles", kList, false}, {"groups", kList, false}, kCode, kKind}},
+            {{"name"}, {"display", kText, false}, {"roles", kList, false}, {"groups", kList, false}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/roles", "users.roles", E::bound, W::refused, administrators, &P::set_roles,
-            {{"roles", kList}, kCode, kKind}},
+            {{"roles", kList}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/groups", "users.groups", E::bound, W::refused, administrators,
-            &P::set_groups, {{"groups", kList}, kCode, kKind}},
+            &P::set_groups, {{"groups", kList}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/disable", "users.disable", E::policy, W::refused, administrators,
             &P::disable_user},
       Route{kPost, "/v1/users/{name}/enable", "users.enable", E::bound, W::refused, administrators,
-            &P::enable_user, {kCode, kKind}},
+            &P::enable_user, {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/remove", "users.remove", E::bound, W::refused, administrators,
-            &P::remove_user, {kCode, kKind}},
+            &P::remove_user, {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/enrolment-code", "users.reset", E::bound, W::refused, administrators,
-            &P::enrolment_code, {kCode, kKind}},
+            &P::enrolment_code, {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/revoke-sessions", "sessions.revoke", E::policy, W::refused, administrators,
             &P::revoke_sessions},
       // --- emergency stops
@@ -80,7 +89,7 @@ struct Portal::Table {
       Route{kPost, "/v1/stops", "stops.set", E::policy, W::refused, administrators, &P::set_stop,
             {{"scope"}, {"target", kText, false}, {"why", kText, false}}},
       Route{kPost, "/v1/stops/lift", "stops.lift", E::bound, W::refused, administrators, &P::lift_stop,
-            {{"scope"}, {"target", kText, false}, kCode, kKind}},
+            {{"scope"}, {"target", kText, false}, kCode, kKind, kChallenge}},
       // --- policy
       Route{kGet, "/v1/policy", "policy.read", E::policy, W::refused, readers, &P::read_policy, {}, {}, anyone,
             D::recorded},
@@ -89,7 +98,7 @@ struct Portal::Table {
              {"source", kText, false}}, {}, readers, D::of_others},
       Route{kPost, "/v1/policy/reload", "policy.reload", E::policy, W::refused, administrators, &P::reload_policy},
       Route{kPost, "/v1/policy/approve", "policy.approve", E::bound, W::refused, administrators,
-            &P::approve_policy, {{"digest"}, kCode, kKind}},
+            &P::approve_policy, {{"digest"}, kCode, kKind, kChallenge}},
       // --- the audit log
       Route{kGet, "/v1/audit", "audit.read", E::policy, W::refused, readers, &P::list_audit, {},
             {"user", "access_point", "operation", "reason", "request", "kind", "since", "until", "from_seq",
@@ -103,13 +112,13 @@ struct Portal::Table {
       // --- the gateway itself
       Route{kGet, "/v1/status", "status.read", E::policy, W::refused, readers, &P::status, {}, {}, anyone, D::noted},
       Route{kPost, "/v1/access-points/{name}/credential", "access.credential", E::bound, W::refused,
-            administrators, &P::set_credential, {{"value"}, kCode, kKind}},
+            administrators, &P::set_credential, {{"value"}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/keys/rotate", "keys.rotate", E::bound, W::refused, administrators, &P::rotate_keys,
-            {kCode, kKind}},
+            {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/keys/retire", "keys.retire", E::bound, W::refused, administrators, &P::retire_key,
-            {{"id", kInteger}, kCode, kKind}},
+            {{"id", kInteger}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/backup", "backup", E::bound, W::refused, administrators, &P::backup,
-            {{"path"}, kCode, kKind}},
+            {{"path"}, kCode, kKind, kChallenge}},
   };
 
   // What the table must keep, whoever adds a row.
@@ -119,6 +128,7 @@ struct Portal::Table {
       const bool asks = r.evidence == Evidence::bound || r.evidence == Evidence::own;
       const int code = r.fields.find("code");
       if (asks && (code < 0 || !r.fields.begin()[code].required)) return false;
+      if (code >= 0 && asks && (r.fields.find("kind") < 0 || r.fields.find("challenge") < 0)) return false;
       const bool policy = r.evidence == Evidence::policy || r.evidence == Evidence::bound;
       if (policy != (r.roles != anyone)) return false;
       if (policy && r.pending != Pending::refused) return false;

@@ -75,7 +75,10 @@ net::Task<Result<Reply>> Portal::create_user(Call& call) {
     if (!code) return std::move(code).error();
     return Made{*id, std::move(*code)};
   };
-  Result<Made> made = co_await prove_and(call, purpose("users.create", what.name, joined(what.roles)), std::move(act));
+  // All that the new account will have is what was confirmed.
+  std::string rights = joined(what.roles);
+  if (!what.groups.empty()) rights.append(rights.empty() ? "groups=" : " groups=").append(joined(what.groups));
+  Result<Made> made = co_await prove_and(call, purpose("users.create", what.name, rights), std::move(act));
   if (!made) co_return std::move(made).error();
   json::Writer w = writer();
   w.begin_object().member("user", made->user.text()).member("enrolment_code", made->code.reveal_text());

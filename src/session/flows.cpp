@@ -25,6 +25,10 @@ Actor as(const Identified& who, Actor by, const domain::Evidence& evidence) {
   return by;
 }
 
+/// What the operation "prove" comes to.
+constexpr std::string_view kProve = "prove";
+std::string_view prove_purpose(const Flags& flags) { return flags.pending ? "signin" : "step-up"; }
+
 template <class T>
 Result<T> unsettled(Result<Settled<Result<T>>> settled) {
   if (!settled) return std::move(settled).error();
@@ -51,16 +55,68 @@ net::Task<Result<SignedIn>> Sessions::start(std::string name, Secret password, d
     if (users_.standing(v.user()) != identity::Users::Standing::good) return fail(Reason::signin_failed);
     auto accepted = users_.accept_in(tx, v, now);
     if (!accepted) return std::move(accepted).error();
-    return open_in(tx, v.user(), v.proof(), false, by, now);
+    return open_in(tx, v.user(), v.proof(), Opening::first_factor, by, now);
   };
   Result<SignedIn> opened = co_await database_.write(std::move(job));
   if (!opened && opened.error().code == Reason::conflict) co_return fail(Reason::signin_failed, "the account changed");
   co_return opened;
 }
 
-net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind kind, Secret answer, Actor by) {
+net::Task<Result<SignedIn>> Sessions::start_with_passkey(std::string challenge, std::string answer,
+                                                         domain::Source source, std::string client) {
+  using Out = Settled<Result<SignedIn>>;
+  Actor by;
+  by.source = source;
+  by.client = std::move(client);
+  // A look first, so that a stranger writes nothing; what decides is the job.
+  Result<void> looked = co_await factors_.look_at_passkey(challenge, answer);
+  if (!looked) {
+    if (looked.error().code == Reason::signin_failed) {
+      log_.refuse_unauthenticated(source, Reason::signin_failed, "vestibule");
+    }
+    co_return std::move(looked).error();
+  }
+  auto job = [this, c = std::move(challenge), a = std::move(answer), by](store::Tx& tx) -> Result<Out> {
+    const Instant now = clock_.now();
+    auto proved = factors_.prove_passkey_in(tx, c, a, by, now);
+    if (!proved) {
+      if (factors::commits(proved.error().code)) return Out{std::move(proved).error()};
+      return std::move(proved).error();
+    }
+    if (users_.standing(proved->user) != identity::Users::Standing::good) return fail(Reason::signin_failed);
+    Actor self = by;
+    users_.read(proved->user, [&](const identity::User& u) { self.name = u.name; });
+    auto opened = open_in(tx, proved->user, proved->proof, Opening::whole, std::move(self), now);
+    if (!opened) return std::move(opened).error();
+    return Out{std::move(opened)};
+  };
+  Result<Settled<Result<SignedIn>>> settled = co_await database_.write(std::move(job));
+  Result<SignedIn> opened = unsettled(std::move(settled));
+  // Whoever holds a copied key need not learn that it was noticed.
+  if (!opened && opened.error().code == Reason::factor_cloned) opened = fail(Reason::signin_failed, "factor_cloned");
+  if (!opened && opened.error().code == Reason::signin_failed) {
+    log_.refuse_unauthenticated(source, Reason::signin_failed, "vestibule");
+  }
+  co_return opened;
+}
+
+net::Task<Result<factors::Factors::Challenge>> Sessions::begin_challenge(Identified who, FactorKind kind,
+                                                                         std::string purpose, Actor by) {
+  auto job = [this, who, kind, p = std::move(purpose), by](store::Tx& tx) -> Result<factors::Factors::Challenge> {
+    const Instant now = clock_.now();
+    auto session = standing_in(tx, who, now);
+    if (!session) return std::move(session).error();
+    const std::string_view act = p == kProve ? prove_purpose(session->flags) : std::string_view(p);
+    return factors_.begin_in(tx, kind, act, as(who, by, session->evidence), now);
+  };
+  Result<factors::Factors::Challenge> begun = co_await database_.write(std::move(job));
+  co_return begun;
+}
+
+net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind kind, Secret answer, Actor by,
+                                                    factors::ChallengeId challenge) {
   using Out = Settled<Result<domain::Evidence>>;
-  auto job = [this, who, kind, a = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
+  auto job = [this, who, kind, a = std::move(answer), by, challenge](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
@@ -68,7 +124,8 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     Attempt attempt;
     attempt.kind = kind;
     attempt.answer = std::move(a);
-    attempt.purpose = pending ? "signin" : "step-up";
+    attempt.purpose = prove_purpose(session->flags);
+    attempt.challenge = challenge;
     attempt.by = as(who, std::move(by), session->evidence);
     const Actor self = attempt.by;
     auto charged = factors_.charge_in(tx, std::move(attempt), now);
@@ -122,7 +179,7 @@ net::Task<Result<SignedIn>> Sessions::setup(Secret token, std::string name, Secr
     const Instant now = clock_.now();
     auto user = users_.setup_in(tx, t.reveal_text(), p, by);
     if (!user) return std::move(user).error();
-    return open_in(tx, *user, password_proof(*user, now), true, by, now);
+    return open_in(tx, *user, password_proof(*user, now), Opening::granted, by, now);
   };
   Result<SignedIn> opened = co_await database_.write(std::move(job));
   co_return opened;
@@ -154,7 +211,7 @@ net::Task<Result<SignedIn>> Sessions::with_enrolment_code(Secret code, Secret pa
     if (!ended) return std::move(ended).error();
     auto reset = factors_.remove_all_in(tx, *id, by, now);
     if (!reset) return std::move(reset).error();
-    return open_in(tx, *id, password_proof(*id, now), true, by, now);
+    return open_in(tx, *id, password_proof(*id, now), Opening::granted, by, now);
   };
   Result<SignedIn> opened = co_await database_.write(std::move(job));
   co_return opened;
@@ -198,11 +255,12 @@ net::Task<Result<IssuedToken>> Sessions::issue_token(Identified who, Duration tt
 
 // --- factors
 
-Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Secret code, std::string purpose, Instant now,
+Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
                                     std::optional<Result<domain::Proof>>& out) {
   Attempt attempt;
-  attempt.kind = FactorKind::totp;
-  attempt.answer = std::move(code);
+  attempt.kind = answer.kind;
+  attempt.answer = std::move(answer.text);
+  attempt.challenge = answer.challenge;
   attempt.purpose = std::move(purpose);
   attempt.by = by;
   auto charged = factors_.charge_in(tx, std::move(attempt), now);
@@ -218,10 +276,11 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Secret code,
 
 net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identified who, FactorKind kind,
                                                                        std::string label,
-                                                                       std::optional<Secret> existing_code, Actor by) {
+                                                                       std::optional<Answer> existing, Actor by,
+                                                                       factors::ResidentKey resident) {
   using Out = Settled<Result<factors::PendingEnrolment>>;
-  auto job = [this, who, kind, l = std::move(label), code = std::move(existing_code),
-              by](store::Tx& tx) mutable -> Result<Out> {
+  auto job = [this, who, kind, l = std::move(label), code = std::move(existing), by,
+              resident](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
@@ -244,7 +303,7 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
       if (!has->empty()) return fail(Reason::factor_exists);
       return fail(Reason::factor_missing, "an administrator's enrolment code opens the first enrolment");
     }
-    auto begun = factors_.begin_enrolment_in(tx, who.subject.user, kind, l, authority, self, now);
+    auto begun = factors_.begin_enrolment_in(tx, who.subject.user, kind, l, authority, self, now, resident);
     if (!begun) return std::move(begun).error();
     return Out{std::move(begun)};
   };
@@ -273,8 +332,7 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
     const Actor self = as(who, by, session->evidence);
     auto confirmed = factors_.confirm_in(tx, user, pending, a.reveal_text(), self, now);
     if (!confirmed) {
-      const Reason why = confirmed.error().code;
-      if (why == Reason::code_wrong || why == Reason::code_used) return Out{std::move(confirmed).error()};
+      if (factors::commits(confirmed.error().code)) return Out{std::move(confirmed).error()};
       return std::move(confirmed).error();
     }
     auto spent = tx.run("UPDATE session SET enrol_grant = 0, factor_management = 0 WHERE id = $1", {who.subject.session});
@@ -291,9 +349,9 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
   co_return unsettled(std::move(settled));
 }
 
-net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor, Secret code, Actor by) {
+net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor, Answer answer, Actor by) {
   using Out = Settled<Result<void>>;
-  auto job = [this, who, factor, c = std::move(code), by](store::Tx& tx) mutable -> Result<Out> {
+  auto job = [this, who, factor, c = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
@@ -304,24 +362,17 @@ net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor,
     if (!*proof) return Out{std::move(*proof).error()};
     auto removed = factors_.remove_in(tx, who.subject.user, factor, **proof, self, now);
     if (!removed) return std::move(removed).error();
-    // What it proved is worth nothing any more, in any session.
-    std::vector<SessionId> touched;
-    auto gone = tx.query("DELETE FROM session_proof WHERE factor = $1 RETURNING session", {factor},
-                         [&](const store::Row& row) {
-                           touched.push_back(row.id<SessionId>(0));
-                           return true;
-                         });
-    if (!gone) return std::move(gone).error();
-    for (const SessionId id : touched) tx.changed(kSessionTopic, id.bytes);
+    auto dropped = drop_proofs_in(tx, factor);
+    if (!dropped) return std::move(dropped).error();
     return Out{Result<void>{}};
   };
   auto settled = co_await database_.write(std::move(job));
   co_return unsettled(std::move(settled));
 }
 
-net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified who, Secret code, Actor by) {
+net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified who, Answer answer, Actor by) {
   using Out = Settled<Result<std::vector<Secret>>>;
-  auto job = [this, who, c = std::move(code), by](store::Tx& tx) mutable -> Result<Out> {
+  auto job = [this, who, c = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
@@ -339,7 +390,7 @@ net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified w
 }
 
 net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_password, Secret new_password,
-                                                  std::optional<Secret> code, Actor by) {
+                                                  std::optional<Answer> answer, Actor by) {
   using Out = Settled<Result<void>>;
   std::string name(who.subject.name.view());
   Actor self = as(who, std::move(by), who.evidence);
@@ -348,7 +399,7 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
   if (verified->user() != who.subject.user) co_return fail(Reason::signin_failed);
   Result<identity::PreparedPassword> prepared = co_await users_.prepare(std::move(name), std::move(new_password));
   if (!prepared) co_return std::move(prepared).error();
-  auto job = [this, who, v = std::move(*verified), p = std::move(*prepared), c = std::move(code),
+  auto job = [this, who, v = std::move(*verified), p = std::move(*prepared), c = std::move(answer),
               self](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
@@ -361,7 +412,7 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
     if (!accepted) return std::move(accepted).error();
     const bool second = std::ranges::any_of(*listed, [](const auto& f) { return f.kind != FactorKind::recovery_code; });
     if (second) {
-      if (!c) return fail(Reason::mfa_required, "a code of the second factor goes with it");
+      if (!c) return fail(Reason::mfa_required, "a second factor goes with it");
       std::optional<Result<domain::Proof>> proof;
       auto proved = prove_act_in(tx, self, std::move(*c), "password.change", now, proof);
       if (!proved) return std::move(proved).error();

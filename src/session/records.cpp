@@ -107,7 +107,19 @@ Result<void> Sessions::put_proof(store::Tx& tx, SessionId id, const domain::Proo
   return {};
 }
 
-Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, bool grant, Actor by,
+Result<void> Sessions::drop_proofs_in(store::Tx& tx, FactorId factor) {
+  std::vector<SessionId> touched;
+  auto gone = tx.query("DELETE FROM session_proof WHERE factor = $1 RETURNING session", {factor},
+                       [&](const store::Row& row) {
+                         touched.push_back(row.id<SessionId>(0));
+                         return true;
+                       });
+  if (!gone) return gone;
+  for (const SessionId id : touched) tx.changed(kSessionTopic, id.bytes);
+  return {};
+}
+
+Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by,
                                    Instant now) {
   // The oldest give way: somebody who keeps signing in must not fill the table.
   std::vector<SessionId> others;
@@ -124,14 +136,26 @@ Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Pro
   SignedIn out;
   out.session = SessionId::make(rng_);
   out.user = user;
-  out.ends = now.wall + (grant ? options_.granted : options_.pending);
+  out.pending = opening != Opening::whole;
+  by.evidence.add(proof);
+  switch (opening) {
+    case Opening::first_factor: out.ends = now.wall + options_.pending; break;
+    case Opening::granted: out.ends = now.wall + options_.granted; break;
+    case Opening::whole:
+      out.ends = now.wall + options_.overall;
+      if (domain::level(by.evidence, now, true, options_.overall) >= 3) {
+        out.ends = now.wall + std::min(options_.overall, options_.overall_level3);
+      }
+      break;
+  }
   const std::int64_t boot = now.boot.time_since_epoch().count();
   const std::string client = by.client.substr(0, 128);
   auto put = tx.run(
       "INSERT INTO session (id, account, source, client, created, created_boot, boot_id, ends, last_seen, seen_boot, "
       "seen_boot_id, enrol_grant, factor_management, pending) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $6, $7, $9, 0, 1)",
-      {out.session, user, by.source.text(), client, now.wall, boot, options_.boot_id, out.ends, grant ? 1 : 0});
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $6, $7, $9, 0, $10)",
+      {out.session, user, by.source.text(), client, now.wall, boot, options_.boot_id, out.ends,
+       opening == Opening::granted ? 1 : 0, out.pending ? 1 : 0});
   if (!put) return std::move(put).error();
   auto proved = put_proof(tx, out.session, proof);
   if (!proved) return std::move(proved).error();
@@ -154,8 +178,13 @@ Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Pro
   tx.changed(kHandleTopic, handle.hash);
   by.user = user;
   by.session = out.session;
-  by.evidence.add(proof);
-  record(tx, audit::Kind::sign_in, "signin.start", Reason::ok, by, {}, grant ? "may enrol the first factor" : "", now);
+  std::string_view note;
+  switch (opening) {
+    case Opening::first_factor: break;
+    case Opening::granted: note = "may enrol the first factor"; break;
+    case Opening::whole: note = "by a passkey alone"; break;
+  }
+  record(tx, audit::Kind::sign_in, "signin.start", Reason::ok, by, {}, note, now);
   return out;
 }
 

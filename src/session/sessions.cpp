@@ -76,6 +76,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
   };
   users.on_remove(end_all);
   users.on_disable(end_all);
+  factors.on_disable(drop_proofs_in);
   return s;
 }
 

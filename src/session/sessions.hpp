@@ -68,12 +68,22 @@ struct Identified {
 [[nodiscard]] Actor actor_of(const Identified& who, const domain::Source& source, std::string_view client,
                              RequestId request);
 
+/// What proves a factor for one act. A bare code is TOTP's.
+struct Answer {
+  Answer(Secret code) : text(std::move(code)) {}
+  Answer(FactorKind k, Secret t, factors::ChallengeId c) : kind(k), text(std::move(t)), challenge(c) {}
+  FactorKind kind = FactorKind::totp;
+  Secret text;
+  factors::ChallengeId challenge{};      ///< for kinds that answer questions
+};
+
 struct SignedIn {
   SessionId session{};
   UserId user{};
   Secret handle;                         ///< vs_...
   WallTime ends{};                       ///< of the session as it stands
   std::vector<FactorKind> second;        ///< strong kinds enrolled; empty: none
+  bool pending = true;                   ///< a second factor is still to be proved
 };
 
 struct IssuedToken {
@@ -135,7 +145,17 @@ class Sessions {
   /// Adds a proof of a second factor to the session: sign-in's second step, and every later step-up.
   /// Only the age of this factor is renewed. A recovery code opens factor management instead.
   /// code_wrong, code_used, factor_locked (a pending session dies with it), factor_missing.
-  net::Task<Result<domain::Evidence>> prove(Identified who, FactorKind kind, Secret answer, Actor by);
+  /// factor_cloned.
+  net::Task<Result<domain::Evidence>> prove(Identified who, FactorKind kind, Secret answer, Actor by,
+                                            factors::ChallengeId challenge = {});
+  /// A question for an authenticator, bound to this session and to one act: `purpose` as in
+  /// factors::Attempt, or "prove" for the call above. mfa_required, factor_missing.
+  net::Task<Result<factors::Factors::Challenge>> begin_challenge(Identified who, FactorKind kind, std::string purpose,
+                                                                 Actor by);
+  /// A user-verified passkey alone: two kinds of factor in one step, so the session is not pending.
+  /// signin_failed for whatever is wrong; store_unavailable, clock_untrusted.
+  net::Task<Result<SignedIn>> start_with_passkey(std::string challenge, std::string answer, domain::Source source,
+                                                 std::string client);
   /// The first administrator. setup_done, setup_token, password_weak, invalid_argument.
   net::Task<Result<SignedIn>> setup(Secret token, std::string name, Secret password, domain::Source source,
                                     std::string client);
@@ -150,16 +170,17 @@ class Sessions {
   /// What entitles is the code of an existing factor, given in this call and bound to this act, or the
   /// session's grant (first factor), or a used recovery code. factor_exists if none of them;
   /// factor_missing if there is no factor either; code_wrong, code_used, factor_locked.
-  net::Task<Result<factors::PendingEnrolment>> begin_enrolment(Identified who, FactorKind kind, std::string label,
-                                                               std::optional<Secret> existing_code, Actor by);
-  /// The new factor's first code. It counts as a proof of this session.
+  net::Task<Result<factors::PendingEnrolment>> begin_enrolment(
+      Identified who, FactorKind kind, std::string label, std::optional<Answer> existing, Actor by,
+      factors::ResidentKey resident = factors::ResidentKey::preferred);
+  /// The new factor's first code, or what the new authenticator gave. It counts as a proof of this session.
   net::Task<Result<factors::Confirmed>> confirm_enrolment(Identified who, FactorId pending, Secret answer, Actor by);
-  net::Task<Result<void>> remove_factor(Identified who, FactorId factor, Secret code, Actor by);
-  net::Task<Result<std::vector<Secret>>> new_recovery_codes(Identified who, Secret code, Actor by);
-  /// Needs the old password and, where one is enrolled, a code, in the same call. Ends all other
+  net::Task<Result<void>> remove_factor(Identified who, FactorId factor, Answer answer, Actor by);
+  net::Task<Result<std::vector<Secret>>> new_recovery_codes(Identified who, Answer answer, Actor by);
+  /// Needs the old password and, where one is enrolled, a second factor, in the same call. Ends all other
   /// sessions of the user.
   net::Task<Result<void>> change_password(Identified who, Secret old_password, Secret new_password,
-                                          std::optional<Secret> code, Actor by);
+                                          std::optional<Answer> answer, Actor by);
 
   // --- revocation: memory first, then the store
   /// At once on all cores, without the store; maintenance persists it. A denial of a user covers
@@ -244,7 +265,9 @@ class Sessions {
   Result<std::optional<SessionEntry>> read_session(store::Tx& tx, SessionId id) const;
   Result<std::optional<HandleEntry>> read_handle(store::Tx& tx, const HandleKey& key) const;
   Result<SessionEntry> standing_in(store::Tx& tx, const Identified& who, Instant now) const;
-  Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, bool grant, Actor by, Instant now);
+  /// How far a new session is: its first factor only, the same with a grant to enrol, or all it needs.
+  enum class Opening : std::uint8_t { first_factor, granted, whole };
+  Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by, Instant now);
   Result<domain::Evidence> add_proof_in(store::Tx& tx, SessionId id, SessionEntry session, const domain::Proof& proof,
                                         Instant now);
   Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
@@ -252,8 +275,10 @@ class Sessions {
   Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
   Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
                          Instant now) const;
-  Result<void> prove_act_in(store::Tx& tx, const Actor& by, Secret code, std::string purpose, Instant now,
+  Result<void> prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
                             std::optional<Result<domain::Proof>>& out);
+  /// What this factor proved is worth nothing any more, in any session.
+  static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
   Result<void> raise_mark_in(store::Tx& tx, Instant now) const;
   Result<void> sweep_in(store::Tx& tx, Instant now);
   // verdicts

@@ -247,7 +247,7 @@ int login(Context& ctx, const LoginOptions& o) {
   Result<Reply> proved = ctx.prove("Code:");
   if (!proved) {
     if (proved.error().code == Reason::factor_missing) {
-      return ctx.failed(fail(Reason::mfa_required, "No second factor is enrolled. Run `vestibule factor add`."));
+      return ctx.failed(fail(Reason::mfa_required, "No second factor that gives codes is enrolled. Run `vestibule factor add`; with a security key, sign in at the portal."));
     }
     return ctx.failed(proved.error());
   }

@@ -1,0 +1,27 @@
+#pragma once
+// What a question to an authenticator is for. Pure.
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "base/id.hpp"
+
+namespace vestibule::factors {
+
+/// One act of one session. `purpose` is the operation, and after the first space its object.
+struct Binding {
+  UserId user{};
+  SessionId session{};
+  std::string_view purpose;
+  WallTime expires{};
+};
+
+/// RFC 8785 text of {expires (microseconds), object, operation, session, user}. A user or session that
+/// is not known yet (sign-in by passkey) is "".
+[[nodiscard]] std::string canonical(const Binding& binding);
+/// Its SHA-256: what goes into the challenge.
+[[nodiscard]] Digest digest(const Binding& binding);
+
+}  // namespace vestibule::factors
