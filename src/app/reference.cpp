@@ -2,6 +2,7 @@
 
 #include "app/config.hpp"
 #include "factors/factors.hpp"
+#include "factors/token_csv.hpp"
 #include "gate/gate.hpp"
 #include "identity/users.hpp"
 #include "session/sessions.hpp"
@@ -67,6 +68,9 @@ std::string limits() {
   row("factor: finishing an enrolment", time(f.enrolment_ttl));
   row("factor: answering a question (WebAuthn), enrolment included", time(f.challenge_ttl));
   row("factor: open questions of a session", std::to_string(f.max_challenges));
+  row("factor: codes that a hardware token may be ahead", std::to_string(f.hotp_look_ahead));
+  row("factor: the same, where two codes in a row are given", std::to_string(f.hotp_resynchronise));
+  row("factor: hardware tokens imported at once", std::to_string(factors::kMaxTokenLines));
   row("factor: strong factors of a user", std::to_string(f.max_factors));
   row("factor: wrong codes in a row before each wait", std::to_string(f.failures_per_back_off));
   row("factor: first wait, then doubling", time(f.first_back_off));

@@ -10,12 +10,13 @@ std::string_view name(FactorKind kind) noexcept {
     case FactorKind::totp: return "totp";
     case FactorKind::recovery_code: return "recovery_code";
     case FactorKind::webauthn: return "webauthn";
+    case FactorKind::hotp: return "hotp";
   }
   return "unknown";
 }
 
 std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
-  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn}) {
+  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn, FactorKind::hotp}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;
@@ -25,7 +26,8 @@ Traits traits_of(FactorKind kind) noexcept {
   Traits t;
   switch (kind) {
     case FactorKind::password: t.knowledge = true; break;
-    case FactorKind::totp: t.possession = true; break;
+    case FactorKind::totp:
+    case FactorKind::hotp: t.possession = true; break;
     case FactorKind::recovery_code: break;  // counts toward no level
     case FactorKind::webauthn:
       t.possession = true;

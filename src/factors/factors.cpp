@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "factors/binding.hpp"
+#include "factors/hotp_kind.hpp"
 #include "factors/kinds.hpp"
 #include "factors/webauthn_kind.hpp"
 
@@ -63,6 +64,10 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
   auto webauthn = std::make_unique<WebAuthnKind>(keys, rng, options_.issuer, std::move(party), options_.challenge_ttl);
   webauthn_ = webauthn.get();
   kinds_.push_back(std::move(webauthn));
+  auto tokens = std::make_unique<HotpKind>(keys, std::clamp(options_.hotp_look_ahead, 1, 50),
+                                           std::clamp(options_.hotp_resynchronise, 1, 1000));
+  hotp_ = tokens.get();
+  kinds_.push_back(std::move(tokens));
 }
 
 Factors::~Factors() = default;
@@ -222,11 +227,12 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
     if (flaw.empty() || error.detail != name(Flaw::credential)) flaw = std::move(error.detail);
   }
   std::string note = "for " + a.purpose;
-  for (const std::string& more : {matched.is_nil() ? flaw : proved.note, std::string(charged.locks_ && matched.is_nil() ? "the factor is locked now" : "")}) {
-    if (!more.empty()) note.append("; ").append(more);
-  }
+  const std::string& more = matched.is_nil() ? flaw : proved.note;
+  if (!more.empty()) note.append("; ").append(more);
+  if (charged.locks_ && matched.is_nil()) note.append("; the factor is locked now");
   if (matched.is_nil()) {
-    record(tx, audit::Kind::sign_in, "factor.prove", reason, a.by, copied.is_nil() ? std::string(domain::name(a.kind)) : copied.text(), note, now);
+    const std::string object = copied.is_nil() ? std::string(domain::name(a.kind)) : copied.text();
+    record(tx, audit::Kind::sign_in, "factor.prove", reason, a.by, object, note, now);
     if (!copied.is_nil()) {
       auto handled = cloned_in(tx, copied, a.by, now);
       if (!handled) return moved(handled);
@@ -302,7 +308,7 @@ Result<std::int64_t> Factors::count_strong(store::Tx& tx, UserId user, Count whi
 
 Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind,
                                                      std::string_view label, Authority authority, const Actor& by,
-                                                     Instant now, ResidentKey resident) {
+                                                     Instant now, const EnrolmentWish& wish) {
   Kind* const k = kind_of(kind);
   if (k == nullptr || !k->describe().enrollable) return fail(Reason::invalid_argument, "this kind is not enrolled");
   if (!good_label(label)) return fail(Reason::invalid_argument, "label: at most 64 bytes of UTF-8");
@@ -318,14 +324,14 @@ Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user,
   if (!gone) return moved(gone);
   const FactorId id = FactorId::make(rng_);
   const WallTime expires = now.wall + (k->describe().challenge ? options_.challenge_ttl : options_.enrolment_ttl);
-  auto offer = k->enrol(tx, {id, user, account, digest(Binding{user, by.session, enrolment_purpose(id), expires}), resident});
+  auto offer = k->enrol(tx, {id, user, account, digest(Binding{user, by.session, enrolment_purpose(id), expires}), wish});
   if (!offer) return moved(offer);
   PendingEnrolment out{id, kind, std::move(offer->secret), std::move(offer->uri), decode_totp(offer->parameters),
                        std::move(offer->options), expires};
   auto put = tx.run(
-      "INSERT INTO factor (id, account, kind, label, sealed, parameters, created, confirmed, authority, expires) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
-      {id, user, kind, label, offer->sealed, offer->parameters, now.wall, authority, out.expires});
+      "INSERT INTO factor (id, account, kind, label, sealed, parameters, last_step, created, confirmed, authority, "
+      "expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)",
+      {id, user, kind, label, offer->sealed, offer->parameters, offer->last_step, now.wall, authority, out.expires});
   if (!put) return moved(put);
   record(tx, audit::Kind::change, "factor.begin", Reason::ok, by, id.text(), domain::name(kind), now);
   return out;
@@ -435,6 +441,7 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   // One that is disabled helps nobody: what stays must work.
   if (k != nullptr && k->describe().strong && *strong - (works ? 1 : 0) < 1) return fail(Reason::factor_last);
   for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
+                                     "DELETE FROM hardware_token WHERE factor = $1",
                                      "DELETE FROM factor WHERE id = $1"}) {
     auto gone = tx.run(sql, {factor});
     if (!gone) return moved(gone);
@@ -485,6 +492,7 @@ Result<void> Factors::delete_rows(store::Tx& tx, UserId user) {
   for (const std::string_view sql :
        {"DELETE FROM recovery_code WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM webauthn_credential WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
+        "DELETE FROM hardware_token WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM factor WHERE account = $1", "DELETE FROM factor_challenge WHERE account = $1"}) {
     auto gone = tx.run(sql, {user});
     if (!gone) return moved(gone);
@@ -520,7 +528,7 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
         f.disabled = row.integer(7) != 0;
         f.codes_left = static_cast<int>(row.integer(8));
         if (!row.null(9)) {
-          FactorInfo::Key& key = f.key.emplace();
+          KeyDetails& key = f.key.emplace();
           key.backup_eligible = row.integer(9) != 0;
           key.backed_up = row.integer(10) != 0;
           const ByteView aaguid = row.blob(11);
@@ -571,7 +579,9 @@ net::Task<Result<std::int64_t>> Factors::reseal() {
       auto put = tx.run("UPDATE factor SET sealed = $2 WHERE id = $1", {id, *fresh});
       if (!put) return moved(put);
     }
-    return static_cast<std::int64_t>(stale.size());
+    auto tokens = hotp_->reseal_in(tx);
+    if (!tokens) return moved(tokens);
+    return static_cast<std::int64_t>(stale.size()) + *tokens;
   };
   auto done = co_await database_.write(std::move(job));
   co_return done;

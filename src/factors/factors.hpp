@@ -21,6 +21,7 @@
 namespace vestibule::factors {
 
 using identity::Actor;
+class HotpKind;
 class RecoveryKind;
 class WebAuthnKind;
 
@@ -34,6 +35,8 @@ struct Options {
   std::chrono::minutes enrolment_ttl{15};
   std::chrono::minutes challenge_ttl{5};  ///< of every question, registrations included
   std::size_t max_challenges = 16;        ///< open at once, a session; the oldest gives way
+  int hotp_look_ahead = 5;                ///< codes that a token may have shown unused
+  int hotp_resynchronise = 200;           ///< the same, where two codes in a row are given
   int failures_per_back_off = 5;          ///< consecutive; each further as many double the wait
   Duration first_back_off = std::chrono::seconds(30);
   Duration most_back_off = std::chrono::hours(1);
@@ -41,6 +44,14 @@ struct Options {
   Duration lock_for = std::chrono::minutes(30);
   int disable_after = 100;                ///< consecutive failures; at most 100 (SP 800-63B-4)
   std::size_t max_factors = 5;            ///< strong ones a user
+};
+
+/// What the list tells of a security key.
+struct KeyDetails {
+  bool backup_eligible = false;           ///< synced: never counts for level 3
+  bool backed_up = false;
+  Aaguid aaguid{};
+  std::string transports;                 ///< comma-separated
 };
 
 struct FactorInfo {
@@ -53,13 +64,7 @@ struct FactorInfo {
   WallTime locked_until{};                ///< zero: not locked
   bool disabled = false;                  ///< by too many failures: only removal helps
   int codes_left = 0;                     ///< of recovery codes
-  struct Key {
-    bool backup_eligible = false;         ///< synced: never counts for level 3
-    bool backed_up = false;
-    Aaguid aaguid{};
-    std::string transports;               ///< comma-separated
-  };
-  std::optional<Key> key;                 ///< of WebAuthn
+  std::optional<KeyDetails> key;          ///< of WebAuthn
 };
 
 /// An answer, by whom and what for. `by.evidence` must hold the user's first factor, the password or a
@@ -199,7 +204,7 @@ class Factors {
   /// a strong factor there already. The proof of Authority::existing_factor is the caller's to show.
   Result<PendingEnrolment> begin_enrolment_in(store::Tx& tx, UserId user, FactorKind kind, std::string_view label,
                                               Authority authority, const Actor& by, Instant now,
-                                              ResidentKey resident = ResidentKey::preferred);
+                                              const EnrolmentWish& wish = {});
   /// Charges an attempt at a pending enrolment; after 10 wrong codes it takes no more, and a question is
   /// answered once only. Same job rules
   /// as charge_in(). Gives what entitled to begin: the session must still hold it. not_found.
@@ -217,6 +222,19 @@ class Factors {
                                                     const Actor& by, Instant now);
   /// Reset by an administrator's enrolment code: nothing of the user's remains.
   Result<void> remove_all_in(store::Tx& tx, UserId user, const Actor& by, Instant now);
+
+  // --- hardware tokens in stock (tokens.cpp)
+  /// Lines as in token_csv.hpp, all or nothing; gives how many. invalid_argument, conflict.
+  Result<std::int64_t> import_tokens_in(store::Tx& tx, std::string_view csv, const Actor& by, Instant now);
+  /// One that nobody holds: not_found, conflict.
+  Result<void> remove_token_in(store::Tx& tx, std::string_view serial, const Actor& by, Instant now);
+  struct TokenInfo {
+    std::string serial;
+    int digits = 6;
+    WallTime imported{};
+    UserId holder{};                      ///< nil: in stock
+  };
+  net::Task<Result<std::vector<TokenInfo>>> tokens() const;
 
   // --- looking up
   net::Task<Result<std::vector<FactorInfo>>> list(UserId user) const;
@@ -260,6 +278,7 @@ class Factors {
   std::vector<std::unique_ptr<Kind>> kinds_;
   RecoveryKind* recovery_ = nullptr;  // one of kinds_
   WebAuthnKind* webauthn_ = nullptr;  // likewise
+  HotpKind* hotp_ = nullptr;          // likewise
   crypto::HmacKey passkey_key_;
   std::function<Result<void>(store::Tx&, FactorId)> disable_;
 };

@@ -26,6 +26,12 @@ struct KindInfo {
   bool enrollable = true;     ///< by begin_enrolment()
 };
 
+/// What comes from a request to enrol.
+struct EnrolmentWish {
+  ResidentKey resident = ResidentKey::preferred;  ///< of WebAuthn
+  std::string serial;         ///< of HOTP: the token in stock, whose seed is ours
+};
+
 /// What a new factor is to be. Server state, but for the wish: nothing else comes from the request
 /// (lessons: enrolment took the recipient from the request).
 struct EnrolmentRequest {
@@ -33,13 +39,14 @@ struct EnrolmentRequest {
   UserId user{};
   std::string_view account;   ///< the user's name
   Digest binding{};           ///< of kinds with challenges: what the answer is for
-  ResidentKey resident = ResidentKey::preferred;
+  const EnrolmentWish& wish;
 };
 
 /// What a new factor is enrolled with.
 struct EnrolmentOffer {
   Bytes sealed;               ///< kept in the row until and after confirmation
   std::int64_t parameters = 0;///< the kind's own encoding
+  std::int64_t last_step = 0; ///< where the replay check begins
   Secret secret;              ///< shown once, as base32
   Secret uri;                 ///< otpauth:// URI, which holds the secret
   std::string options;        ///< of kinds with challenges: what the browser is asked, as JSON

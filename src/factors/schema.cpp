@@ -6,6 +6,8 @@
 namespace vestibule::factors {
 namespace {
 
+constexpr std::int64_t kSkippedByRestore = 50;
+
 // A pending enrolment is a row with confirmed = 0: it counts for nothing, and its failures are those
 // of its confirmation. authority: 0 enrol_grant, 1 existing_factor, 2 recovery.
 constexpr std::array kMigrations{
@@ -76,6 +78,20 @@ CREATE TABLE passkey_used (
   expires BIGINT NOT NULL
 )
 )"},
+    // A token whose factor is not null is given out: its seed stands in the factor's row.
+    store::Migration{"factors", 3, R"(
+CREATE TABLE hardware_token (
+  serial TEXT PRIMARY KEY NOT NULL,
+  sealed BYTES,
+  digits BIGINT NOT NULL,
+  counter BIGINT NOT NULL,
+  imported BIGINT NOT NULL,
+  pending BYTES,
+  factor BYTES
+);
+CREATE INDEX hardware_token_by_factor ON hardware_token (factor);
+CREATE INDEX hardware_token_by_pending ON hardware_token (pending)
+)"},
 };
 
 }  // namespace
@@ -91,6 +107,9 @@ Result<void> void_after_restore(store::Tx& tx, WallTime now) {
   // An authenticator that runs fast may have used the step after the present one.
   auto raised = tx.run("UPDATE factor SET last_step = $1 WHERE kind = 2 AND last_step < $1", {totp_step(now) + 1});
   if (!raised) return std::move(raised).error();
+  // How often a token was used since the backup, nobody knows either: so many codes are skipped.
+  auto skipped = tx.run("UPDATE factor SET last_step = last_step + $1 WHERE kind = 5", {kSkippedByRestore});
+  if (!skipped) return std::move(skipped).error();
   // Which questions to passkeys had been answered since the backup, nobody knows: those that may still
   // be open count as answered.
   auto closed = tx.run("INSERT INTO passkey_used (nonce, expires) VALUES ($1, $2) ON CONFLICT (nonce) DO UPDATE SET expires = $2",

@@ -102,7 +102,9 @@ Result<std::unique_ptr<RelyingParty>> RelyingParty::make(WebAuthnOptions options
   if (!trusted) return std::move(trusted).error();
   if (options.attestation == AttestationPolicy::listed) {
     // A model's name is worth something only where somebody vouches for it.
-    if (options.aaguids.empty() || (*trusted)->empty()) return fail(Reason::config_invalid, "listed authenticators need AAGUIDs and attestation anchors");
+    if (options.aaguids.empty() || (*trusted)->empty()) {
+      return fail(Reason::config_invalid, "listed authenticators need AAGUIDs and attestation anchors");
+    }
     if (std::ranges::find(options.aaguids, Aaguid{}) != options.aaguids.end()) {
       return fail(Reason::config_invalid, "the AAGUID of zeros names no model");
     }

@@ -55,7 +55,7 @@ Result<EnrolmentOffer> WebAuthnKind::enrol(store::Tx& tx, const EnrolmentRequest
   o.user_name = request.account;
   o.challenge = challenge;
   o.exclude = std::move(*present);
-  o.resident = request.resident;
+  o.resident = request.wish.resident;
   o.verification = party_->options().verification;
   o.direct_attestation = party_->wants_attestation();
   o.timeout_ms = milliseconds(timeout_);
@@ -176,7 +176,9 @@ Result<Proved> WebAuthnKind::accept(store::Tx& tx, FactorId factor, const Verifi
   Proved out{traits_of(v.asserted.user_verified, v.credential.backup_eligible), {}};
   const auto add = [&out](std::string_view words) { out.note.append(out.note.empty() ? "" : "; ").append(words); };
   if (v.stuck) add("the sign counter did not grow");
-  if (v.asserted.backed_up != v.credential.backed_up) add(v.asserted.backed_up ? "the key is backed up now" : "the key is no longer backed up");
+  if (v.asserted.backed_up != v.credential.backed_up) {
+    add(v.asserted.backed_up ? "the key is backed up now" : "the key is no longer backed up");
+  }
   return out;
 }
 

@@ -253,8 +253,10 @@ net::Task<Result<Reply>> Portal::add_totp(Call& call) {
     existing = std::move(*answer);
   }
   std::string label(call.body.text("label"));
-  Result<factors::PendingEnrolment> begun = co_await services_.sessions.begin_enrolment(
-      call.caller.who, session::FactorKind::totp, std::move(label), std::move(existing), call.actor());
+  factors::EnrolmentWish wish;
+  Result<factors::PendingEnrolment> begun =
+      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::totp, std::move(label),
+                                                  std::move(existing), call.actor(), std::move(wish));
   if (!begun) co_return std::move(begun).error();
   json::Writer w = writer();
   w.begin_object().member("id", begun->id.text());
@@ -267,11 +269,11 @@ net::Task<Result<Reply>> Portal::add_totp(Call& call) {
 }
 
 net::Task<Result<Reply>> Portal::add_webauthn(Call& call) {
-  factors::ResidentKey resident = factors::ResidentKey::preferred;
+  factors::EnrolmentWish wish;
   if (call.body.has("resident")) {
     const auto wanted = factors::resident_key_from(call.body.text("resident"));
     if (!wanted) co_return fail(Reason::invalid_argument, "resident: required, preferred or discouraged");
-    resident = *wanted;
+    wish.resident = *wanted;
   }
   std::optional<session::Answer> existing;
   if (call.body.has("code")) {
@@ -282,10 +284,31 @@ net::Task<Result<Reply>> Portal::add_webauthn(Call& call) {
   std::string label(call.body.text("label"));
   Result<factors::PendingEnrolment> begun =
       co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::webauthn, std::move(label),
-                                                  std::move(existing), call.actor(), resident);
+                                                  std::move(existing), call.actor(), std::move(wish));
   if (!begun) co_return std::move(begun).error();
   json::Writer w = writer();
   w.begin_object().member("id", begun->id.text()).member("options", begun->options);
+  member_time(w, "expires", begun->expires);
+  w.end_object();
+  co_return body(w);
+}
+
+net::Task<Result<Reply>> Portal::add_hotp(Call& call) {
+  factors::EnrolmentWish wish;
+  wish.serial = call.body.text("serial");
+  std::optional<session::Answer> existing;
+  if (call.body.has("code")) {
+    Result<session::Answer> answer = answer_of(call, "code");
+    if (!answer) co_return std::move(answer).error();
+    existing = std::move(*answer);
+  }
+  std::string label(call.body.text("label"));
+  Result<factors::PendingEnrolment> begun =
+      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::hotp, std::move(label),
+                                                  std::move(existing), call.actor(), std::move(wish));
+  if (!begun) co_return std::move(begun).error();
+  json::Writer w = writer();
+  w.begin_object().member("id", begun->id.text()).member("digits", begun->parameters.digits);
   member_time(w, "expires", begun->expires);
   w.end_object();
   co_return body(w);

@@ -125,6 +125,7 @@ class Portal final : public wire::Handler {
   Answer list_factors(Call& call);
   Answer add_totp(Call& call);
   Answer add_webauthn(Call& call);
+  Answer add_hotp(Call& call);
   Answer confirm_factor(Call& call);
   Answer remove_factor(Call& call);
   Answer recovery_codes(Call& call);
@@ -141,6 +142,10 @@ class Portal final : public wire::Handler {
   Answer remove_user(Call& call);
   Answer enrolment_code(Call& call);
   Answer revoke_sessions(Call& call);
+  // Hardware tokens in stock (tokens.cpp)
+  Answer list_tokens(Call& call);
+  Answer import_tokens(Call& call);
+  Answer remove_token(Call& call);
   // The gateway itself (administration.cpp)
   Answer status(Call& call);
   Answer list_stops(Call& call);

@@ -52,6 +52,8 @@ struct Portal::Table {
             {{"label", kText, false}, {"code", kText, false}, kKind, kChallenge}},
       Route{kPost, "/v1/factors/webauthn", "factors.add", E::session, W::enrolling, anyone, &P::add_webauthn,
             {{"label", kText, false}, {"code", kText, false}, kKind, kChallenge, {"resident", kText, false}}},
+      Route{kPost, "/v1/factors/hotp", "factors.add", E::session, W::enrolling, anyone, &P::add_hotp,
+            {{"serial"}, {"label", kText, false}, {"code", kText, false}, kKind, kChallenge}},
       Route{kPost, "/v1/factors/{id}/confirm", "factors.confirm", E::session, W::enrolling, anyone,
             &P::confirm_factor, {kCode}},
       Route{kPost, "/v1/factors/{id}/remove", "factors.remove", E::own, W::refused, anyone, &P::remove_factor,
@@ -83,6 +85,12 @@ struct Portal::Table {
             &P::enrolment_code, {kCode, kKind, kChallenge}},
       Route{kPost, "/v1/users/{name}/revoke-sessions", "sessions.revoke", E::policy, W::refused, administrators,
             &P::revoke_sessions},
+      // --- hardware tokens in stock
+      Route{kGet, "/v1/hardware-tokens", "hardware_tokens.list", E::policy, W::refused, readers, &P::list_tokens},
+      Route{kPost, "/v1/hardware-tokens", "hardware_tokens.import", E::bound, W::refused, administrators,
+            &P::import_tokens, {{"csv"}, kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/hardware-tokens/{serial}/remove", "hardware_tokens.remove", E::bound, W::refused,
+            administrators, &P::remove_token, {kCode, kKind, kChallenge}},
       // --- emergency stops
       Route{kGet, "/v1/stops", "stops.list", E::policy, W::refused, readers, &P::list_stops, {}, {}, anyone,
             D::noted},

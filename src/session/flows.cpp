@@ -277,10 +277,10 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answe
 net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identified who, FactorKind kind,
                                                                        std::string label,
                                                                        std::optional<Answer> existing, Actor by,
-                                                                       factors::ResidentKey resident) {
+                                                                       factors::EnrolmentWish wish) {
   using Out = Settled<Result<factors::PendingEnrolment>>;
   auto job = [this, who, kind, l = std::move(label), code = std::move(existing), by,
-              resident](store::Tx& tx) mutable -> Result<Out> {
+              wish = std::move(wish)](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
@@ -303,7 +303,7 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
       if (!has->empty()) return fail(Reason::factor_exists);
       return fail(Reason::factor_missing, "an administrator's enrolment code opens the first enrolment");
     }
-    auto begun = factors_.begin_enrolment_in(tx, who.subject.user, kind, l, authority, self, now, resident);
+    auto begun = factors_.begin_enrolment_in(tx, who.subject.user, kind, l, authority, self, now, wish);
     if (!begun) return std::move(begun).error();
     return Out{std::move(begun)};
   };

@@ -169,10 +169,11 @@ class Sessions {
   // --- changing factors, password
   /// What entitles is the code of an existing factor, given in this call and bound to this act, or the
   /// session's grant (first factor), or a used recovery code. factor_exists if none of them;
-  /// factor_missing if there is no factor either; code_wrong, code_used, factor_locked.
+  /// factor_missing if there is no factor either; code_wrong, code_used, factor_locked. Where it is
+  /// awaited, `wish` is given by name: g++ 12 frees a defaulted one twice.
   net::Task<Result<factors::PendingEnrolment>> begin_enrolment(
       Identified who, FactorKind kind, std::string label, std::optional<Answer> existing, Actor by,
-      factors::ResidentKey resident = factors::ResidentKey::preferred);
+      factors::EnrolmentWish wish = {});
   /// The new factor's first code, or what the new authenticator gave. It counts as a proof of this session.
   net::Task<Result<factors::Confirmed>> confirm_enrolment(Identified who, FactorId pending, Secret answer, Actor by);
   net::Task<Result<void>> remove_factor(Identified who, FactorId factor, Answer answer, Actor by);

@@ -39,6 +39,50 @@ TEST(Evidence, RecoveryCodeAndTwoPasswordsAreNoSecondFactor) {
   EXPECT_EQ(level(e, w.clock.now(), true, 1h), 1);
 }
 
+TEST(FactorKinds, NamesAreFrozenAndTraitsAreTheLeast) {
+  struct Row {
+    FactorKind kind;
+    std::string_view text;
+    int alone, with_password;
+  };
+  for (const Row& row : {Row{FactorKind::password, "password", 1, 1}, Row{FactorKind::totp, "totp", 1, 2},
+                         Row{FactorKind::recovery_code, "recovery_code", 0, 1},
+                         Row{FactorKind::webauthn, "webauthn", 1, 2}, Row{FactorKind::hotp, "hotp", 1, 2}}) {
+    EXPECT_EQ(name(row.kind), row.text);
+    EXPECT_EQ(factor_kind_from(row.text), row.kind);
+    World w;
+    Evidence e;
+    e.add(w.proof(row.kind));
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.alone) << row.text;
+    e.add(w.proof(FactorKind::password));
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.with_password) << row.text;
+  }
+}
+
+TEST(Evidence, TheFlagsOfAKeyDecide) {
+  struct Row {
+    const char* name;
+    bool verified, bound;
+    int alone, with_password;
+  };
+  for (const Row& row : {Row{"verified and bound", true, true, 3, 3}, Row{"verified, synced", true, false, 2, 2},
+                         Row{"touched, bound", false, true, 1, 2}, Row{"touched, synced", false, false, 1, 2}}) {
+    World w;
+    Evidence e;
+    Proof p = w.proof(FactorKind::webauthn);
+    p.traits.user_verified = row.verified;
+    p.traits.device_bound = row.bound;
+    e.add(p);
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.alone) << row.name;
+    e.add(w.proof(FactorKind::totp));
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.alone) << row.name << ": two things in the hand are one kind";
+    e.add(w.proof(FactorKind::password));
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.with_password) << row.name;
+    w.clock.advance(1h + 1us);
+    EXPECT_EQ(level(e, w.clock.now(), true, 1h), 1) << row.name << ": the password is left";
+  }
+}
+
 TEST(Evidence, AClockSetBackMakesNothingYounger) {
   World w;
   const Proof p = w.proof(FactorKind::totp);
