@@ -12,19 +12,6 @@ constexpr std::int64_t kLongestToken = 366LL * 24 * 3600;
 
 Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
 
-/// The answer to every way of signing in. The handle's copy in the text is wiped once it is sent.
-Reply signed_in(const session::SignedIn& in, std::string_view name) {
-  json::Writer w = writer();
-  w.begin_object();
-  w.member("handle", in.handle.reveal_text());
-  w.member("session", in.session.text()).member("user", in.user.text()).member("name", name);
-  member_time(w, "ends", in.ends);
-  w.key("second").begin_array();
-  for (const session::FactorKind kind : in.second) w.value(domain::name(kind));
-  w.end_array().member("pending", in.pending).end_object();
-  return body(w);
-}
-
 std::string_view algorithm_name(crypto::HashAlg algorithm) {
   switch (algorithm) {
     case crypto::HashAlg::sha1: return "SHA1";
@@ -51,6 +38,21 @@ Result<std::string> purpose_from(const Body& body) {
 }
 
 }  // namespace
+
+Reply Portal::signed_in(const session::SignedIn& in, std::string_view name) const {
+  json::Writer w = writer();
+  w.begin_object();
+  if (door_.kind == Door::Kind::bearer) w.member("handle", in.handle.reveal_text());
+  w.member("session", in.session.text()).member("user", in.user.text()).member("name", name);
+  member_time(w, "ends", in.ends);
+  w.key("second").begin_array();
+  for (const session::FactorKind kind : in.second) w.value(domain::name(kind));
+  w.end_array().member("pending", in.pending).end_object();
+  Reply reply = body(w);
+  // Both copies of the handle are wiped once they are sent.
+  if (door_.kind == Door::Kind::browser) reply.cookie = cookie_line(in.handle);
+  return reply;
+}
 
 net::Task<Result<Reply>> Portal::health(Call&) {
   std::vector<std::string> reasons;
@@ -144,7 +146,7 @@ net::Task<Result<Reply>> Portal::prove(Call& call) {
 
   // The session's end may have moved with its second factor.
   WallTime ends = call.caller.who.session_ends;
-  const auto again = services_.gate.identify(call.exchange.head(), session::Audience::control);
+  const auto again = identify(call);
   if (again) ends = again->session_ends;
   const Instant now = services_.clock.now();
   const bool trusted = services_.clock.trusted();
@@ -164,7 +166,9 @@ net::Task<Result<Reply>> Portal::sign_out(Call& call) {
   const auto gone = co_await services_.sessions.revoke(session::Revocation::of(call.caller.who.subject.session),
                                                        call.actor());
   static_cast<void>(gone);  // denied at once either way
-  co_return Reply{};
+  Reply reply;
+  if (door_.kind == Door::Kind::browser) reply.cookie = cookie_end();
+  co_return reply;
 }
 
 net::Task<Result<Reply>> Portal::me(Call& call) {

@@ -150,8 +150,7 @@ net::Task<Result<Reply>> Portal::list_audit(Call& call) {
       http::HeadWriter out = ex.start();
       out.status(200);
       out.field("Content-Type", "application/x-ndjson");
-      out.field("Cache-Control", "no-store");
-      out.field("X-Request-Id", call.caller.request.text());
+      add_fields(out, call);
       const Result<void> begun = co_await ex.begin(out, {http::BodyKind::chunked, 0}, batch->lines);
       if (!begun) co_return Reply{200, {}, true};
     } else {

@@ -43,6 +43,12 @@ enum class Read : std::uint8_t {
 
 using RouteHandler = net::Task<Result<Reply>> (Portal::*)(Call&);
 
+/// From where a route can be reached.
+enum class Reach : std::uint8_t {
+  anywhere,
+  host,  ///< by the control socket alone: it touches the host's own files
+};
+
 /// Names of the query's parameters that a route knows.
 class Names {
  public:
@@ -70,6 +76,7 @@ struct Route {
   Names query{};
   Roles elevated = anyone;     ///< not anyone: what the handler asks for where other people are concerned
   Read read = Read::unrecorded;
+  Reach reach = Reach::anywhere;
 };
 
 /// Every route there is.
@@ -89,6 +96,7 @@ struct Reply {
   int status = 200;
   std::string body = "{}";
   bool streamed = false;
+  std::string cookie{};  ///< Set-Cookie, where it changes; wiped once it is sent
 };
 
 /// One request. Lives in serve()'s frame; handlers are its children.

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "json/writer.hpp"
 #include "portal/call.hpp"
+#include "portal/cookie_session.hpp"
 
 namespace vestibule::portal {
 namespace {
@@ -59,7 +60,7 @@ bool shows_detail(const Call& call, Reason reason) {
 
 }  // namespace
 
-Portal::Portal(Services services) : services_(std::move(services)) {}
+Portal::Portal(Services services, Door door) : services_(std::move(services)), door_(door) {}
 Portal::~Portal() = default;
 
 void Portal::refused(const net::Peer& peer, Reason reason) noexcept {
@@ -79,6 +80,9 @@ net::Task<> Portal::serve(wire::Exchange& exchange) {
 
   Match found = match(head.method, http::decode_path(head.parts, call.path));
   call.allow = std::move(found.allow);
+  if (found.route != nullptr && found.route->reach == Reach::host && door_.kind != Door::Kind::bearer) {
+    found.route = nullptr;
+  }
   if (found.route == nullptr) {
     Error none = fail(call.allow.empty() ? Reason::not_found : Reason::method_not_allowed);
     co_await refuse(call, std::move(none));
@@ -97,11 +101,12 @@ net::Task<> Portal::serve(wire::Exchange& exchange) {
   http::HeadWriter out = exchange.start();
   out.status(reply->status);
   out.field("Content-Type", "application/json");
-  out.field("Cache-Control", "no-store");
-  out.field("X-Request-Id", call.caller.request.text());
+  add_fields(out, call);
+  if (!reply->cookie.empty()) out.field("Set-Cookie", reply->cookie);
   const Result<void> sent = co_await exchange.reply(out, reply->body);
   static_cast<void>(sent);  // whether the client hears it or not, there is nothing more to do
   wipe(reply->body);        // it may hold a handle or codes
+  wipe(reply->cookie);
 }
 
 net::Task<Result<Reply>> Portal::answer(Call& call) {
@@ -151,10 +156,24 @@ net::Task<Result<void>> Portal::record_read(Call& call) {
 
 // ------------------------------------------------------------------------------ the choke point
 
+Result<session::Identified> Portal::identify(const Call& call) const {
+  switch (door_.kind) {
+    case Door::Kind::bearer: return services_.gate.identify(call.exchange.head(), session::Audience::control);
+    case Door::Kind::browser: return identify_cookie(call.exchange.head(), services_.sessions, services_.clock);
+  }
+  return fail(Reason::internal, "a door of no kind");
+}
+
+void Portal::add_fields(http::HeadWriter& out, const Call& call) const {
+  out.field("Cache-Control", "no-store");
+  out.field("X-Request-Id", call.caller.request.text());
+  if (door_.kind == Door::Kind::browser) add_safety_fields(out, Content::data, door_.transport);
+}
+
 Result<void> Portal::authorize(Call& call) const {
   const Route& route = *call.route;
   if (route.evidence == Evidence::none) return {};
-  Result<session::Identified> who = services_.gate.identify(call.exchange.head(), session::Audience::control);
+  Result<session::Identified> who = identify(call);
   if (!who) return std::move(who).error();
   call.caller.who = std::move(*who);
 
@@ -346,8 +365,7 @@ net::Task<> Portal::refuse(Call& call, Error error) {
   http::HeadWriter out = call.exchange.start();
   out.status(i.status);
   out.field("Content-Type", "application/json");
-  out.field("Cache-Control", "no-store");
-  out.field("X-Request-Id", call.caller.request.text());
+  add_fields(out, call);
   out.field("Vestibule-Reason", i.code);
   domain::Refusal refusal;
   refusal.reason = reason;

@@ -17,6 +17,7 @@
 #include "factors/factors.hpp"
 #include "gate/gate.hpp"
 #include "identity/users.hpp"
+#include "portal/browser.hpp"
 #include "session/sessions.hpp"
 #include "store/database.hpp"
 #include "wire/exchange.hpp"
@@ -78,10 +79,20 @@ struct Services {
   std::function<net::Task<Result<std::uint64_t>>(std::filesystem::path to)> backup{};
 };
 
+/// By which listener requests come, and so how they say who is asking.
+struct Door {
+  enum class Kind : std::uint8_t {
+    bearer,   ///< the control socket: Authorization: Bearer
+    browser,  ///< the portal's listener: a cookie, behind the checks of Web and never without them
+  };
+  Kind kind = Kind::bearer;
+  Transport transport = Transport::plain;
+};
+
 /// One instance for all cores; immutable, so thread-safe. Keeps nothing between requests.
 class Portal final : public wire::Handler {
  public:
-  explicit Portal(Services services);
+  explicit Portal(Services services, Door door = {});
   ~Portal() override;
 
   net::Task<> serve(wire::Exchange& exchange) override;
@@ -96,6 +107,7 @@ class Portal final : public wire::Handler {
                                                                                    F act);
 
   // The choke point (portal.cpp).
+  [[nodiscard]] Result<session::Identified> identify(const Call& call) const;
   [[nodiscard]] Result<void> authorize(Call& call) const;
   [[nodiscard]] Result<void> elevate(Call& call) const;
   [[nodiscard]] Result<void> ask_policy(Call& call, std::uint8_t roles) const;
@@ -107,6 +119,10 @@ class Portal final : public wire::Handler {
   net::Task<Result<void>> record_read(Call& call);
   net::Task<Result<Reply>> answer(Call& call);
   net::Task<> refuse(Call& call, Error error);
+  /// The fields that every reply has.
+  void add_fields(http::HeadWriter& out, const Call& call) const;
+  /// The answer to every way of signing in: a browser gets the handle as a cookie and never sees it.
+  [[nodiscard]] Reply signed_in(const session::SignedIn& in, std::string_view name) const;
   [[nodiscard]] domain::Requirement administration() const;
   [[nodiscard]] Result<UserId> user_of(const Call& call) const;
 
@@ -166,6 +182,7 @@ class Portal final : public wire::Handler {
   Answer verify_audit(Call& call);
 
   Services services_;
+  Door door_;
 };
 
 }  // namespace vestibule::portal

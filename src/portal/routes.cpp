@@ -126,7 +126,7 @@ struct Portal::Table {
       Route{kPost, "/v1/keys/retire", "keys.retire", E::bound, W::refused, administrators, &P::retire_key,
             {{"id", kInteger}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/backup", "backup", E::bound, W::refused, administrators, &P::backup,
-            {{"path"}, kCode, kKind, kChallenge}},
+            {{"path"}, kCode, kKind, kChallenge}, {}, anyone, D::unrecorded, Reach::host},
   };
 
   // What the table must keep, whoever adds a row.

@@ -170,6 +170,21 @@ class PortalWorld : public FactorWorld {
     auto built = access::Catalogue::build(std::move(points), {"localhost"});
     ASSERT_TRUE(built) << built.error().detail;
     catalogue = *built;
+    the_portal = std::make_unique<portal::Portal>(services());
+    servers.resize(2);
+    cores->on_each([this](net::Core& core) {
+      const unsigned i = core.index();
+      servers[i] = std::make_unique<wire::Server>(core, handler(core), wire::ServerOptions{});
+      auto listener = std::make_unique<net::Listener>(core);
+      net::Address address;
+      address.path = socket_path(i);
+      const auto opened = listener->open(address);
+      EXPECT_TRUE(opened);
+      servers[i]->listen(std::move(listener), false);
+    });
+  }
+  /// What the API stands on here.
+  portal::Services services() {
     portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock};
     s.version = "0.1.0";
     s.catalogue = [this] { return catalogue; };
@@ -187,19 +202,10 @@ class PortalWorld : public FactorWorld {
     };
     s.retire_key = [this](std::uint32_t id) { return retire(this, id); };
     s.backup = [](std::filesystem::path to) { return backed_up(std::move(to)); };
-    the_portal = std::make_unique<portal::Portal>(std::move(s));
-    servers.resize(2);
-    cores->on_each([this](net::Core& core) {
-      const unsigned i = core.index();
-      servers[i] = std::make_unique<wire::Server>(core, *the_portal, wire::ServerOptions{});
-      auto listener = std::make_unique<net::Listener>(core);
-      net::Address address;
-      address.path = socket_path(i);
-      const auto opened = listener->open(address);
-      EXPECT_TRUE(opened);
-      servers[i]->listen(std::move(listener), false);
-    });
+    return s;
   }
+  /// What the servers serve.
+  virtual wire::Handler& handler(net::Core&) { return *the_portal; }
   void close() override {
     if (database) {
       for (unsigned i = 0; i < servers.size(); ++i) run(stopped(servers[i].get()), i);
