@@ -20,6 +20,19 @@ domain::Source source_of(const net::Peer& peer) noexcept {
   return s;
 }
 
+/// Without what a browser says about its page: a model server decides nothing by it (some would refuse).
+std::unique_ptr<http::RequestHead> without_page(const http::RequestHead& head) {
+  auto out = std::make_unique<http::RequestHead>(head);
+  out->headers.clear();
+  for (const http::HeaderField& f : head.headers) {
+    const bool page = f.known == http::Known::origin || f.known == http::Known::referer ||
+                      f.known == http::Known::sec_fetch_site || f.known == http::Known::sec_fetch_mode ||
+                      f.known == http::Known::sec_fetch_dest;
+    if (!page) out->headers.add(head.headers.base(), f);
+  }
+  return out;
+}
+
 bool asks_for_websocket(const http::Headers& headers) noexcept {
   const auto upgrade = headers.find(http::Known::upgrade);
   return upgrade && (headers.has(http::Known::sec_websocket_key) || *upgrade == "websocket");
@@ -74,7 +87,7 @@ class Proxy::Lease {
   std::unique_ptr<Slot> slot_;
 };
 
-Proxy::Proxy(net::Core& core, gate::Gate& gate) : core_(core), gate_(gate) { spare_.reserve(kSpare); }
+Proxy::Proxy(net::Core& core, gate::Gate& gate, Door door) : core_(core), gate_(gate), door_(std::move(door)) { spare_.reserve(kSpare); }
 Proxy::~Proxy() = default;
 
 // Parsed hosts are remembered, unknown ones too few to matter: the list is bounded.
@@ -86,6 +99,10 @@ const std::string* Proxy::host(std::string_view raw) {
   if (!parsed || !targets_->catalogue->known_host(parsed->name)) return nullptr;
   if (hosts_.size() >= 32) hosts_.clear();
   return &hosts_.emplace_back(std::string(raw), parsed->name).second;
+}
+
+Result<session::Identified> Proxy::identify(const http::RequestHead& head) const {
+  return door_.identify ? door_.identify(head) : gate_.identify(head, session::Audience::access);
 }
 
 net::Task<> Proxy::serve(wire::Exchange& exchange) {
@@ -115,7 +132,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   }
 
   // Who asks? Before anything is said about what exists.
-  Result<session::Identified> who = gate_.identify(head, session::Audience::access);
+  Result<session::Identified> who = identify(head);
   if (!who) {
     co_await refuse(r, who.error().code);
     co_return;
@@ -176,7 +193,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
       }
       r.body = *body;
       // It may have taken minutes: rights that were withdrawn meanwhile count no more.
-      Result<session::Identified> again = gate_.identify(head, session::Audience::access);
+      Result<session::Identified> again = identify(head);
       if (!again) {
         co_await refuse(r, again.error().code);
         co_return;
@@ -231,6 +248,7 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   head.field("Content-Type", out.content_type);
   head.field("Cache-Control", "no-store");
   head.field("X-Request-Id", refusal.request.text());
+  for (const auto& [name, value] : door_.fields) head.field(name, value);
   head.field("Vestibule-Reason", info(refusal.reason).code);
   if (const std::string challenge = domain::www_authenticate(refusal); !challenge.empty()) {
     head.field("WWW-Authenticate", challenge);
@@ -243,12 +261,14 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
 
 net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   wire::Exchange& ex = r.exchange;
-  const http::RequestHead& head = ex.head();
+  std::unique_ptr<http::RequestHead> plain;
+  if (!door_.fields.empty()) plain = without_page(ex.head());
+  const http::RequestHead& head = plain ? *plain : ex.head();
   gate::Completion& done = admission.completion();
 
   std::string& out = r.upstream_head;
   out.reserve(1024);  // a usual head
-  Relay& relay = r.relay.emplace(ex);
+  Relay& relay = r.relay.emplace(ex, door_);
   admission.watch(relay, std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream));
 
   std::optional<wire::UpstreamCall> call;

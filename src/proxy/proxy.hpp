@@ -2,6 +2,7 @@
 // Serves the access points: route, identify, classify, admit, relay. A request walks through
 // serve() from top to bottom.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,10 +29,19 @@ struct Targets {
   std::vector<Target> points;  ///< by index of catalogue->points()
 };
 
+/// What differs between the listeners that lead to the access points.
+struct Door {
+  /// Who asks; empty: the gate's own way, by an access point's token. Any core; must not throw.
+  std::function<Result<session::Identified>(const http::RequestHead&)> identify;
+  /// Put on every reply. If there are any, nothing of an upstream's head goes on but what its content
+  /// is: for an origin that a model server must have no say in.
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
 /// One a core; used on it only.
 class Proxy final : public wire::Handler {
  public:
-  Proxy(net::Core& core, gate::Gate& gate);
+  Proxy(net::Core& core, gate::Gate& gate, Door door = {});
   ~Proxy() override;
   void set_targets(std::shared_ptr<Targets> targets) noexcept {
     targets_ = std::move(targets);
@@ -49,12 +59,14 @@ class Proxy final : public wire::Handler {
   class Lease;
 
   [[nodiscard]] const std::string* host(std::string_view raw);
+  [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head) const;
   net::Task<> refuse(Request& request, domain::Refusal refusal);
   net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
   net::Task<> forward(Request& request, gate::Admission admission);
 
   net::Core& core_;
   gate::Gate& gate_;
+  Door door_;
   std::shared_ptr<Targets> targets_;
   std::vector<std::unique_ptr<Slot>> spare_;
   // Host values seen, as sent and canonical: parsing one allocates, and there are few.

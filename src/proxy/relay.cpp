@@ -10,6 +10,19 @@ void Proxy::Relay::cut(Reason reason) noexcept {
   if (writing_ || reason == Reason::client_gone) exchange_.abort();
 }
 
+void Proxy::Relay::reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const {
+  if (door_.fields.empty()) {
+    copy_reply_fields(out, head, replaced);
+    return;
+  }
+  if (const auto type = head.headers.find(http::Known::content_type)) out.field("Content-Type", *type);
+  if (const auto coding = head.headers.find(http::Known::content_encoding); coding && !replaced) {
+    out.field("Content-Encoding", *coding);
+  }
+  out.field("Cache-Control", "no-store");
+  for (const auto& [name, value] : door_.fields) out.field(name, value);
+}
+
 net::Task<Result<void>> Proxy::Relay::upload() {
   const bool chunked = exchange_.head().framing.kind == http::BodyKind::chunked;
   while (!exchange_.body_done()) {
@@ -39,7 +52,7 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
   event_stream_ = type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
   http::HeadWriter head = exchange_.start();
   head.status(reply.status, reply.reason);
-  copy_reply_fields(head, reply, /*replaced=*/false);
+  reply_fields(head, reply, /*replaced=*/false);
   add_own_fields(head, decision, request);
   http::Framing framing = reply.framing;
   if (framing.kind == http::BodyKind::until_close) framing.kind = http::BodyKind::chunked;
@@ -106,7 +119,7 @@ net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, co
   // The head first: its views do not outlive the first read of the body.
   http::HeadWriter head = exchange_.start();
   head.status(reply.status);
-  copy_reply_fields(head, reply, /*replaced=*/true);
+  reply_fields(head, reply, /*replaced=*/true);
   add_own_fields(head, decision, request);
   std::string body;
   if (reply.framing.kind == http::BodyKind::length) {

@@ -13,7 +13,7 @@ namespace vestibule::proxy {
 
 class Proxy::Relay final : public gate::Live {
  public:
-  explicit Relay(wire::Exchange& exchange) : exchange_(exchange) {}
+  Relay(wire::Exchange& exchange, const Door& door) : exchange_(exchange), door_(door) {}
 
   void use(wire::UpstreamCall& call) noexcept { call_ = &call; }
   void drop() noexcept { call_ = nullptr; }
@@ -37,7 +37,10 @@ class Proxy::Relay final : public gate::Live {
   bool caller_present() noexcept override { return !exchange_.gone(); }
 
  private:
+  void reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const;
+
   wire::Exchange& exchange_;
+  const Door& door_;
   wire::UpstreamCall* call_ = nullptr;
   dialect::UsageObserver observer_;
   dialect::UsageObserver::Counts usage_;  // of a reply that came in one piece
