@@ -1,0 +1,190 @@
+// Which page is shown to whom, and the frame around it.
+import type { ComponentChildren } from 'preact';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { Refusal, look, plain, session, type Me } from './api';
+import { duration } from './format';
+import { Chat } from './pages/chat';
+import { Decisions } from './pages/decisions';
+import { Devices } from './pages/devices';
+import { EnrolCode, FirstFactor, Recovery, SecondFactor, SetUp, SignIn } from './pages/entrance';
+import { Sessions } from './pages/sessions';
+import { StatusPage } from './pages/status';
+import { StopPage } from './pages/stop';
+import { Users } from './pages/users';
+import { Doors, Loading, Mark } from './parts/basics';
+import { StepUp } from './parts/proof';
+import { t } from './strings';
+
+const route = () => location.hash.replace(/^#\/?/, '');
+export const go = (to: string) => { location.hash = `#/${to}`; };
+
+export function App() {
+  const [me, setMe] = useState<Me | null | undefined>(undefined);
+  const [at, setAt] = useState(route());
+  const [note, setNote] = useState('');
+  const [asking, setAsking] = useState<{ reason: string; done: (proved: boolean) => void } | null>(null);
+  const known = useRef<Me | null>(null);
+
+  const refresh = useCallback(async () => {
+    try {
+      known.current = await look<Me>('/v1/me');
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'network' && known.current) return;
+      known.current = null;
+    }
+    setMe(known.current);
+  }, []);
+
+  useEffect(() => {
+    const moved = () => setAt(route());
+    addEventListener('hashchange', moved);
+    // Several acts that meet the lapse at once share one dialog.
+    let open: Promise<boolean> | null = null;
+    session.stepUp = (reason) => {
+      if (!known.current || known.current.flags.pending) return Promise.resolve(false);
+      open ??= new Promise<boolean>((done) => {
+        setAsking({ reason, done: (proved) => {
+          open = null;
+          setAsking(null);
+          void refresh();
+          done(proved);
+        } });
+      });
+      return open;
+    };
+    session.over = () => {
+      if (!known.current) return;
+      known.current = null;
+      setMe(null);
+      setNote(t.signIn.ended);
+    };
+    void refresh();
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+
+  const entered = async () => {
+    setNote('');
+    await refresh();
+    // Wherever one came in, the token or code in the address has done its work.
+    if (/^(setup|enrol|recovery|sign-in)/.test(route())) history.replaceState(null, '', '#/');
+    setAt(route());
+  };
+  const signOut = async () => {
+    await plain('/v1/sign-out').catch(() => {});
+    known.current = null;
+    setMe(null);
+    setNote(t.signIn.signedOut);
+    go('');
+  };
+
+  if (me === undefined) return <main class="entrance"><Loading /></main>;
+  const [page, rest] = at.split(/\/(.*)/s) as [string, string?];
+  if (me === null) {
+    if (page === 'setup') return <Entrance><SetUp token={rest ?? ''} done={entered} /></Entrance>;
+    if (page === 'enrol') return <Entrance><EnrolCode code={rest ?? ''} done={entered} /></Entrance>;
+    if (page === 'recovery') return <Entrance><Recovery me={null} done={entered} /></Entrance>;
+    return <Entrance><SignIn note={note} done={entered} /></Entrance>;
+  }
+  if (me.flags.pending) {
+    const first = me.flags.enrol_grant || me.flags.factor_management;
+    return (
+      <Entrance>
+        {first ? <FirstFactor done={entered} /> : page === 'recovery' ? <Recovery me={me} done={entered} /> : <SecondFactor me={me} done={entered} signOut={signOut} />}
+      </Entrance>
+    );
+  }
+  const reads = me.roles.includes('administrator') || me.roles.includes('auditor');
+  const rules = me.roles.includes('administrator');
+  const pages: Record<string, () => ComponentChildren> = {
+    devices: () => <Devices me={me} refresh={refresh} />,
+    sessions: () => <Sessions />,
+    ...(reads ? { status: () => <StatusPage />, decisions: () => <Decisions />, users: () => <Users me={me} rules={rules} /> } : {}),
+    ...(rules ? { stop: () => <StopPage me={me} /> } : {}),
+  };
+  const shown = pages[page] ? page : 'chat';
+  return (
+    <>
+      <Frame me={me} page={shown} others={Object.keys(pages)} signOut={signOut} renew={() => void session.stepUp('mfa_lapsed')}>
+        <div class={shown === 'chat' ? 'keep' : 'keep hidden'}><Chat me={me} shown={shown === 'chat'} refresh={refresh} /></div>
+        {shown !== 'chat' && <div key={shown} class="page">{pages[shown]!()}</div>}
+      </Frame>
+      {asking && <StepUp reason={asking.reason} factors={me.factors} done={asking.done} />}
+    </>
+  );
+}
+
+function Entrance({ children }: { children: ComponentChildren }) {
+  return (
+    <div class="entrance">
+      <header class="threshold">
+        <div class="brand"><Mark size={40} /><span>{t.product}</span></div>
+        <Doors />
+        <p class="tagline">{t.tagline}</p>
+        <ul>{t.promise.map((line) => <li key={line}>{line}</li>)}</ul>
+      </header>
+      <main><div class="card">{children}</div></main>
+    </div>
+  );
+}
+
+/// How fresh the proof is: the best of the access points counts.
+function Freshness({ me, renew }: { me: Me; renew: () => void }) {
+  const [now, setNow] = useState(Date.now());
+  const since = useRef(Date.now());
+  useEffect(() => { since.current = Date.now(); setNow(Date.now()); }, [me]);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const points = me.access_points.filter((p) => p.outcome === 'allow' && p.expires_in_s !== null);
+  const best = points.reduce((a, p) => (p.expires_in_s! > (a?.expires_in_s ?? -1) ? p : a), undefined as Me['access_points'][number] | undefined);
+  const whole = best?.need.max_age_s ?? 3600;
+  const left = best ? Math.max(0, best.expires_in_s! - (now - since.current) / 1000) : 0;
+  const share = best ? Math.min(1, left / whole) : 0;
+  if (me.access_points.length === 0) return null;
+  return (
+    <div class={`freshness ${share === 0 ? 'lapsed' : share < 0.2 ? 'short' : ''}`}>
+      <svg viewBox="0 0 36 36" width="30" height="30" aria-hidden="true">
+        <circle class="ring" cx="18" cy="18" r="15" pathLength="100" />
+        <circle class="ring-left" cx="18" cy="18" r="15" pathLength="100" stroke-dasharray={`${share * 100} 100`} />
+      </svg>
+      <span class="freshness-text">{share > 0 ? t.fresh.open(duration(left)) : t.fresh.lapsed}</span>
+      {share < 0.2 && <button type="button" class="small" onClick={renew}>{t.fresh.renew}</button>}
+    </div>
+  );
+}
+
+function Frame(props: { me: Me; page: string; others: string[]; signOut: () => void; renew: () => void; children: ComponentChildren }) {
+  const [open, setOpen] = useState(false);
+  const { me, page, others } = props;
+  useEffect(() => setOpen(false), [page]);
+  const link = (to: string, text: string) => (
+    <li key={to}><a href={`#/${to}`} aria-current={page === to ? 'page' : undefined} onClick={() => setOpen(false)}>{text}</a></li>
+  );
+  const administration = ['status', 'decisions', 'users', 'stop'].filter((p) => others.includes(p)) as ('status' | 'decisions' | 'users' | 'stop')[];
+  return (
+    <div class="frame">
+      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>{t.skip}</a>
+      <header class="top">
+        <a class="brand" href="#/chat"><Mark size={30} /><span>{t.product}</span></a>
+        <button type="button" class="menu" aria-expanded={open} aria-controls="nav" onClick={() => setOpen(!open)}>{t.menu}</button>
+        <Freshness me={me} renew={props.renew} />
+      </header>
+      <nav id="nav" class={open ? 'open' : ''} aria-label={t.nav.label}>
+        <ul>{link('chat', t.nav.chat)}{link('devices', t.nav.devices)}{link('sessions', t.nav.sessions)}</ul>
+        {administration.length > 0 && (
+          <>
+            <h2>{t.nav.administration}</h2>
+            <ul>{administration.map((p) => link(p, t.nav[p]))}</ul>
+          </>
+        )}
+        <div class="who">
+          <strong>{me.display || me.name}</strong>
+          <span class="hint">{me.roles.join(', ')}</span>
+          <button type="button" class="small" onClick={props.signOut}>{t.nav.signOut}</button>
+        </div>
+      </nav>
+      <main id="main" tabIndex={-1}>{props.children}</main>
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+// Times as people say them.
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86_400) return s % 3600 < 60 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d`;
+}
+
+/// "3 minutes ago", "in 2 hours"
+export function from(text: string | null | undefined, now = Date.now()): string {
+  if (!text) return '';
+  const s = Math.round((Date.parse(text) - now) / 1000);
+  const size = Math.abs(s);
+  if (size < 60) return relative.format(s < 0 ? -size : size, 'second');
+  if (size < 3600) return relative.format(Math.round(s / 60), 'minute');
+  if (size < 86_400) return relative.format(Math.round(s / 3600), 'hour');
+  return relative.format(Math.round(s / 86_400), 'day');
+}
+
+export const at = (text: string | null | undefined) => (text ? moment.format(new Date(text)) : '');
+export const clock = (text: string) => new Date(text).toLocaleTimeString('en', { hour12: false });

@@ -1,0 +1,64 @@
+// The emergency stop.
+import { useState } from 'preact/hooks';
+import { get, post, plain, type Me, type Stop } from '../api';
+import { from } from '../format';
+import { Field, Form, Heading, Loading, Notice, Problem, Select, useLoad } from '../parts/basics';
+import { Act } from '../parts/proof';
+import { t } from '../strings';
+
+const label = (s: Stop) => (s.scope === 'all' ? t.stop.allLabel : s.scope === 'user' ? t.stop.userLabel(s.target) : t.stop.pointLabel(s.target));
+
+export function StopPage({ me }: { me: Me }) {
+  const { value, error, again } = useLoad(() => get<{ stops: Stop[] }>('/v1/stops'));
+  const [scope, setScope] = useState('all');
+  const [target, setTarget] = useState('');
+  const [why, setWhy] = useState('');
+  const [note, setNote] = useState('');
+  const [lifting, setLifting] = useState<Stop | null>(null);
+  const point = scope === 'access_point' ? target || (me.access_points[0]?.name ?? '') : target;
+  const run = async () => {
+    const done = await post<{ durable: boolean }>('/v1/stops', { scope, ...(scope === 'all' ? {} : { target: point }), ...(why ? { why } : {}) });
+    setNote(done.durable ? t.stop.stopped : `${t.stop.stopped} ${t.stop.notDurable}`);
+    setWhy('');
+    again();
+  };
+  return (
+    <>
+      <Heading title={t.stop.title} intro={t.stop.intro} />
+      <Notice text={note} />
+      <Problem error={error} />
+      {!value && !error && <Loading />}
+      {value && value.stops.length === 0 && <p class="calm"><span class="dot good" aria-hidden="true" />{t.stop.none}</p>}
+      <ul class="cards">
+        {value?.stops.map((s) => (
+          <li class="card row alarm" key={`${s.scope} ${s.target}`}>
+            <div>
+              <h2>{label(s)}</h2>
+              {s.why && <p>{s.why}</p>}
+              <p class="hint">{t.stop.by(s.by, from(s.since))}</p>
+            </div>
+            <button type="button" onClick={() => setLifting(s)}>{t.stop.lift}<span class="unseen"> {label(s)}</span></button>
+          </li>
+        ))}
+      </ul>
+      <div class="card narrow">
+        <Form run={run} submit={t.stop.submit} tone="danger">
+          <Select label={t.stop.scope} value={scope} change={(v) => { setScope(v); setTarget(''); }} options={Object.entries(t.stop.scopes)} />
+          {scope === 'access_point' && <Select label={t.stop.target.access_point!} value={point} change={setTarget} options={me.access_points.map((p) => [p.name, p.name])} />}
+          {scope === 'user' && <Field label={t.stop.target.user!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
+          <Field label={t.stop.why} value={why} change={setWhy} hint={t.stop.whyHint} maxLength={200} autoComplete="off" />
+        </Form>
+      </div>
+      {lifting && (
+        <Act title={t.stop.liftTitle} text={`${label(lifting)}. ${t.stop.liftText}`} submit={t.stop.lift} factors={me.factors} operation="stops.lift"
+          object={lifting.target ? `${lifting.scope} ${lifting.target}` : lifting.scope} close={() => setLifting(null)}
+          run={async (by) => {
+            await plain('/v1/stops/lift', { scope: lifting.scope, ...(lifting.target ? { target: lifting.target } : {}), ...by });
+            setLifting(null);
+            setNote(t.stop.lifted);
+            again();
+          }} />
+      )}
+    </>
+  );
+}
