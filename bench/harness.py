@@ -142,6 +142,8 @@ listen = ["127.0.0.1:{self.port}"]
 status_listen = "127.0.0.1:{self.status}"
 cores = {cores}
 log_level = "error"
+[portal]
+listen = []
 [audit]
 await_admission = {"true" if await_admission else "false"}
 [policy]

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "http/host.hpp"
+#include "portal/browser.hpp"
 
 namespace vestibule::app {
 namespace {
@@ -31,6 +32,16 @@ schema::Schema declare() {
   s.option({.name = "tls.certificate", .type = Type::path, .help = "PEM file with the certificate chain.", .example = "/etc/vestibule/tls.crt", .reloadable = true});
   s.option({.name = "tls.key", .type = Type::path, .help = "PEM file with the private key, mode 0600.", .example = "/etc/vestibule/tls.key", .reloadable = true});
 
+  s.table("portal", "The web portal, a listener of its own (no model server ever speaks in its origin), and the security keys and passkeys that are enrolled through it (WebAuthn).");
+  s.option({.name = "portal.listen", .type = Type::list, .help = "Addresses on which browsers reach the portal: `IP:PORT`. Anything but loopback needs `tls.certificate`. Empty: no portal.", .fallback = "[\"127.0.0.1:8422\"]", .example = "[\"0.0.0.0:8422\"]", .max = "16"});
+  s.option({.name = "portal.origins", .type = Type::list, .help = "Origins under which browsers open the portal, exactly as browsers write them, the first being the one that is shown; keys and passkeys take no others. Their host names are known besides `server.hosts`. With TLS the default is https://localhost:8422.", .fallback = "[\"http://localhost:8422\"]", .example = "[\"https://portal.example.org\"]", .min = "1", .max = "16"});
+  s.option({.name = "portal.rp_id", .type = Type::string, .help = "Domain that keys are enrolled for (WebAuthn RP ID): the portal's host name or a domain above it. Changing it makes every enrolled key useless.", .fallback = "localhost", .example = "example.org", .min = "1", .max = "253"});
+  s.option({.name = "portal.user_verification", .type = Type::choice, .help = "Whether every key must verify its user (PIN or biometrics). Without verification a key is one factor; sign-in by passkey alone asks for it always.", .fallback = "preferred", .example = "required", .choices = {"preferred", "required"}});
+  s.option({.name = "portal.attestation", .type = Type::choice, .help = "Which authenticators may be enrolled. `any`: all. `listed`: models of `portal.aaguids`, attested under `portal.attestation_anchors`. `hardware`: no synced keys, attested under the anchors if there are any.", .fallback = "any", .example = "hardware", .choices = {"any", "listed", "hardware"}});
+  s.option({.name = "portal.aaguids", .type = Type::list, .help = "Models that `listed` accepts, by AAGUID.", .fallback = "[]", .example = "[\"ee882879-721c-4913-9775-3dfcce97072a\"]", .max = "256"});
+  s.option({.name = "portal.attestation_anchors", .type = Type::path, .help = "PEM file of the certificates that attestation may end at.", .example = "/etc/vestibule/attestation.pem"});
+  s.option({.name = "portal.sign_count", .type = Type::choice, .help = "What a key whose counter does not grow leads to: somebody may hold a copy. `disable`: refused, and the key is disabled, since nobody knows which of the two is the owner's. `refuse`: refused. `allow`: recorded only.", .fallback = "disable", .example = "disable", .choices = {"disable", "refuse", "allow"}});
+
   s.table("keys", "The master key that seals every secret at rest.");
   s.option({.name = "keys.master_key", .type = Type::path, .help = "File with the master keys, mode 0600; made at the first start if neither it nor VESTIBULE_MASTER_KEY nor a systemd credential `vestibule-master-key` exists. Keep a copy elsewhere.", .fallback = "master.key", .example = "/etc/vestibule/master.key"});
 
@@ -56,15 +67,6 @@ schema::Schema declare() {
   s.option({.name = "factors.lock_after", .type = Type::integer, .help = "PCI profile: lock a factor for 30 minutes after so many consecutive wrong codes; 0 keeps to growing waits.", .fallback = "0", .example = "10", .min = "0", .max = "100"});
   s.option({.name = "factors.common_passwords", .type = Type::path, .help = "List of common passwords that are refused, one a line (Debian package john-data).", .fallback = "/usr/share/john/password.lst", .example = "/usr/share/john/password.lst"});
   s.option({.name = "factors.password_memory", .type = Type::size, .help = "Memory that all password hashing at one time may take.", .fallback = "256MiB", .example = "256MiB", .min = "64MiB", .max = "16GiB"});
-
-  s.table("portal", "The web portal, and the security keys and passkeys that are enrolled through it (WebAuthn).");
-  s.option({.name = "portal.rp_id", .type = Type::string, .help = "Domain that keys are enrolled for (WebAuthn RP ID): the portal's host name or a domain above it. Changing it makes every enrolled key useless.", .fallback = "localhost", .example = "example.org", .min = "1", .max = "253"});
-  s.option({.name = "portal.origins", .type = Type::list, .help = "Origins that ceremonies may come from, exactly as browsers write them: `https://NAME[:PORT]`; plain HTTP for localhost only.", .fallback = "[\"http://localhost:8422\"]", .example = "[\"https://portal.example.org\"]", .min = "1", .max = "16"});
-  s.option({.name = "portal.user_verification", .type = Type::choice, .help = "Whether every key must verify its user (PIN or biometrics). Without verification a key is one factor; sign-in by passkey alone asks for it always.", .fallback = "preferred", .example = "required", .choices = {"preferred", "required"}});
-  s.option({.name = "portal.attestation", .type = Type::choice, .help = "Which authenticators may be enrolled. `any`: all. `listed`: models of `portal.aaguids`, attested under `portal.attestation_anchors`. `hardware`: no synced keys, attested under the anchors if there are any.", .fallback = "any", .example = "hardware", .choices = {"any", "listed", "hardware"}});
-  s.option({.name = "portal.aaguids", .type = Type::list, .help = "Models that `listed` accepts, by AAGUID.", .fallback = "[]", .example = "[\"ee882879-721c-4913-9775-3dfcce97072a\"]", .max = "256"});
-  s.option({.name = "portal.attestation_anchors", .type = Type::path, .help = "PEM file of the certificates that attestation may end at.", .example = "/etc/vestibule/attestation.pem"});
-  s.option({.name = "portal.sign_count", .type = Type::choice, .help = "What a key whose counter does not grow leads to: somebody may hold a copy. `disable`: refused, and the key is disabled, since nobody knows which of the two is the owner's. `refuse`: refused. `allow`: recorded only.", .fallback = "disable", .example = "disable", .choices = {"disable", "refuse", "allow"}});
 
   s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
   s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
@@ -135,6 +137,7 @@ class Reader {
         problem("server.listen", a.text() + " is not loopback: passwords and codes must not travel in the clear. Set tls.certificate and tls.key");
       }
     }
+    portal();
     config.master_key = path("keys.master_key");
     if (d_.has("audit.checkpoint_file")) config.checkpoint_file = path("audit.checkpoint_file");
     config.audit_origin = d_.get_string("audit.origin");
@@ -174,10 +177,36 @@ class Reader {
     return std::nullopt;
   }
 
+  void portal() {
+    for (const std::string& text : d_.get_list("portal.listen")) {
+      const auto a = address("portal.listen", text);
+      if (!a) continue;
+      if (a->is_unix()) problem("portal.listen", "a browser needs IP:PORT");
+      if (config.tls_certificate.empty() && !a->is_loopback()) {
+        problem("portal.listen", a->text() + " is not loopback: passwords, codes and cookies must not travel in the clear. Set tls.certificate and tls.key");
+      }
+      config.portal_listen.push_back(*a);
+    }
+    config.portal_hosts = config.hosts;
+    const bool tls = !config.tls_certificate.empty();
+    std::vector<std::string> origins = d_.get_list("portal.origins");
+    if (tls && !d_.present("portal.origins")) origins = {"https://localhost:8422"};
+    for (const std::string& text : origins) {
+      if (!portal::is_origin(text)) {
+        problem("portal.origins", "\"" + text + "\" is not an origin: http:// or https://, a host name in lower case, and a port if it is not the usual one");
+        continue;
+      }
+      // The other way round is fine: a proxy in front may speak TLS.
+      if (tls && text.starts_with("http://")) problem("portal.origins", "\"" + text + "\": the portal speaks TLS, so browsers write https://");
+      config.portal_origins.push_back(text);
+      if (const Result<http::Host> host = http::parse_host(text.substr(text.find("//") + 2))) config.portal_hosts.push_back(host->name);
+    }
+  }
+
   void webauthn() {
     factors::WebAuthnOptions& o = config.webauthn;
     o.rp_id = d_.get_string("portal.rp_id");
-    o.origins = d_.get_list("portal.origins");
+    o.origins = config.portal_origins;
     if (d_.get_string("portal.user_verification") == "required") o.verification = factors::UserVerification::required;
     const std::string attestation = d_.get_string("portal.attestation");
     if (attestation == "listed") o.attestation = factors::AttestationPolicy::listed;

@@ -28,6 +28,10 @@ struct Config {
   log::Options log;
   std::filesystem::path tls_certificate, tls_key;  ///< empty: plain HTTP, loopback only
 
+  std::vector<net::Address> portal_listen;         ///< where browsers come; empty: no portal
+  std::vector<std::string> portal_origins;         ///< "https://portal.example.org", as browsers spell them
+  std::vector<std::string> portal_hosts;           ///< their host names and those of `hosts`
+
   std::filesystem::path master_key;           ///< file; absolute
   std::filesystem::path checkpoint_file;      ///< absolute; empty: none
   std::string audit_origin;

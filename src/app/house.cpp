@@ -11,8 +11,10 @@
 #include <thread>
 
 #include "access/credentials.hpp"
+#include "app/ui_assets.hpp"
 #include "json/writer.hpp"
 #include "net/signal.hpp"
+#include "portal/web.hpp"
 
 namespace vestibule::app {
 namespace {
@@ -70,6 +72,13 @@ Result<void> write_private(const std::filesystem::path& file, std::string_view t
   return {};
 }
 
+// HSTS holds for all ports of a name: on localhost it would shut out whatever else runs there.
+portal::Transport portal_transport(const Config& config) {
+  const std::string& origin = config.portal_origins.front();
+  const bool own_name = origin.starts_with("https://") && !origin.starts_with("https://localhost");
+  return !config.tls_certificate.empty() && own_name ? portal::Transport::tls : portal::Transport::plain;
+}
+
 session::Actor the_gateway() {
   session::Actor a;
   a.name = domain::UserName("(gateway)");
@@ -91,9 +100,13 @@ std::vector<store::Migration> all_migrations() {
 
 /// What one core serves with.
 struct House::PerCore {
-  PerCore(net::Core& on, gate::Gate& gate) : core(on), proxy(on, gate), tasks(on) {}
+  PerCore(net::Core& on, gate::Gate& gate, proxy::Door browser)
+      : core(on), proxy(on, gate), chat(on, gate, std::move(browser)), tasks(on) {}
   net::Core& core;
   proxy::Proxy proxy;
+  proxy::Proxy chat;                      // the same access points, for the portal's chat page
+  std::unique_ptr<portal::Web> web;
+  std::unique_ptr<wire::Server> portal;   // where [portal] listens
   std::unique_ptr<wire::Server> access;
   std::unique_ptr<wire::Server> control;  // on core 0
   std::unique_ptr<wire::Server> status;   // on core 0
@@ -274,18 +287,66 @@ Result<void> House::write_setup_token() {
   return write_private(file, (*token)->reveal_text());
 }
 
-Result<void> House::spread_targets(std::shared_ptr<const access::Catalogue> catalogue) {
-  const std::lock_guard lock(mutex_);
-  if (!catalogue) catalogue = catalogue_;
-  std::vector<std::shared_ptr<proxy::Targets>> all;
-  for (auto& c : per_core_) {
-    Result<std::shared_ptr<proxy::Targets>> t = make_targets(c->core, catalogue, credentials_, config_.data_dir);
-    if (!t) return std::move(t).error();
-    all.push_back(std::move(*t));
+Result<House::Catalogues> House::catalogues_of(const Config& config) {
+  Result<std::shared_ptr<const access::Catalogue>> access = access::Catalogue::build(config.points, config.hosts);
+  if (!access) return std::move(access).error();
+  std::vector<access::AccessPoint> points = config.points;
+  for (access::AccessPoint& p : points) {
+    p.prefix = "/chat/" + p.name;
+    p.host.clear();
   }
-  catalogue_ = std::move(catalogue);
+  Result<std::shared_ptr<const access::Catalogue>> chat = access::Catalogue::build(std::move(points), config.portal_hosts);
+  if (!chat) return std::move(chat).error();
+  return Catalogues{std::move(*access), std::move(*chat)};
+}
+
+Result<void> House::spread_targets(Catalogues catalogues) {
+  const std::lock_guard lock(mutex_);
+  if (!catalogues.access) catalogues = catalogues_;
+  std::vector<std::pair<std::shared_ptr<proxy::Targets>, std::shared_ptr<proxy::Targets>>> all;
+  for (auto& c : per_core_) {
+    Result<std::shared_ptr<proxy::Targets>> t = make_targets(c->core, catalogues.access, credentials_, config_.data_dir);
+    if (!t) return std::move(t).error();
+    Result<std::shared_ptr<proxy::Targets>> chat = make_targets(c->core, catalogues.chat, credentials_, config_.data_dir);
+    if (!chat) return std::move(chat).error();
+    all.emplace_back(std::move(*t), std::move(*chat));
+  }
+  catalogues_ = std::move(catalogues);
   for (std::size_t i = 0; i < per_core_.size(); ++i) {
-    per_core_[i]->core.post([p = per_core_[i].get(), t = std::move(all[i])]() mutable { p->proxy.set_targets(std::move(t)); });
+    per_core_[i]->core.post([p = per_core_[i].get(), t = std::move(all[i])]() mutable {
+      p->proxy.set_targets(std::move(t.first));
+      p->chat.set_targets(std::move(t.second));
+    });
+  }
+  return {};
+}
+
+proxy::Door House::browser_door() const {
+  proxy::Door door;
+  door.identify = [this](const http::RequestHead& head) { return portal::who_asks(head, *sessions_, clock_); };
+  for (const portal::SafetyField& f : portal::safety_fields(portal::Content::data, portal_transport(config_))) {
+    door.fields.emplace_back(f.name, f.value);
+  }
+  return door;
+}
+
+Result<void> House::listen_portal(PerCore& on, const net::TlsContext& tls) {
+  if (config_.portal_listen.empty()) return {};
+  portal::WebOptions o;
+  o.assets = ui_assets();
+  o.origins = config_.portal_origins;
+  o.transport = portal_transport(config_);
+  o.known_host = [&chat = on.chat](std::string_view host) { return chat.targets()->catalogue->known_host(host); };
+  o.models = &on.chat;
+  on.web = std::make_unique<portal::Web>(services(), std::move(o));
+  wire::ServerOptions so;
+  so.max_connections = static_cast<std::size_t>(config_.max_connections);
+  on.portal = std::make_unique<wire::Server>(on.core, *on.web, so);
+  if (tls) on.portal->set_tls(tls);
+  for (const net::Address& a : config_.portal_listen) {
+    auto listener = std::make_unique<net::Listener>(on.core);
+    if (Result<void> r = listener->open(a); !r) return r;
+    on.portal->listen(std::move(listener), tls != nullptr);
   }
   return {};
 }
@@ -307,10 +368,10 @@ Result<void> House::start() {
     if (!loaded) return std::move(loaded).error();
     tls = std::move(*loaded);
   }
-  Result<std::shared_ptr<const access::Catalogue>> catalogue = access::Catalogue::build(config_.points, config_.hosts);
-  if (!catalogue) return std::move(catalogue).error();
+  Result<Catalogues> catalogues = catalogues_of(config_);
+  if (!catalogues) return std::move(catalogues).error();
 
-  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_));
+  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_, browser_door()));
   for (const access::AccessPoint& point : config_.points) {
     if (!point.spawn) continue;
     process::Options o;
@@ -343,6 +404,7 @@ Result<void> House::start() {
       if (Result<void> r = listener->open(a); !r) return r;
       c->access->listen(std::move(listener), tls != nullptr && !a.is_unix());
     }
+    if (Result<void> r = listen_portal(*c, tls); !r) return r;
   }
   PerCore& first = *per_core_.front();
   first.control = std::make_unique<wire::Server>(first.core, *portal_, wire::ServerOptions{});
@@ -357,7 +419,7 @@ Result<void> House::start() {
     if (Result<void> r = listener->open(*config_.status_listen); !r) return r;
     first.status->listen(std::move(listener), false);
   }
-  if (Result<void> r = spread_targets(std::move(*catalogue)); !r) return r;
+  if (Result<void> r = spread_targets(std::move(*catalogues)); !r) return r;
   for (unsigned i = 0; i < cores_->size(); ++i) {
     net::Core& core = cores_->at(i);
     core.post([this, i] { per_core_[i]->tasks.spawn(run_core(i)); });
@@ -373,6 +435,13 @@ std::string House::banner() const {
     out += a.is_unix() ? " " + a.text() : std::string(config_.tls_certificate.empty() ? " http://" : " https://") + a.text();
   }
   return out;
+}
+
+std::string House::portal_url() const {
+  if (config_.portal_listen.empty()) return {};
+  std::string url = config_.portal_origins.front() + "/";
+  if (users_->needs_setup()) url += "#/setup/" + first_line(config_.data_dir / "setup-token");
+  return url;
 }
 
 void House::record(std::string_view operation, std::string_view note) {
@@ -429,7 +498,7 @@ portal::Services House::services() {
   s.checkpoint_file = config_.checkpoint_file;
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);
-    return catalogue_;
+    return catalogues_.access;
   };
   s.has_credential = [this](std::string_view point) {
     const std::lock_guard lock(mutex_);
@@ -462,10 +531,10 @@ net::Task<Result<void>> House::credential_changed(std::string) {
     std::shared_ptr<const access::Catalogue> now;
     {
       const std::lock_guard lock(mutex_);
-      now = catalogue_;
+      now = catalogues_.access;
     }
     if (Result<void> r = load_credentials(now->points()); !r) return r;
-    return spread_targets(nullptr);
+    return spread_targets({});
   };
   Result<Result<void>> loaded = co_await pool_->run(std::move(load));
   if (!loaded) co_return std::move(loaded).error();
@@ -616,9 +685,9 @@ void House::reload() {
     }
     tls = std::move(*loaded);
   }
-  Result<std::shared_ptr<const access::Catalogue>> catalogue = access::Catalogue::build(fresh->points, fresh->hosts);
-  if (!catalogue) {
-    log::error("the configuration was not changed", {{"detail", catalogue.error().detail}});
+  Result<Catalogues> catalogues = catalogues_of(*fresh);
+  if (!catalogues) {
+    log::error("the configuration was not changed", {{"detail", catalogues.error().detail}});
     return;
   }
   for (const access::AccessPoint& p : fresh->points) {
@@ -630,7 +699,7 @@ void House::reload() {
     }
   }
   Result<void> spread = load_credentials(fresh->points);
-  if (spread) spread = spread_targets(std::move(*catalogue));
+  if (spread) spread = spread_targets(std::move(*catalogues));
   if (!spread) {
     log::error("the configuration was not changed", {{"detail", spread.error().detail}});
     return;
@@ -643,7 +712,10 @@ void House::reload() {
   }
   if (tls) {
     for (auto& c : per_core_) {
-      c->core.post([p = c.get(), tls] { p->access->set_tls(tls); });
+      c->core.post([p = c.get(), tls] {
+        p->access->set_tls(tls);
+        if (p->portal) p->portal->set_tls(tls);
+      });
     }
   }
   cores_->at(0).post([this] { per_core_.front()->tasks.spawn(reload_on_core()); });
@@ -653,7 +725,14 @@ void House::reload() {
 // --------------------------------------------------------------------------------------- end
 
 net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
+  const auto begun = std::chrono::steady_clock::now();
   co_await own->access->stop(limit);
+  if (own->portal) {
+    // What is left of the same limit: answers of the chat page may finish as well.
+    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+    const auto left = std::max(limit - spent, std::chrono::milliseconds(1'000));
+    co_await own->portal->stop(left);
+  }
   if (own->control) co_await own->control->stop(std::chrono::seconds(1));
   if (own->status) co_await own->status->stop(std::chrono::seconds(1));
   gate_->stop_sweeping(own->core);

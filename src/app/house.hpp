@@ -38,6 +38,9 @@ class House {
 
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] std::string banner() const;
+  /// Where a browser finds the portal; with the set-up token if there is no administrator yet, so only
+  /// for the eyes of whoever sits there, never for a log. Empty: no portal.
+  [[nodiscard]] std::string portal_url() const;
 
  private:
   explicit House(Config config);
@@ -48,8 +51,15 @@ class House {
   Result<void> seal_root();
   Result<void> load_credentials(const std::vector<access::AccessPoint>& points);
   Result<void> write_setup_token();
-  /// Null: the present one, with credentials that have changed.
-  Result<void> spread_targets(std::shared_ptr<const access::Catalogue> catalogue);
+  Result<void> listen_portal(PerCore& on, const net::TlsContext& tls);
+  /// The access points as their own listener and the portal's chat see them.
+  struct Catalogues {
+    std::shared_ptr<const access::Catalogue> access, chat;
+  };
+  static Result<Catalogues> catalogues_of(const Config& config);
+  /// Empty: the present ones, with credentials that have changed.
+  Result<void> spread_targets(Catalogues catalogues);
+  [[nodiscard]] proxy::Door browser_door() const;
   net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
   net::Task<> reload_on_core();
   net::Task<Result<portal::Services::Rotated>> rotate_keys();
@@ -84,7 +94,7 @@ class House {
   std::vector<std::unique_ptr<process::Child>> children_;
 
   mutable std::mutex mutex_;  // the two below; never taken on the path of a request
-  std::shared_ptr<const access::Catalogue> catalogue_;
+  Catalogues catalogues_;
   Credentials credentials_;
   std::chrono::steady_clock::time_point started_;
   bool running_ = false;  // the cores have started

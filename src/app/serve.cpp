@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "app/house.hpp"
 #include "crypto/protect.hpp"
@@ -45,6 +46,16 @@ int serve(const ServeOptions& options) {
   }
   if (options.ready_line) {
     std::printf("%s\n", (*house)->banner().c_str());
+    // The set-up token stands in the address, so only somebody who sits at a terminal gets to see it.
+    std::string portal = (*house)->portal_url();
+    const std::size_t secret = portal.find('#');
+    if (!portal.empty() && secret != std::string::npos && ::isatty(STDOUT_FILENO) == 0) {
+      std::printf("portal: %s#/setup/ and the token in %s\n", portal.substr(0, secret).c_str(),
+                  ((*house)->config().data_dir / "setup-token").c_str());
+    } else if (!portal.empty()) {
+      std::printf("portal: %s\n", portal.c_str());
+    }
+    wipe(portal);
     std::fflush(stdout);
   }
   for (;;) {

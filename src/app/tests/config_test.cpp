@@ -18,12 +18,25 @@ TEST(Config, TheLeastFileIsEnough) {
   const Result<Config> c = parse_config(kLeast, "/etc/vestibule/vestibule.toml");
   ASSERT_TRUE(c) << c.error().detail;
   EXPECT_EQ(c->listen.at(0).text(), "127.0.0.1:8420");
+  EXPECT_EQ(c->portal_listen.at(0).text(), "127.0.0.1:8422");
+  EXPECT_EQ(c->portal_origins.at(0), "http://localhost:8422");
+  EXPECT_EQ(c->portal_hosts, (std::vector<std::string>{"localhost", "127.0.0.1", "[::1]", "localhost"}));
   EXPECT_EQ(c->data_dir, "/etc/vestibule/data") << "relative paths are relative to the file";
   EXPECT_EQ(c->control_socket, "/etc/vestibule/data/control.sock");
   EXPECT_EQ(c->points.at(0).sensitivity, domain::Sensitivity::moderate);
   EXPECT_EQ(c->points.at(0).max_body, std::size_t{4} << 20U);
   EXPECT_FALSE(c->policy_trust_file);
   EXPECT_TRUE(c->await_admission);
+}
+
+TEST(Config, ThePortalsOriginFollowsItsTransport) {
+  const std::string tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+  Result<Config> c = parse_config(tls + std::string(kLeast), "/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->portal_origins, std::vector<std::string>{"https://localhost:8422"});
+  c = parse_config("[portal]\norigins = [\"https://portal.example.org\"]\n" + std::string(kLeast), "/v.toml");
+  ASSERT_TRUE(c) << "a proxy in front speaks TLS: " << c.error().detail;
+  EXPECT_EQ(c->portal_hosts.back(), "portal.example.org");
 }
 
 TEST(Config, ProblemsNameFileLineAndKey) {
@@ -36,6 +49,12 @@ TEST(Config, ProblemsNameFileLineAndKey) {
            Row{"status listener beyond loopback", "[server]\nstatus_listen = \"10.0.0.1:9\"\n", "loopback addresses only"},
            Row{"host with a port", "[server]\nhosts = [\"a.example:80\"]\n", "without a port"},
            Row{"half of TLS", "[tls]\nkey = \"k\"\n", "go together"},
+           Row{"portal beyond loopback without TLS", "[portal]\nlisten = [\"0.0.0.0:8422\"]\n", "cookies must not travel"},
+           Row{"portal on a Unix socket", "[portal]\nlisten = [\"unix:/run/p.sock\"]\n", "a browser needs"},
+           Row{"origin with a path", "[portal]\norigins = [\"http://localhost:8422/\"]\n", "is not an origin"},
+           Row{"origin in other letters", "[portal]\norigins = [\"http://Localhost:8422\"]\n", "is not an origin"},
+           Row{"origin without TLS where TLS is spoken", "[tls]\ncertificate = \"c\"\nkey = \"k\"\n[portal]\norigins = [\"http://localhost:8422\"]\n", "browsers write https://"},
+           Row{"no origin", "[portal]\norigins = []\n", "portal.origins"},
            Row{"seven digits", "[factors]\ntotp_digits = 7\n", "6 or 8"},
            Row{"an origin with a path", "[portal]\norigins = [\"http://localhost:8422/\"]\n", "no origin"},
            Row{"an origin of another domain", "[portal]\nrp_id = \"example.org\"\n", "does not fall under"},
