@@ -35,6 +35,20 @@ after(async () => {
 const chat = () => post('/v1/chat/completions', token, prompt('hello'));
 const serial = (wire) => parseInt(wire.socket.getPeerCertificate().serialNumber, 16);
 
+test('the portal speaks TLS as well, and nothing else', async () => {
+  const wire = await Wire.connect(gateway.portalPort, { tls: trusted() });
+  wire.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const page = await wire.reply();
+  assert.equal(page.status, 200);
+  assert.match(page.headers['content-security-policy'], /^default-src 'none'; script-src 'self';/);
+  assert.equal(page.headers['strict-transport-security'], undefined, 'on localhost it would shut out whatever else runs there');
+  wire.close();
+  const plain = await Wire.connect(gateway.portalPort);
+  plain.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  assert.equal(await plain.reply(), null);
+  plain.close();
+});
+
 test('a prompt over TLS', async () => {
   const wire = await Wire.connect(gateway.port, { tls: trusted() });
   assert.equal(wire.socket.getProtocol(), 'TLSv1.3');

@@ -69,16 +69,18 @@ export class Gateway {
     gateway.env = env;
     gateway.port = await freePort();
     gateway.statusPort = await freePort();
+    gateway.portalPort = await freePort();
     gateway.state = path.join(gateway.dir, 'state');
     gateway.configFile = path.join(gateway.dir, 'vestibule.toml');
     gateway.policyFile = path.join(gateway.dir, 'policy.toml');
     gateway.socket = path.join(gateway.dir, 'data', 'control.sock');
-    const { server = {}, ...rest } = config;
+    const { server = {}, portal = {}, ...rest } = config;
     let text = table('server', {
       listen: [`127.0.0.1:${gateway.port}`], status_listen: `127.0.0.1:${gateway.statusPort}`,
       data_dir: 'data', cores: 2, shutdown: '2s', ...server,
     });
     const tables = {
+      portal: { listen: [`127.0.0.1:${gateway.portalPort}`], origins: [`${rest.tls ? 'https' : 'http'}://localhost:${gateway.portalPort}`], ...portal },
       policy: { file: 'policy.toml', trust: 'file', administration: 'low' },
       audit: { checkpoint_file: 'checkpoints' }, ...rest,
     };
@@ -92,6 +94,7 @@ export class Gateway {
     return gateway;
   }
 
+  get portal() { return `http://localhost:${this.portalPort}`; }
   get url() { return `http://localhost:${this.port}`; }
   get log() { return fs.readFileSync(path.join(this.dir, 'log'), 'utf8'); }
 
