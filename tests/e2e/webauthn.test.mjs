@@ -23,7 +23,7 @@ access_point = ["*", "vestibule"]
 
 async function house(t, rules) {
   const up = await Upstream.start();
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, ...(rules ? { policy: rules } : {}) });
+  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, config: { portal: { origins: ['http://localhost:8422'] } }, ...(rules ? { policy: rules } : {}) });
   const keys = [];
   t.after(async () => {
     for (const key of keys) key.close();
