@@ -47,6 +47,7 @@ struct Proxy::Request {
   const access::AccessPoint* point = nullptr;
   Target* target = nullptr;
   const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
+  dialect::Face face = dialect::Face::problem;  // in which shape a refusal is put: the route's own
   dialect::Need need;
   gate::Caller caller;
   bool known = false;  // somebody is signed in: refusals are recorded one by one
@@ -127,6 +128,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     r.point = route->point;
     r.target = &r.targets->points[route->index];
     r.dialect = &dialect::get(r.point->kind);
+    r.face = r.dialect->face(route->path);
     r.act.access_point = r.point->name;
     r.act.sensitivity = r.point->sensitivity;
   }
@@ -242,7 +244,7 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   } else if (r.caller.who.subject.user.is_nil()) {
     gate_.refuse_unknown(r.caller.source, refusal.reason, r.act.access_point);
   }
-  const dialect::Rendered out = r.dialect->render(refusal);
+  const dialect::Rendered out = dialect::Dialect::render(refusal, r.face);
   http::HeadWriter head = r.exchange.start();
   head.status(out.status);
   head.field("Content-Type", out.content_type);
@@ -392,7 +394,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     domain::Refusal refusal;
     refusal.reason = done.reason;
     refusal.request = r.caller.request;
-    const std::string last = r.dialect->render_cut(refusal);
+    const std::string last = dialect::Dialect::render_cut(refusal, r.face);
     if (relay.event_stream() && !last.empty()) {
       const Result<void> sent = co_await ex.write(last);
       static_cast<void>(sent);
