@@ -589,11 +589,14 @@ net::Task<Result<std::int64_t>> Factors::reseal() {
 
 Result<std::int64_t> Factors::sealed_by(store::Tx& tx, std::uint32_t key) const {
   std::int64_t n = 0;
-  auto rows = tx.query("SELECT sealed FROM factor WHERE sealed IS NOT NULL", {}, [&](const store::Row& row) {
-    if (crypto::KeyRing::sealed_by(row.blob(0)).value_or(key) == key) ++n;
-    return true;
-  });
-  if (!rows) return moved(rows);
+  for (const std::string_view sql : {"SELECT sealed FROM factor WHERE sealed IS NOT NULL",
+                                     "SELECT sealed FROM hardware_token WHERE sealed IS NOT NULL"}) {
+    auto rows = tx.query(sql, {}, [&](const store::Row& row) {
+      if (crypto::KeyRing::sealed_by(row.blob(0)).value_or(key) == key) ++n;
+      return true;
+    });
+    if (!rows) return moved(rows);
+  }
   return n;
 }
 

@@ -60,7 +60,7 @@ std::optional<Factors::OpenPasskey> Factors::open_passkey(std::string_view text)
 net::Task<Result<void>> Factors::look_at_passkey(std::string challenge, std::string answer) const {
   if (!clock_.trusted()) co_return fail(Reason::clock_untrusted);
   const auto open = open_passkey(challenge);
-  if (!open || open->expires < clock_.wall()) co_return refused(Flaw::challenge);
+  if (!open || !open->is_open(clock_.wall())) co_return refused(Flaw::challenge);
   auto response = parse_authentication(answer);
   if (!response) co_return refused(Flaw::response);
   auto job = [this, signed_over = open->challenge, r = std::move(*response)](store::Tx& tx) -> Result<void> {
@@ -83,7 +83,7 @@ Result<Factors::PasskeyProof> Factors::prove_passkey_in(store::Tx& tx, std::stri
                                                         Actor by, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   const auto open = open_passkey(challenge);
-  if (!open || open->expires < now.wall) return refused(Flaw::challenge);
+  if (!open || !open->is_open(now.wall)) return refused(Flaw::challenge);
   const auto response = parse_authentication(answer);
   if (!response) return refused(Flaw::response);
   auto owner = WebAuthnKind::owner_of(tx, response->id);

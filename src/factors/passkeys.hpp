@@ -15,6 +15,10 @@ struct Factors::OpenPasskey {
   Bytes nonce;
   WallTime expires{};
   Digest challenge{};  ///< what the authenticator signed
+  /// Neither expired nor made by a clock that ran ahead: that question would live for as long as it did.
+  [[nodiscard]] bool is_open(WallTime now) const noexcept {
+    return expires >= now && expires <= now + kLongestChallenge;
+  }
 };
 
 }  // namespace vestibule::factors

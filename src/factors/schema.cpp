@@ -132,6 +132,10 @@ Result<void> accept_clock(store::Tx& tx, WallTime now) {
     auto set = tx.run(sql, {now});
     if (!set) return std::move(set).error();
   }
+  // A restore under that clock would keep passkeys out until the real time has caught up.
+  auto closed = tx.run("UPDATE passkey_used SET expires = $2 WHERE nonce = $1 AND expires > $2",
+                       {as_bytes(kPasskeysRestored), now + kLongestChallenge});
+  if (!closed) return std::move(closed).error();
   return {};
 }
 

@@ -250,6 +250,8 @@ TEST_F(HotpTest, WhatGoesLeavesNothingAndStockIsKept) {
   EXPECT_EQ(remove("A1"), Reason::conflict) << "it is somebody's factor";
   EXPECT_EQ(remove("A3"), Reason::not_found);
   EXPECT_TRUE(run(factors->reseal()));
+  auto sealed = database->read_blocking([&](store::Tx& tx) { return factors->sealed_by(tx, keys->active_id()); });
+  EXPECT_EQ(sealed.value_or(-1), 2) << "the factor's seed and the one in stock";
   static_cast<void>(id);
   ASSERT_TRUE(run(users->remove(alice, administrator())));
   auto tokens = run(factors->tokens());

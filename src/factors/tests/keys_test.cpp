@@ -667,6 +667,20 @@ TEST_F(KeyTest, RestoreClosesOpenQuestions) {
   EXPECT_EQ(sign_in(q.challenge, key.get(q.options)), Reason::ok);
 }
 
+TEST_F(KeyTest, AQuestionOfAClockThatRanAheadIsNone) {
+  ASSERT_EQ(enrol(alice, key), Reason::ok);
+  const WallTime real = clock.wall();
+  clock.set_wall(real + 24h);
+  const auto ahead = factors->ask_passkey();
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return void_after_restore(tx, clock.wall()); }));
+  clock.set_wall(real);
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return accept_clock(tx, clock.wall()); }));
+  EXPECT_EQ(sign_in(ahead.challenge, key.get(ahead.options)), Reason::signin_failed) << "it would live for a day";
+  clock.advance(6min);
+  const auto q = factors->ask_passkey();
+  EXPECT_EQ(sign_in(q.challenge, key.get(q.options)), Reason::ok) << "the restore under that clock keeps nobody out";
+}
+
 TEST(KeysRestart, QuestionsKeysAndCountersSurvive) {
   KeyWorld w;
   w.file = w.folder / "keys.db";
