@@ -86,7 +86,8 @@ struct Portal::Table {
       Route{kPost, "/v1/users/{name}/revoke-sessions", "sessions.revoke", E::policy, W::refused, administrators,
             &P::revoke_sessions},
       // --- hardware tokens in stock
-      Route{kGet, "/v1/hardware-tokens", "hardware_tokens.list", E::policy, W::refused, readers, &P::list_tokens},
+      Route{kGet, "/v1/hardware-tokens", "hardware_tokens.list", E::policy, W::refused, readers, &P::list_tokens, {},
+            {}, anyone, D::recorded},
       Route{kPost, "/v1/hardware-tokens", "hardware_tokens.import", E::bound, W::refused, administrators,
             &P::import_tokens, {{"csv"}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/hardware-tokens/{serial}/remove", "hardware_tokens.remove", E::bound, W::refused,
