@@ -144,6 +144,8 @@ Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) 
                         });
   if (!found) return moved(found);
   if (candidates.empty()) return fail(Reason::factor_missing);
+  const Kind* const kind = kind_of(attempt.kind);
+  const bool guessable = kind == nullptr || !kind->describe().challenge;
   Charged charged(std::move(attempt));
   charged.locks_ = true;
   for (const FactorId id : candidates) {
@@ -155,7 +157,8 @@ Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) 
     if (!counted) return moved(counted);
     if (!*counted) continue;  // locked
     charged.factors_.push_back(id);
-    const bool last = failures >= options_.disable_after;
+    // A signature cannot be guessed: misses slow its asker down, and never take the key from its owner.
+    const bool last = guessable && failures >= options_.disable_after;
     const WallTime until = lock_from(failures, now.wall);
     if (!last && until == WallTime{}) {
       charged.locks_ = false;
@@ -258,6 +261,9 @@ Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by,
   if (options_.webauthn.sign_count != SignCountPolicy::disable) return {};
   auto off = tx.run("UPDATE factor SET disabled = 1 WHERE id = $1", {factor});
   if (!off) return moved(off);
+  // What the copy may have begun ends with it.
+  auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account IN (SELECT account FROM factor WHERE id = $1)", {factor});
+  if (!begun) return moved(begun);
   record(tx, audit::Kind::change, "factor.disable", Reason::factor_cloned, by, factor.text(), name(Flaw::sign_count), now);
   return disable_ ? disable_(tx, factor) : Result<void>{};
 }
@@ -440,6 +446,9 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   if (!strong) return moved(strong);
   // One that is disabled helps nobody: what stays must work.
   if (k != nullptr && k->describe().strong && *strong - (works ? 1 : 0) < 1) return fail(Reason::factor_last);
+  // What it may have begun goes with it.
+  auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account = $1", {user});
+  if (!begun) return moved(begun);
   for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
                                      "DELETE FROM hardware_token WHERE factor = $1",
                                      "DELETE FROM factor WHERE id = $1"}) {

@@ -274,6 +274,24 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answe
   return {};
 }
 
+namespace {
+
+// A new factor is bound by the strongest that the account has (SP 800-63B-4, 4.1.2.1), and so is every
+// change of factors: two phished codes must not become a key of the thief's own. A lost key is what
+// recovery codes and administrators are for.
+Result<void> strong_enough(store::Tx& tx, const factors::Factors& factors, UserId user, FactorKind by) {
+  if (by == FactorKind::webauthn) return {};
+  auto has = factors.list_in(tx, user);
+  if (!has) return std::move(has).error();
+  const auto works = [](const factors::FactorInfo& f) { return f.kind == FactorKind::webauthn && !f.disabled; };
+  if (std::ranges::any_of(*has, works)) {
+    return fail(Reason::mfa_required, "this account has a security key: it takes the key to change factors, or, where it is lost, a recovery code");
+  }
+  return {};
+}
+
+}  // namespace
+
 net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identified who, FactorKind kind,
                                                                        std::string label,
                                                                        std::optional<Answer> existing, Actor by,
@@ -287,6 +305,8 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
     Actor self = as(who, by, session->evidence);
     Authority authority{};
     if (code) {
+      auto enough = strong_enough(tx, factors_, who.subject.user, code->kind);
+      if (!enough) return std::move(enough).error();
       std::optional<Result<domain::Proof>> proof;
       auto proved = prove_act_in(tx, self, std::move(*code), "factor.add " + std::string(domain::name(kind)), now, proof);
       if (!proved) return std::move(proved).error();
@@ -356,6 +376,8 @@ net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor,
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     const Actor self = as(who, by, session->evidence);
+    auto enough = strong_enough(tx, factors_, who.subject.user, c.kind);
+    if (!enough) return std::move(enough).error();
     std::optional<Result<domain::Proof>> proof;
     auto proved = prove_act_in(tx, self, std::move(c), "factor.remove " + factor.text(), now, proof);
     if (!proved) return std::move(proved).error();
@@ -377,6 +399,8 @@ net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified w
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     const Actor self = as(who, by, session->evidence);
+    auto enough = strong_enough(tx, factors_, who.subject.user, c.kind);
+    if (!enough) return std::move(enough).error();
     std::optional<Result<domain::Proof>> proof;
     auto proved = prove_act_in(tx, self, std::move(c), "factor.recovery_codes", now, proof);
     if (!proved) return std::move(proved).error();

@@ -121,9 +121,10 @@ Result<void> Sessions::drop_proofs_in(store::Tx& tx, FactorId factor) {
 
 Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by,
                                    Instant now) {
-  // The oldest give way: somebody who keeps signing in must not fill the table.
+  // The oldest give way, half-finished ones first: somebody who keeps signing in must not fill the table,
+  // and with the password alone must not push out who has a second factor.
   std::vector<SessionId> others;
-  auto listed = tx.query("SELECT id FROM session WHERE account = $1 ORDER BY last_seen DESC", {user},
+  auto listed = tx.query("SELECT id FROM session WHERE account = $1 ORDER BY pending, last_seen DESC", {user},
                          [&](const store::Row& row) {
                            others.push_back(row.id<SessionId>(0));
                            return true;

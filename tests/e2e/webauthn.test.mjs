@@ -56,7 +56,12 @@ async function passkey(gateway, key, more) {
 test('keys of every algorithm: enrol, sign in, step up, act, remove', async (t) => {
   const { gateway, admin, key } = await house(t);
   const first = key('ES256', 'self');
-  await enrol(gateway, admin, first, { code: await admin.totp.next() });
+  const held = await enrol(gateway, admin, first, { code: await admin.totp.next() });
+  // From now on a code, which can be phished, changes no factors: the key does.
+  for (const [target, body] of [['/v1/factors/webauthn', {}], ['/v1/factors/totp', {}], [`/v1/factors/${held.id}/remove`, {}], ['/v1/recovery-codes', {}]]) {
+    const refused = await gateway.call('POST', target, { ...body, code: await admin.totp.next() }, admin.handle);
+    assert.equal(refused.reason, 'mfa_required', target);
+  }
   for (const [algorithm, format] of [['EdDSA', 'none'], ['RS256', 'packed'], ['ES256', 'packed'], ['ES384', 'none'], ['RS256', 'tpm']]) {
     const one = key(algorithm, format);
     const factor = await enrol(gateway, admin, one, await answer(gateway, admin, first, 'factor.add', 'webauthn'));
