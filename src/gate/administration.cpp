@@ -90,7 +90,17 @@ net::Task<Result<void>> Gate::stop(Stop what, session::Actor by) {
     return Stops::put_in(tx, what);
   };
   Result<void> written = co_await database_.write(job);
-  if (written) co_return written;
+  if (written) {
+    // A lift of the same stop that was under way may have taken it out of memory meanwhile: denying wins.
+    bool lost = false;
+    {
+      const std::lock_guard lock(mutex_);
+      lost = !stops_->has(what.scope, what.target);
+      if (lost) stops_ = std::make_shared<const Stops>(stops_->with(what));
+    }
+    if (lost) co_await spread();
+    co_return written;
+  }
   log::error("the emergency stop holds, but could not be stored yet", {{"detail", written.error().detail}});
   store::Denials::Place place;
   if (options_.denials != nullptr) {

@@ -1,5 +1,7 @@
 #include "proxy/heads.hpp"
 
+#include <algorithm>
+
 #include "http/hop.hpp"
 #include "http/parse.hpp"
 
@@ -19,6 +21,12 @@ bool own_field(std::string_view name) noexcept {
     if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != kOwn[i]) return false;
   }
   return true;
+}
+
+// With '_' as '-': CGI-like upstreams fold them.
+bool same_field(std::string_view a, std::string_view b) noexcept {
+  const auto fold = [](char c) { return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return fold(x) == fold(y); });
 }
 
 }  // namespace
@@ -55,6 +63,8 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
     }
     if (http::hop_by_hop(f.known) || http::identity_header(f.name) || own_field(f.name)) continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
+    // The upstream's own credential is the gateway's to give, whatever its field is called.
+    if (!point.credential_header.empty() && same_field(f.name, point.credential_header)) continue;
     w.copy(f);
   }
   // Replies that are looked into must be legible; the rest may be what the client asked for.

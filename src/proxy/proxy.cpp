@@ -278,7 +278,8 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   Error failure = fail(Reason::upstream_unreachable);
   // One upstream after the other while nothing has been sent; a pooled connection that turned out
   // closed is tried anew once, and only if asking twice can do no harm.
-  const bool idempotent = head.method == http::Method::get || head.method == http::Method::head;
+  const bool idempotent = (head.method == http::Method::get || head.method == http::Method::head) &&
+                          head.framing.kind == http::BodyKind::none;
   bool fresh = false;
   for (std::size_t attempt = 0; attempt < r.target->upstreams.size() + 1 && reply == nullptr; ++attempt) {
     const std::size_t which = r.target->next++ % r.target->upstreams.size();
@@ -332,7 +333,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       break;
     }
     failure = std::move(answered).error();
-    if (!(call->stale() && idempotent && !fresh)) break;
+    if (failure.code != Reason::upstream_unreachable || !(call->stale() && idempotent && !fresh)) break;
     fresh = true;
   }
   wipe(out);  // it held the upstream's credential

@@ -298,7 +298,10 @@ net::Task<Result<void>> Exchange::read_length() {
     // Memory follows the bytes that came, not the length that was announced.
     if (have == whole_.size()) {
       const std::size_t step = std::min(size - have, std::max(kBodyStep, have));
-      if (!charge(step)) co_return fail(Reason::overloaded, "the budget for bodies is used up");
+      if (!charge(step)) {
+        close_ = true;  // part of the body has been taken: where the next request begins cannot be found again
+        co_return fail(Reason::overloaded, "the budget for bodies is used up");
+      }
       whole_.resize(have + step);
     }
     const std::chrono::milliseconds limit = piece_limit();

@@ -18,6 +18,7 @@ before(async () => {
       main: { upstreams: [up.url] },
       keyed: { prefix: '/keyed', upstreams: [up.url] },
       other: { prefix: '/other', upstreams: [up.url], credential_header: 'x-api-key', credential_scheme: '' },
+      named: { prefix: '/named', upstreams: [up.url], credential_header: 'X-Lab-Key', credential_scheme: '' },
       any: { kind: 'http', prefix: '/any', upstreams: [up.url], upstream_prefix: '/under' },
     },
   });
@@ -95,6 +96,14 @@ test('the upstream\'s own credential is put in, and only there', async () => {
   const other = await ask([], '/other/v1/chat/completions');
   assert.equal(other.seen.get('x-api-key'), credential);
   assert.equal(other.seen.get('authorization'), undefined);
+  // Whatever the field is called, a client's own goes no further, with a credential in store or without.
+  for (const stored of [false, true]) {
+    if (stored) await put('named', await admin.totp.next());
+    const named = await ask(['X-Lab-Key: chosen', 'x_lab_key: chosen', 'X-Lab-Keys: other'], '/named/v1/chat/completions');
+    const keys = named.seen.headers.filter(([name]) => /^x[-_]lab[-_]key$/.test(name)).map(([, value]) => value);
+    assert.deepEqual(keys, stored ? [credential] : []);
+    assert.equal(named.seen.get('x-lab-keys'), 'other');
+  }
   const main = await ask();
   assert.equal(main.seen.get('authorization'), undefined);
   // Not in the clear on disk, and not in the log.
