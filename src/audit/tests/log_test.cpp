@@ -455,6 +455,7 @@ TEST(Log, ErasureBreaksNoProof) {
 
 TEST(Log, ErasedBytesAreInNoFileOfTheDatabase) {
   const std::string name = "zz-erase-me-zz";
+  const std::string note(400, 'n');
   Folder folder;
   House house(folder / "log.db");
   const auto append = [&](std::string_view who, int n) {
@@ -465,7 +466,7 @@ TEST(Log, ErasedBytesAreInNoFileOfTheDatabase) {
         r.operation = "user.display";
         r.user_name = i % 2 == 0 ? who : "root";
         r.object = who;
-        r.note = std::string(400, 'n');
+        r.note = note;
         house.log->append(tx, r);
       }
       return {};
