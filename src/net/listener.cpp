@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <boost/asio/error.hpp>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,10 +10,8 @@
 
 #include <charconv>
 #include <cstring>
-#include <vector>
 
 #include "base/log.hpp"
-#include "net/blocking_pool.hpp"
 
 namespace vestibule::net {
 namespace {
@@ -171,149 +168,6 @@ void Listener::close() noexcept {
     ::unlink(unlink_.c_str());
     unlink_.clear();
   }
-}
-
-// ------------------------------------------------------------------------------------- connecting
-
-namespace {
-
-struct Endpoint {
-  sockaddr_storage address{};
-  socklen_t size = 0;
-};
-
-/// What a lookup and the one who waits for it share; whoever is last frees it.
-struct Lookup {
-  explicit Lookup(Core& core) : done(core) {}
-  Signal done;  // on the core
-  bool ended = false;
-  int error = 0;
-  std::vector<Endpoint> found;
-};
-
-std::vector<Endpoint> look_up(const std::string& host, std::uint16_t port, int& error) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-  std::vector<Endpoint> out;
-  if (error != 0) return out;
-  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
-    Endpoint e;
-    if (a->ai_addrlen > sizeof e.address) continue;
-    std::memcpy(&e.address, a->ai_addr, a->ai_addrlen);
-    e.size = a->ai_addrlen;
-    out.push_back(e);
-  }
-  ::freeaddrinfo(list);
-  return out;
-}
-
-std::optional<Endpoint> literal(const Address& address) {
-  Endpoint e;
-  if (address.is_unix()) {
-    auto& un = reinterpret_cast<sockaddr_un&>(e.address);
-    un.sun_family = AF_UNIX;
-    if (address.path.native().size() >= sizeof un.sun_path) return std::nullopt;
-    std::memcpy(un.sun_path, address.path.c_str(), address.path.native().size() + 1);
-    e.size = sizeof un;
-    return e;
-  }
-  auto& v4 = reinterpret_cast<sockaddr_in&>(e.address);
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(e.address);
-  if (inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    e.size = sizeof v4;
-    return e;
-  }
-  if (inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(address.port);
-    e.size = sizeof v6;
-    return e;
-  }
-  return std::nullopt;
-}
-
-struct ConnectLimit final : Deadline {
-  explicit ConnectLimit(Watched& w) : watched(w) {}
-  void expired() noexcept override { watched.close(); }
-  Watched& watched;
-};
-
-std::chrono::milliseconds until(std::chrono::steady_clock::time_point end) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-}
-
-/// 0 and a connected socket, or errno; ETIMEDOUT at the end of the time.
-Task<int> connect_to(Core& core, Endpoint to, std::chrono::steady_clock::time_point end, Socket& out) {
-  for (;;) {
-    if (until(end).count() <= 0) co_return ETIMEDOUT;
-    Socket socket(::socket(to.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket.is_open()) co_return errno;
-    no_delay(socket);
-    if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&to.address), to.size) == 0) {
-      out = std::move(socket);
-      co_return 0;
-    }
-    if (errno == EAGAIN) {  // a Unix socket whose queue is full
-      co_await sleep_for(core, std::chrono::milliseconds(10));
-      continue;
-    }
-    if (errno != EINPROGRESS) co_return errno;
-    Watched watched(core.poller(), std::move(socket));
-    ConnectLimit limit(watched);
-    core.deadlines().arm(limit, until(end));
-    const bool open = co_await watched.wait_writable();
-    if (!open) co_return ETIMEDOUT;
-    int error = 0;
-    socklen_t size = sizeof error;
-    ::getsockopt(watched.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error == 0) out = watched.take();
-    co_return error;
-  }
-}
-
-}  // namespace
-
-Task<Result<Socket>> connect(Core& core, Address address, std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  std::string why;
-  std::vector<Endpoint> found;
-  if (const std::optional<Endpoint> e = literal(address)) {
-    found.push_back(*e);
-  } else {
-    // A lookup cannot be called off: one that outlives the limit ends by itself, and nobody waits.
-    auto lookup = std::make_shared<Lookup>(core);
-    const bool accepted = core.names().submit([lookup, &core, host = address.host, port = address.port] {
-      int error = 0;
-      auto list = std::make_shared<std::vector<Endpoint>>(look_up(host, port, error));
-      core.post([lookup, list, error] {
-        lookup->found = std::move(*list);
-        lookup->error = error;
-        lookup->ended = true;
-        lookup->done.notify_all();
-      });
-    });
-    if (!accepted) co_return fail(Reason::upstream_unreachable, "too many names are being looked up");
-    if (!lookup->ended) co_await lookup->done.wait(limit);
-    if (!lookup->ended) co_return fail(Reason::upstream_timeout, "looking up " + address.host + " took too long");
-    if (lookup->error != 0) why = ::gai_strerror(lookup->error);
-    found = lookup->found;
-  }
-  for (const Endpoint& e : found) {
-    Socket socket;
-    const int error = co_await connect_to(core, e, end, socket);
-    if (error == 0) co_return std::move(socket);
-    if (error == ETIMEDOUT && until(end).count() <= 0) {
-      co_return fail(Reason::upstream_timeout, "connecting to " + address.text() + " took too long");
-    }
-    why = std::strerror(error);
-  }
-  co_return fail(Reason::upstream_unreachable, "cannot connect to " + address.text() + ": " + why);
 }
 
 }  // namespace vestibule::net

@@ -1,5 +1,6 @@
 #include "wire/upstream.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/counters.hpp"
@@ -221,13 +222,15 @@ net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
     std::optional<UpstreamCall> reused = pooled();
     if (reused) co_return std::move(*reused);
   }
-  Result<net::Socket> socket = co_await net::connect(core_, options_.address, options_.connect);
+  const auto begun = std::chrono::steady_clock::now();
+  Result<net::Socket> socket = co_await net::connect(core_, options_.address, options_.connect, options_.reach);
   if (!socket) co_return std::move(socket).error();
   auto link = std::make_unique<UpstreamCall::Link>(core_, std::move(*socket), options_.head_limits);
   link->stream.set_write_limit(options_.write);
   g_opened.add();
   if (options_.tls) {
-    link->stream.set_deadline(options_.connect);
+    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+    link->stream.set_deadline(std::max(options_.connect - spent, std::chrono::milliseconds(1)));
     const net::ErrorCode ec = co_await link->stream.handshake(options_.tls, options_.server_name);
     if (ec) co_return fail(Reason::upstream_unreachable, "TLS with the upstream failed: " + ec.message());
     link->stream.clear_deadline();

@@ -8,7 +8,7 @@
 
 #include "http/chunked.hpp"
 #include "http/parse.hpp"
-#include "net/listener.hpp"
+#include "net/connect.hpp"
 
 namespace vestibule::wire {
 
@@ -16,7 +16,8 @@ struct UpstreamOptions {
   net::Address address;
   net::TlsContext tls;                           ///< null: plain
   std::string server_name;                       ///< for TLS
-  std::chrono::milliseconds connect{5'000};
+  net::Reach reach = net::Reach::anywhere;
+  std::chrono::milliseconds connect{5'000};      ///< TLS included
   std::chrono::milliseconds head{300'000};       ///< until the reply's head: models think long
   std::chrono::milliseconds body{300'000};       ///< between two pieces of the reply
   std::chrono::milliseconds write{60'000};
