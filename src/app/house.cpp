@@ -355,6 +355,7 @@ net::Task<> House::run_core(unsigned index) {
   PerCore& c = *per_core_[index];
   c.tasks.spawn(gate_->sweep(c.core));
   if (index == 0) {
+    c.tasks.spawn(gate_->persist(c.core));
     c.tasks.spawn(sessions_->maintain(c.core));
     for (auto& child : children_) c.tasks.spawn(child->run());
   }

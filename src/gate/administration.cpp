@@ -172,6 +172,7 @@ net::Task<> Gate::remove_row(Stop stop) {
 
 net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session::Actor by) {
   const Instant now = clock_.now();
+  const Stops before = stops();
   bool pending = false;
   auto job = [this, scope, &target, &by, now](store::Tx& tx) -> Result<bool> {
     Result<bool> removed = Stops::remove_in(tx, scope, target);
@@ -196,7 +197,21 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
       return it;
     });
   }
+  // A stop of the same target that raced this has its row by now, or looks into memory once it has. So what
+  // the store has stands, but for the row of the very stop that was lifted on its way there (remove_row);
+  // and if it cannot be asked, nothing is lifted.
+  auto look = [](store::Tx& tx) { return Stops::load(tx); };
+  const Result<Stops> stored = co_await database_.read(look);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Stop& s : stored ? stored->all() : before.all()) {
+      const bool late = pending && std::ranges::find(before.all(), s) != before.all().end();
+      if (s.scope != scope || s.target != target || (stored && late)) continue;
+      stops_ = std::make_shared<const Stops>(stops_->with(s));
+    }
+  }
   co_await spread();
+  if (!stored) co_return stored.error();
   if (pending) {
     Stop gone;
     gone.scope = scope;

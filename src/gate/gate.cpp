@@ -463,14 +463,23 @@ net::Task<> Gate::sweep(net::Core& core) {
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;
       log_.flush_refusals();
-      if (core.index() == 0) {
-        const Result<void> covered = co_await log_.cover();
-        static_cast<void>(covered);  // a store that fails says so by itself
-      }
     }
-    if (core.index() == 0) co_await persist_stops();
   }
   log_.flush_refusals(audit::Flush::everything);
+}
+
+net::Task<> Gate::persist(net::Core& core) {
+  PerCore& own = *per_core_[core.index()];
+  auto covered = std::chrono::steady_clock::now();
+  while (own.sweeping) {
+    co_await net::sleep_for(core, options_.sweep);
+    co_await persist_stops();
+    const auto now = std::chrono::steady_clock::now();
+    if (now - covered <= std::chrono::seconds(10)) continue;
+    covered = now;
+    const Result<void> done = co_await log_.cover();
+    static_cast<void>(done);  // a store that fails says so by itself
+  }
 }
 
 std::size_t Gate::live() const noexcept { return static_cast<std::size_t>(std::max<std::int64_t>(0, g_live.total())); }

@@ -132,6 +132,9 @@ class Gate {
   [[nodiscard]] Reason standing(const Admission& admission) const noexcept;
   /// Looks at the live admissions of this core now and then; run one on each core until stop_sweeping().
   net::Task<> sweep(net::Core& core);
+  /// Stores what the store has refused so far and covers the log's end; run one, on one core, until
+  /// stop_sweeping() there. Apart from the sweep: a write that hangs must not stop the watch.
+  net::Task<> persist(net::Core& core);
   /// On the core whose sweep shall end: after its servers have stopped, since the sweep is what cuts
   /// the exchanges that do not end by themselves.
   void stop_sweeping(net::Core& core) noexcept;

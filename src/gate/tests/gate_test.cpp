@@ -376,6 +376,49 @@ TEST_F(GateRestart, WhatCanNeitherBeStoredNorKeptShutsTheGate) {
   EXPECT_EQ(ask(caller(alice), act_of("chat")), Reason::ok);
 }
 
+// Each stop is another one, as after a lift that somebody thought too early: whichever comes last, what the
+// store has and what the cores do is the same.
+TEST_F(GateTest, AStopThatRacesALiftIsNeverLost) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  for (int i = 0; i < 20; ++i) {
+    clock.advance(1s);
+    ASSERT_TRUE(stop(StopScope::access_point, "lab", root));
+    // The lift's job is on its way to the disk when the next stop comes.
+    hook.held = false;
+    hook.hanging = true;
+    auto lifted = spawn(gate->lift(StopScope::access_point, "lab", actor(root)));
+    ASSERT_TRUE(soon([&] { return hook.held.load(); }));
+    auto stopped = spawn(gate->stop({StopScope::access_point, "lab", clock.wall() + 1ms, "root", "again"}, actor(root)), 1);
+    std::this_thread::sleep_for(2ms);
+    hook.hanging = false;
+    ASSERT_TRUE(lifted.get());
+    ASSERT_TRUE(stopped.get());
+    EXPECT_EQ(gate->stops().all().size(), 1U) << i;
+    EXPECT_EQ(considered(caller(alice), act_of("chat")), Reason::stopped) << i;
+    EXPECT_EQ(considered(caller(alice), act_of("chat"), 1), Reason::stopped) << i;
+  }
+}
+
+TEST_F(GateRestart, AWriteThatHangsDoesNotStopTheWatch) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  hook.broken = true;
+  EXPECT_FALSE(stop(StopScope::user, "somebody", root)) << "so there is something to store after the restart";
+  hook.broken = false;
+  hook.held = false;
+  hook.hanging = true;
+  options_gate.await_admission = false;  // or nothing could be admitted meanwhile
+  restart();
+  ASSERT_TRUE(soon([&] { return hook.held.load(); }));
+  Held held;
+  ASSERT_EQ(hold(held, caller(alice), act_of("chat"), 0, 300ms), Reason::ok);
+  EXPECT_TRUE(soon([&] { return held.live.cuts == 1; }, 3s));
+  EXPECT_EQ(held.live.why, Reason::stream_limit);
+  hook.hanging = false;
+  let_go(held);
+}
+
 TEST_F(GateTest, StopsFromBothCoresAtOnceAreBothInForceOnBoth) {
   Person root = person("root", {"administrator"});
   const Caller c = caller(root);

@@ -173,6 +173,7 @@ class GateWorld : public FactorWorld {
     auto loaded = gate->load(policy_text, "policy.toml");
     ASSERT_TRUE(loaded) << loaded.error().detail;
     for (unsigned i = 0; i < cores->size(); ++i) sweeps_.push_back(spawn(sweep_task(gate.get(), &cores->at(i)), i));
+    sweeps_.push_back(spawn(persist_task(gate.get(), &cores->at(0))));
   }
   void close() override {
     if (database && gate) {
@@ -213,6 +214,10 @@ class GateWorld : public FactorWorld {
  private:
   static net::Task<bool> sweep_task(gate::Gate* gate, net::Core* core) {
     co_await gate->sweep(*core);
+    co_return true;
+  }
+  static net::Task<bool> persist_task(gate::Gate* gate, net::Core* core) {
+    co_await gate->persist(*core);
     co_return true;
   }
   static net::Task<Reason> hold_task(gate::Gate* gate, Held* held, gate::Caller c, domain::Act act,

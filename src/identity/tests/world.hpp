@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
@@ -28,10 +29,12 @@ using namespace std::chrono_literals;
 
 inline constexpr std::string_view kPassword = "correct horse battery staple";
 
-/// The audit log as a commit hook, which refuses to commit while `broken`.
+/// The audit log as a commit hook, which refuses to commit while `broken`, and does not return while
+/// `hanging`.
 class FlakyHook final : public store::CommitHook {
  public:
   Result<void> before_commit(store::Tx& tx, std::span<const ByteView> entries) override {
+    for (; hanging.load(); std::this_thread::sleep_for(1ms)) held = true;
     if (broken.load()) return fail(Reason::store_unavailable, "broken by the test");
     return log->before_commit(tx, entries);
   }
@@ -40,6 +43,8 @@ class FlakyHook final : public store::CommitHook {
   void rolled_back() noexcept override { log->rolled_back(); }
   audit::Log* log = nullptr;
   std::atomic<bool> broken{false};
+  std::atomic<bool> hanging{false};
+  std::atomic<bool> held{false};  ///< a batch has been kept waiting
 };
 
 template <class T>
