@@ -433,6 +433,27 @@ TEST_F(ProxyTest, OnlyAGetIsAskedTwice) {
   EXPECT_EQ(upstream->connections, 3);
 }
 
+// It may still be working on it: asking again would double the load that made it late.
+TEST_F(ProxyTest, NobodyIsAskedAgainAfterATimeOut) {
+  upstream_head = 300ms;
+  // Every connection answers one request and is silent about the second.
+  open_with([&](Plug& plug, int) {
+    note(read_request(plug));
+    plug.send(ok(R"({"object":"list","data":[]})"));
+    const std::string second = read_request(plug);
+    if (second.empty()) return;
+    note(second);
+    plug.rest(2000);
+  });
+  Person p = person("alice");
+  EXPECT_EQ(send(request("GET", "/v1/models", p.token)).status, 200);
+  const Reply late = send(request("GET", "/v1/models", p.token));
+  EXPECT_EQ(late.status, 504) << "though it is a GET on a connection that was used before";
+  EXPECT_EQ(late.reason(), "upstream_timeout");
+  EXPECT_EQ(count(), 2U);
+  EXPECT_EQ(upstream->connections, 1);
+}
+
 TEST_F(ProxyTest, WithoutTheLogNothingIsForwarded) {
   open_with(noting(ok(kAnswer)));
   Person p = person("alice");

@@ -113,6 +113,7 @@ class ProxyWorld : public GateWorld {
         wire::UpstreamOptions o;
         o.address = upstream->address();
         if (point.name == "down") o.address.port = 1;
+        o.head = upstream_head;
         t.upstreams.push_back(std::make_unique<wire::Upstream>(core, o));
         t.authorities.push_back("model.internal:8080");
         t.credential_line = Secret("Authorization: Bearer " + std::string(kCredential) + "\r\n");
@@ -177,6 +178,7 @@ class ProxyWorld : public GateWorld {
   std::vector<std::unique_ptr<proxy::Proxy>> proxies;
   std::vector<std::unique_ptr<wire::Server>> servers;
   std::uint16_t ports[2] = {0, 0};
+  std::chrono::milliseconds upstream_head{300'000};  ///< until its reply's head
 
  private:
   static net::Task<bool> stop_task(wire::Server* server) {

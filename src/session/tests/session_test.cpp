@@ -579,6 +579,33 @@ TEST_F(SessionTest, SessionsOfAUserAreBounded) {
   EXPECT_EQ(sessions->size(), 3U);
 }
 
+// Whoever has the password alone must not sign out who has a second factor.
+TEST_F(SessionTest, HalfFinishedSignInsGiveWayBeforeFinishedOnes) {
+  close();
+  options_session.max_sessions = 3;
+  open();
+  Person p = person("alice");
+  const std::string second = started("alice");
+  clock.advance(30s);
+  ASSERT_EQ(prove(second, p.app.code(clock.wall())), Reason::ok);
+  for (int i = 0; i < 10; ++i) {
+    clock.advance(1s);  // each is used later than the finished ones
+    EXPECT_EQ(verdict(started("alice")), Reason::ok);
+  }
+  EXPECT_EQ(verdict(p.handle), Reason::ok);
+  EXPECT_EQ(verdict(second), Reason::ok);
+  EXPECT_EQ(sessions->size(), 3U);
+  // Where all are finished the oldest goes, as ever.
+  clock.advance(1s);
+  const std::string third = started("alice");
+  clock.advance(30s);
+  ASSERT_EQ(prove(third, p.app.code(clock.wall())), Reason::ok);
+  const std::string fourth = started("alice");
+  EXPECT_EQ(verdict(p.handle), Reason::credential_unknown);
+  EXPECT_EQ(verdict(third), Reason::ok);
+  EXPECT_EQ(verdict(fourth), Reason::ok);
+}
+
 TEST_F(SessionTest, MaintenanceForgetsWhatIsLongOver) {
   Person p = person("alice");
   const std::string pending = started("alice");

@@ -100,6 +100,26 @@ TEST(Server, BodyOverTheLimitIsRefusedByItsLengthAlone) {
   EXPECT_NE(p.until("body_too_large").find("413"), std::string::npos);
 }
 
+// What the budget refuses half-taken leaves nobody knows where the next request begins: a body full of
+// requests must not become some.
+TEST(Server, AHalfTakenBodyClosesItsConnection) {
+  ServerOptions o;
+  o.body_budget = 100'000;
+  World w(echo, nullptr, o);
+  Plug p = Plug::to(w.port);
+  std::string body;
+  while (body.size() < 300'000) body += kGet;
+  p.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  p.send(body);
+  const std::string all = p.rest();
+  EXPECT_NE(all.find("HTTP/1.1 503"), std::string::npos) << all;
+  EXPECT_NE(all.find("Connection: close"), std::string::npos) << all;
+  EXPECT_EQ(all.find("HTTP/1.1", 8), std::string::npos) << "one reply: " << all;
+  Plug next = Plug::to(w.port);
+  next.send(kGet);
+  EXPECT_NE(next.until("GET /a ").find("200"), std::string::npos) << "the budget is given back";
+}
+
 TEST(Server, SlowHeadAndIdleConnectionsAreDropped) {
   ServerOptions o;
   o.head_time = 300ms;
