@@ -52,7 +52,8 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
       clock_(clock),
       rng_(rng),
       options_(std::move(options)),
-      passkey_key_(keys.derive("passkey-question/v1")) {
+      passkey_key_(keys.derive("passkey-question/v1")),
+      passkey_looks_(std::max(options_.passkey_looks, 1)) {
   options_.challenge_ttl = std::clamp(options_.challenge_ttl, std::chrono::minutes(1), kLongestChallenge);
   options_.max_challenges = std::max(options_.max_challenges, std::size_t{1});
   options_.disable_after = std::clamp(options_.disable_after, 1, kMostFailures);
@@ -229,7 +230,7 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
     // What is wrong with the key that was meant says more than that it is none of the others.
     if (flaw.empty() || error.detail != name(Flaw::credential)) flaw = std::move(error.detail);
   }
-  std::string note = "for " + a.purpose;
+  std::string note = "for " + a.purpose.substr(0, a.recorded);
   const std::string& more = matched.is_nil() ? flaw : proved.note;
   if (!more.empty()) note.append("; ").append(more);
   if (charged.locks_ && matched.is_nil()) note.append("; the factor is locked now");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "audit/log.hpp"
+#include "base/seats.hpp"
 #include "crypto/sealed.hpp"
 #include "factors/kind.hpp"
 #include "factors/totp.hpp"
@@ -44,6 +45,7 @@ struct Options {
   Duration lock_for = std::chrono::minutes(30);
   int disable_after = 100;                ///< consecutive failures; at most 100 (SP 800-63B-4)
   std::size_t max_factors = 5;            ///< strong ones a user
+  int passkey_looks = 8;                  ///< strangers' answers that are verified at once
 };
 
 /// What the list tells of a security key.
@@ -73,6 +75,7 @@ struct Attempt {
   FactorKind kind = FactorKind::totp;
   Secret answer;
   std::string purpose;                    ///< the act that the answer is bound to, e.g. "factor.remove fac_..."
+  std::size_t recorded = std::string::npos;  ///< how much of it the record shows: not what a secret hashes to
   Actor by;
   FactorId factor{};                      ///< nil: every one of the kind that the user has
   ChallengeId challenge{};                ///< for kinds that need one
@@ -185,9 +188,10 @@ class Factors {
   };
   /// Keeps nothing: what comes back proves itself by its MAC, and is noted only once it was answered.
   PasskeyQuestion ask_passkey();
-  /// A look that costs no writing, for strangers. signin_failed for whatever is wrong, at the same cost;
+  /// A look that costs no writing, for strangers; few at once, so that they do not keep the store's readers
+  /// from everybody else. signin_failed for whatever is wrong, at the same cost; overloaded,
   /// clock_untrusted, store_unavailable.
-  net::Task<Result<void>> look_at_passkey(std::string challenge, std::string answer) const;
+  net::Task<Result<void>> look_at_passkey(std::string challenge, std::string answer);
   struct PasskeyProof {
     UserId user{};
     domain::Proof proof;
@@ -280,6 +284,7 @@ class Factors {
   WebAuthnKind* webauthn_ = nullptr;  // likewise
   HotpKind* hotp_ = nullptr;          // likewise
   crypto::HmacKey passkey_key_;
+  Seats passkey_looks_;
   std::function<Result<void>(store::Tx&, FactorId)> disable_;
 };
 

@@ -57,12 +57,14 @@ std::optional<Factors::OpenPasskey> Factors::open_passkey(std::string_view text)
   return out;
 }
 
-net::Task<Result<void>> Factors::look_at_passkey(std::string challenge, std::string answer) const {
+net::Task<Result<void>> Factors::look_at_passkey(std::string challenge, std::string answer) {
   if (!clock_.trusted()) co_return fail(Reason::clock_untrusted);
   const auto open = open_passkey(challenge);
   if (!open || !open->is_open(clock_.wall())) co_return refused(Flaw::challenge);
   auto response = parse_authentication(answer);
   if (!response) co_return refused(Flaw::response);
+  const std::optional<Seats::Seat> seat = passkey_looks_.take();
+  if (!seat) co_return fail(Reason::overloaded, "too many sign-ins by passkey at once");
   auto job = [this, signed_over = open->challenge, r = std::move(*response)](store::Tx& tx) -> Result<void> {
     auto owner = WebAuthnKind::owner_of(tx, r.id);
     if (!owner) return std::move(owner).error();

@@ -630,6 +630,37 @@ TEST_F(KeyTest, StrangersWithPasskeysGetOneAnswerAndChangeNothing) {
   EXPECT_EQ(sign_in(q.challenge, key.get(q.options)), Reason::ok) << "nobody is locked out";
 }
 
+TEST_F(KeyTest, StrangersDoNotTakeAllReadersOfTheStore) {
+  options_factors.passkey_looks = 2;
+  reopen({});
+  // Both readers are busy, so that looks wait and hold their seats.
+  std::atomic<bool> busy{true};
+  std::atomic<int> holding{0};
+  auto hold = [&](store::Tx&) -> Result<bool> {
+    ++holding;
+    while (busy) std::this_thread::sleep_for(1ms);
+    return true;
+  };
+  std::thread first([&] { EXPECT_TRUE(run(database->read(hold))); });
+  std::thread second([&] { EXPECT_TRUE(run(database->read(hold), 1)); });
+  while (holding < 2) std::this_thread::sleep_for(1ms);
+  const auto look = [&](unsigned core) {
+    const auto q = factors->ask_passkey();
+    return spawn(factors->look_at_passkey(std::string(q.challenge), key.get(q.options)), core);
+  };
+  auto one = look(0);  // in turn, being on one core
+  auto two = look(0);
+  std::vector<Reason> refused;
+  for (unsigned i = 0; i < 10; ++i) refused.push_back(look(i % 2).get().error().code);
+  EXPECT_EQ(refused, std::vector(10, Reason::overloaded));
+  busy = false;
+  first.join();
+  second.join();
+  EXPECT_EQ(one.get().error().code, Reason::signin_failed) << "of a key that is not known";
+  EXPECT_EQ(two.get().error().code, Reason::signin_failed);
+  EXPECT_EQ(look(0).get().error().code, Reason::signin_failed) << "seats are given back";
+}
+
 TEST_F(KeyTest, APasskeyQuestionIsOursWholeAndUnaltered) {
   ASSERT_EQ(enrol(alice, key), Reason::ok);
   const auto q = factors->ask_passkey();
