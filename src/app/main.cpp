@@ -327,6 +327,10 @@ class CommandLine {
     CLI::Option* check = c->add_option("--check", prove_.check, "Offline: check this proof")->type_name("FILE");
     CLI::Option* vkey = c->add_option("--vkey", prove_.vkey, "Verifier key of the log")->type_name("KEY");
     check->needs(vkey);
+    c = command(g, "erase", "Destroy what names a person in the log, once the account is removed; proofs still hold",
+                "  vestibule audit erase --user maria", [this](Context& ctx) { return audit_erase(ctx, erase_); });
+    c->add_option("--user", erase_, "Whom")->required()->type_name("NAME");
+    takes_code(c);
   }
 
   void keeping() {
@@ -402,6 +406,7 @@ class CommandLine {
   AuditListOptions list_;
   AuditVerifyOptions verify_;
   AuditProveOptions prove_;
+  std::string erase_;
   RestoreOptions restore_;
   ClockOptions clock_;
   std::uint32_t key_id_ = 0;

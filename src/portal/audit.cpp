@@ -3,6 +3,8 @@
 #include <charconv>
 #include <fstream>
 
+#include "identity/actor.hpp"
+#include "portal/act.hpp"
 #include "portal/call.hpp"
 #include "portal/render.hpp"
 
@@ -206,6 +208,27 @@ net::Task<Result<Reply>> Portal::verify_audit(Call&) {
   w.member("erased", report->erased).member("root", report->root).key("problems").begin_array();
   for (const std::string& p : report->problems) w.value(p);
   w.end_array().end_object();
+  co_return Reply{200, w.take(), false};
+}
+
+net::Task<Result<Reply>> Portal::erase_audit(Call& call) {
+  const std::string user(call.body.text("user"));
+  // Who still has an account is answerable for it, administrators first of all.
+  if (services_.users.find(user)) co_return fail(Reason::conflict, "this account exists: remove it first");
+  auto act = [this, user](store::Tx& tx, const session::Actor& by) -> Result<std::uint64_t> {
+    Result<std::uint64_t> erased = audit::erase_private(tx, user);
+    if (!erased) return erased;
+    // The record of it names the person no more.
+    services_.log.append(tx, identity::change_record("audit.erase", by, {}, std::to_string(*erased) + " records",
+                                                     services_.clock.now()));
+    return erased;
+  };
+  const std::string_view operation = call.route->operation;
+  std::string purpose = std::string(operation) + " " + user;
+  Result<std::uint64_t> erased = co_await prove_and(call, std::move(purpose), std::move(act), operation.size());
+  if (!erased) co_return std::move(erased).error();
+  json::Writer w = writer();
+  w.begin_object().member("erased", *erased).end_object();
   co_return Reply{200, w.take(), false};
 }
 

@@ -103,8 +103,8 @@ class Portal final : public wire::Handler {
   using Answer = net::Task<Result<Reply>>;
   struct Table;  // the route table, in routes.cpp
   template <class F>
-  net::Task<std::invoke_result_t<F&, store::Tx&, const session::Actor&>> prove_and(Call& call, std::string purpose,
-                                                                                   F act);
+  net::Task<std::invoke_result_t<F&, store::Tx&, const session::Actor&>> prove_and(
+      Call& call, std::string purpose, F act, std::size_t recorded = std::string::npos);
 
   // The choke point (portal.cpp).
   [[nodiscard]] Result<session::Identified> identify(const Call& call) const;
@@ -180,6 +180,7 @@ class Portal final : public wire::Handler {
   Answer checkpoint(Call& call);
   Answer prove_record(Call& call);
   Answer verify_audit(Call& call);
+  Answer erase_audit(Call& call);
 
   Services services_;
   Door door_;

@@ -118,6 +118,8 @@ struct Portal::Table {
             anyone, D::recorded},
       Route{kPost, "/v1/audit/verify", "audit.verify", E::policy, W::refused, readers, &P::verify_audit, {}, {},
             anyone, D::recorded},
+      Route{kPost, "/v1/audit/erase", "audit.erase", E::bound, W::refused, administrators, &P::erase_audit,
+            {{"user"}, kCode, kKind, kChallenge}},
       // --- the gateway itself
       Route{kGet, "/v1/status", "status.read", E::policy, W::refused, readers, &P::status, {}, {}, anyone, D::noted},
       Route{kPost, "/v1/access-points/{name}/credential", "access.credential", E::bound, W::refused,

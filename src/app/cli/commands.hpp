@@ -133,6 +133,7 @@ struct AuditProveOptions {
   std::string check, vkey;
 };
 int audit_prove(Context& ctx, const AuditProveOptions& o);
+int audit_erase(Context& ctx, const std::string& user);
 
 // --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_clock.cpp, commands_doctor.cpp)
 

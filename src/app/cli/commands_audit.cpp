@@ -1,4 +1,4 @@
-// audit: list, verify, export, prove; the latter two of verify and prove offline too.
+// audit: list, verify, export, prove, erase; verify and prove offline too.
 
 #include <fmt/format.h>
 
@@ -307,6 +307,19 @@ int audit_prove(Context& ctx, const AuditProveOptions& o) {
   if (!reply) return ctx.failed(reply.error());
   // Exactly as it came: it is checked strictly.
   out(reply->body + (reply->body.ends_with('\n') ? "" : "\n"));
+  return status(Exit::ok);
+}
+
+int audit_erase(Context& ctx, const std::string& user) {
+  Body body;
+  body.set("user", user);
+  Result<Reply> reply = ctx.post("/audit/erase", As::bound, std::move(body));
+  if (!reply) return ctx.failed(reply.error());
+  if (ctx.json()) {
+    ctx.print_json(*reply);
+  } else {
+    out(fmt::format("{} records name {} no more. Backups and copies of the log still do.\n", number_of(reply->json, "erased"), printable(user)));
+  }
   return status(Exit::ok);
 }
 

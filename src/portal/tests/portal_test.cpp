@@ -582,6 +582,35 @@ TEST_F(PortalTest, CredentialsKeysBackup) {
   for (const char* operation : {"access.credential", "keys.rotate", "keys.retire", "backup"}) EXPECT_FALSE(entries(operation).empty()) << operation;
 }
 
+TEST_F(PortalTest, WhoIsErasedIsNamedNoMoreAndTheLogIsWhole) {
+  Person root = set_up();
+  create(root, "maria", "member");
+  EXPECT_EQ(bound(root, "/v1/audit/erase", object({{"user", "maria"}})).code(), "conflict") << "she is still here";
+  EXPECT_EQ(bound(root, "/v1/audit/erase", object({{"user", "root"}})).code(), "conflict") << "nobody erases his own trace";
+  ASSERT_EQ(bound(root, "/v1/users/maria/remove").code(), "ok");
+  EXPECT_EQ(post("/v1/audit/erase", object({{"user", "maria"}, {"code", "000000"}}).dump(), root.handle).code(), "code_wrong");
+  ASSERT_NE(get("/v1/audit?limit=1000&user=maria", root.handle).body, "");
+  clock.advance(61s);  // so that a checkpoint covers what there is
+  HttpReply erased = bound(root, "/v1/audit/erase", object({{"user", "maria"}}));
+  ASSERT_EQ(erased.code(), "ok") << erased.body;
+  EXPECT_GT(erased.json.get_int("erased").value_or(0), 5);
+  for (const json::Value& e : lines(get("/v1/audit?limit=1000", root.handle).body)) {
+    const bool named = e.get_string("user_name").value_or("") == "maria" || e.get_string("object").value_or("") == "maria";
+    // What asked for her afterwards, and the purpose of what was done to her, are records of their own.
+    EXPECT_FALSE(named && e.get_string("operation").value_or("") != "audit.read") << e.dump();
+  }
+  const auto recorded = entries("audit.erase");
+  ASSERT_FALSE(recorded.empty());
+  EXPECT_EQ(recorded.back().user_name, "root");
+  EXPECT_EQ(recorded.back().object, "");
+  EXPECT_EQ(recorded.back().note, std::to_string(*erased.json.get_int("erased")) + " records");
+  for (const audit::Entry& e : entries("factor.prove")) EXPECT_EQ(e.note.find("audit.erase maria"), std::string::npos);
+  HttpReply report = post("/v1/audit/verify", "{}", root.handle);
+  EXPECT_TRUE(report.json.find("problems")->items().empty()) << report.body;
+  EXPECT_EQ(report.json.get_int("erased").value_or(0), erased.json.get_int("erased").value_or(-1));
+  EXPECT_EQ(bound(root, "/v1/audit/erase", object({{"user", "maria"}})).json.get_int("erased").value_or(-1), 0);
+}
+
 TEST_F(PortalTest, TheLogIsStreamedInBatches) {
   Person root = set_up();
   Person alice = create(root, "alice", "member");

@@ -231,6 +231,25 @@ TEST_F(WebAuthnApiTest, ACopiedKeyIsDisabledAndWhatItProvedIsVoid) {
   EXPECT_EQ(entries("factor.disable").size(), 1U);
 }
 
+TEST_F(WebAuthnApiTest, ACredentialIsBoundByItsValue) {
+  Person root = set_up();
+  SoftAuthenticator key;
+  ASSERT_EQ(enrol(root, key).code(), "ok");
+  const auto about = [](const std::string& value) { return "set lab " + hex(crypto::sha256(as_bytes(value))); };
+  const char* path = "/v1/access-points/lab/credential";
+  const auto put = [&](const std::string& value, const std::string& object_of_proof) {
+    return post(path, answered(root.handle, key, object({{"value", value}}), "access.credential", object_of_proof).dump(), root.handle).code();
+  };
+  EXPECT_EQ(put("sk-of-the-thief", about("sk-of-the-owner")), "code_wrong");
+  EXPECT_EQ(put("", about("sk-of-the-owner")), "code_wrong") << "nor does it remove";
+  EXPECT_EQ(put("sk-of-the-owner", "set lab"), "code_wrong");
+  EXPECT_EQ(credential_of, "");
+  EXPECT_EQ(put("sk-of-the-owner", about("sk-of-the-owner")), "ok");
+  EXPECT_EQ(credential_of, "lab");
+  EXPECT_EQ(put("", "remove lab"), "ok");
+  for (const audit::Entry& e : entries("factor.prove")) EXPECT_EQ(e.note.find(about("sk-of-the-owner").substr(8)), std::string::npos);
+}
+
 TEST_F(WebAuthnApiTest, AKeyMayBeTheFirstFactor) {
   Person p;
   auto token = users->create_setup_token();
