@@ -10,7 +10,10 @@
 namespace vestibule::factors {
 namespace {
 
+using identity::NoticeKind;
+
 constexpr std::size_t kRecoveryCodes = 10;
+constexpr std::int64_t kFewRecoveryCodes = 3;  // so many left: time for new ones
 constexpr std::size_t kMaxFactorLabel = 64;
 constexpr std::int64_t kEnrolmentTries = 10;
 constexpr int kMostFailures = 100;  // SP 800-63B-4 section 3.2.2
@@ -38,6 +41,13 @@ bool has_first_factor(const domain::Evidence& evidence, UserId user) {
 }
 
 std::string enrolment_purpose(FactorId id) { return "factor.enrol " + id.text(); }
+
+// A factor as its owner knows it.
+std::string described(FactorKind kind, std::string_view label) {
+  std::string out(domain::name(kind));
+  if (!label.empty()) out.append(" \"").append(label).append("\"");
+  return out;
+}
 
 bool good_label(std::string_view label) { return label.size() <= kMaxFactorLabel && is_utf8(label); }
 
@@ -237,6 +247,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   if (matched.is_nil()) {
     const std::string object = copied.is_nil() ? std::string(domain::name(a.kind)) : copied.text();
     record(tx, audit::Kind::sign_in, "factor.prove", reason, a.by, object, note, now);
+    auto told = tell_of_misses(tx, charged, now);
+    if (!told) return moved(told);
     if (!copied.is_nil()) {
       auto handled = cloned_in(tx, copied, a.by, now);
       if (!handled) return moved(handled);
@@ -255,7 +267,51 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   Actor by = a.by;
   by.evidence.add(proof);
   record(tx, audit::Kind::sign_in, "factor.prove", Reason::ok, by, matched.text(), note, now);
+  if (a.kind == FactorKind::recovery_code) {
+    auto told = tell_of_recovery(tx, by, matched, now);
+    if (!told) return moved(told);
+  }
   return proof;
+}
+
+// What the owner hears of answers that were refused: that a factor waits, or is of no use any more.
+Result<void> Factors::tell_of_misses(store::Tx& tx, const Charged& charged, Instant now) {
+  const Actor& by = charged.attempt().by;
+  bool waits = false;
+  for (const FactorId id : charged.factors_) {
+    bool disabled = false;
+    auto found = tx.one("SELECT disabled, locked_until FROM factor WHERE id = $1", {id}, [&](const store::Row& row) {
+      disabled = row.integer(0) != 0;
+      waits = waits || row.time(1) > now.wall;
+    });
+    if (!found) return moved(found);
+    if (!disabled) continue;
+    auto told = users_.notify_in(tx, by.user, NoticeKind::factor_disabled,
+                                 "A factor (" + std::string(domain::name(charged.attempt().kind)) +
+                                     ") was disabled by too many wrong answers, the last from " + by.source.text() +
+                                     ". Somebody who gives them knows your password.", now.wall);
+    if (!told) return told;
+  }
+  if (!waits) return {};
+  return users_.notify_in(tx, by.user, NoticeKind::factor_locked,
+                          "Wrong answers were given for a factor (" + std::string(domain::name(charged.attempt().kind)) +
+                              "), the last from " + by.source.text() +
+                              ". If that was not you, change your password: somebody knows it.", now.wall);
+}
+
+Result<void> Factors::tell_of_recovery(store::Tx& tx, const Actor& by, FactorId factor, Instant now) {
+  std::int64_t left = 0;
+  auto counted = tx.one("SELECT COUNT(*) FROM recovery_code WHERE factor = $1", {factor},
+                        [&](const store::Row& row) { left = row.integer(0); });
+  if (!counted) return moved(counted);
+  auto told = users_.notify_in(tx, by.user, NoticeKind::recovery_used,
+                               "A recovery code was used, from " + by.source.text() + ". " + std::to_string(left) +
+                                   " are left.", now.wall);
+  if (!told || left > kFewRecoveryCodes) return told;
+  return users_.notify_in(tx, by.user, NoticeKind::recovery_few,
+                          left == 0 ? "No recovery code is left. Make new ones."
+                                    : "Only " + std::to_string(left) + " recovery codes are left. Make new ones.",
+                          now.wall);
 }
 
 Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now) {
@@ -266,6 +322,10 @@ Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by,
   auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account IN (SELECT account FROM factor WHERE id = $1)", {factor});
   if (!begun) return moved(begun);
   record(tx, audit::Kind::change, "factor.disable", Reason::factor_cloned, by, factor.text(), name(Flaw::sign_count), now);
+  auto told = users_.notify_in(tx, by.user, NoticeKind::factor_disabled,
+                               "A security key was disabled: its counter did not grow, so somebody may hold a copy of it.",
+                               now.wall);
+  if (!told) return told;
   return disable_ ? disable_(tx, factor) : Result<void>{};
 }
 
@@ -407,6 +467,10 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
   Actor self = by;
   self.evidence.add(out.proof);
   record(tx, audit::Kind::change, "factor.add", Reason::ok, self, pending.text(), note, now);
+  auto told = users_.notify_in(tx, user, NoticeKind::factor_added,
+                               "A factor was added: " + described(kind, out.factor.label) + ", from " + by.source.text() + ".",
+                               now.wall);
+  if (!told) return moved(told);
   auto has_codes = tx.one("SELECT 1 FROM factor WHERE account = $1 AND kind = $2", {user, FactorKind::recovery_code},
                           [](const store::Row&) {});
   if (!has_codes) return moved(has_codes);
@@ -435,10 +499,12 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   if (!proved) return proved;
   FactorKind kind{};
   bool works = false;
-  auto found = tx.one("SELECT kind, disabled FROM factor WHERE id = $1 AND account = $2 AND confirmed = 1", {factor, user},
-                      [&](const store::Row& row) {
+  std::string label;
+  auto found = tx.one("SELECT kind, disabled, label FROM factor WHERE id = $1 AND account = $2 AND confirmed = 1",
+                      {factor, user}, [&](const store::Row& row) {
                         kind = static_cast<FactorKind>(row.integer(0));
                         works = row.integer(1) == 0;
+                        label = row.text(2);
                       });
   if (!found) return moved(found);
   if (!*found) return fail(Reason::factor_missing);
@@ -459,7 +525,8 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   Actor self = by;
   self.evidence.add(proof);
   record(tx, audit::Kind::change, "factor.remove", Reason::ok, self, factor.text(), domain::name(kind), now);
-  return {};
+  return users_.notify_in(tx, user, NoticeKind::factor_removed,
+                          "A factor was removed: " + described(kind, label) + ", from " + by.source.text() + ".", now.wall);
 }
 
 Result<std::vector<Secret>> Factors::new_recovery_codes_in(store::Tx& tx, UserId user, const domain::Proof& proof,
@@ -471,6 +538,10 @@ Result<std::vector<Secret>> Factors::new_recovery_codes_in(store::Tx& tx, UserId
   Actor self = by;
   self.evidence.add(proof);
   record(tx, audit::Kind::change, "factor.recovery_codes", Reason::ok, self, {}, {}, now);
+  auto told = users_.notify_in(tx, user, NoticeKind::recovery_renewed,
+                               "New recovery codes were made, from " + by.source.text() + ". The older ones are void.",
+                               now.wall);
+  if (!told) return moved(told);
   return codes;
 }
 

@@ -264,6 +264,8 @@ class Factors {
   static Result<void> delete_rows(store::Tx& tx, UserId user);
   /// The key may have been copied: it is disabled if so configured.
   Result<void> cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now);
+  Result<void> tell_of_misses(store::Tx& tx, const Charged& charged, Instant now);
+  Result<void> tell_of_recovery(store::Tx& tx, const Actor& by, FactorId factor, Instant now);
   struct OpenPasskey;
   [[nodiscard]] std::optional<OpenPasskey> open_passkey(std::string_view challenge) const;
   Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);

@@ -48,6 +48,17 @@ std::string joined(const std::vector<std::string>& labels) {
   return out;
 }
 
+bool names_administrator(const std::vector<std::string>& roles) {
+  return std::ranges::find(roles, domain::role::administrator) != roles.end();
+}
+
+// Set-up and the gateway itself have no account.
+std::string who(const Actor& by) { return by.name.view().empty() ? "the gateway" : std::string(by.name.view()); }
+
+std::string now_are(std::string_view what, const std::vector<std::string>& labels, const Actor& by) {
+  return "Your " + std::string(what) + " are now: " + (labels.empty() ? "none" : joined(labels)) + ". By " + who(by) + ".";
+}
+
 }  // namespace
 
 Result<UserId> Users::create_in(store::Tx& tx, const Create& what, const Actor& by) {
@@ -70,7 +81,16 @@ Result<UserId> Users::create_in(store::Tx& tx, const Create& what, const Actor& 
   if (!groups) return std::move(groups).error();
   tx.changed(kTopic, id.bytes);
   record(tx, "user.create", by, what.name, "roles=" + joined(what.roles) + " groups=" + joined(what.groups));
+  if (names_administrator(what.roles)) {
+    auto told = announce_administrator_in(tx, id, what.name, by);
+    if (!told) return std::move(told).error();
+  }
   return id;
+}
+
+Result<void> Users::announce_administrator_in(store::Tx& tx, UserId user, std::string_view name, const Actor& by) {
+  const std::string text = std::string(name) + " is an administrator now, by " + who(by) + ".";
+  return notify_administrators_in(tx, user, NoticeKind::roles_changed, text, clock_.wall());
 }
 
 Result<void> Users::guard_last_administrator(store::Tx& tx, UserId user) const {
@@ -95,7 +115,7 @@ Result<void> Users::guard_last_administrator(store::Tx& tx, UserId user) const {
 Result<void> Users::set_roles_in(store::Tx& tx, UserId user, const std::vector<std::string>& roles, const Actor& by) {
   auto before = load_in(tx, user);
   if (!before) return std::move(before).error();
-  if (std::ranges::find(roles, domain::role::administrator) == roles.end()) {
+  if (!names_administrator(roles)) {
     auto guarded = guard_last_administrator(tx, user);
     if (!guarded) return guarded;
   }
@@ -106,7 +126,11 @@ Result<void> Users::set_roles_in(store::Tx& tx, UserId user, const std::vector<s
   auto touched = touch(tx, user);
   if (!touched) return touched;
   record(tx, "user.roles", by, before->name.view(), "roles=" + joined(roles));
-  return {};
+  auto told = notify_in(tx, user, NoticeKind::roles_changed, now_are("roles", roles, by), clock_.wall());
+  if (!told) return told;
+  const bool was_one = domain::has(before->roles, domain::intern(domain::role::administrator));
+  if (was_one || !names_administrator(roles)) return {};
+  return announce_administrator_in(tx, user, before->name.view(), by);
 }
 
 Result<void> Users::set_groups_in(store::Tx& tx, UserId user, const std::vector<std::string>& groups,
@@ -120,7 +144,7 @@ Result<void> Users::set_groups_in(store::Tx& tx, UserId user, const std::vector<
   auto touched = touch(tx, user);
   if (!touched) return touched;
   record(tx, "user.groups", by, before->name.view(), "groups=" + joined(groups));
-  return {};
+  return notify_in(tx, user, NoticeKind::roles_changed, now_are("groups", groups, by), clock_.wall());
 }
 
 Result<void> Users::set_display_in(store::Tx& tx, UserId user, std::string_view display, const Actor& by) {
@@ -189,7 +213,7 @@ Result<void> Users::remove_in(store::Tx& tx, UserId user, const Actor& by) {
   }
   for (const std::string_view sql :
        {"DELETE FROM account WHERE id = $1", "DELETE FROM account_label WHERE account = $1",
-        "DELETE FROM enrolment_code WHERE account = $1"}) {
+        "DELETE FROM enrolment_code WHERE account = $1", "DELETE FROM notice WHERE account = $1"}) {
     auto gone = tx.run(sql, {user});
     if (!gone) return std::move(gone).error();
   }

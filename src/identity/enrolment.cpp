@@ -54,7 +54,7 @@ Result<UserId> Users::setup_in(store::Tx& tx, std::string_view token, const Prep
   if (!id) return std::move(id).error();
   self.user = *id;
   self.name = domain::UserName(password.name_);
-  auto set = set_password_in(tx, *id, password, self);
+  auto set = store_password_in(tx, *id, password, self);
   if (!set) return std::move(set).error();
   return *id;
 }
@@ -118,8 +118,13 @@ Result<UserId> Users::use_enrolment_code_in(store::Tx& tx, std::string_view code
   self.user = user;
   self.name = account->name;
   record(tx, "user.enrolment_used", self, account->name.view(), "issued by " + issuer.text());
-  auto set = set_password_in(tx, user, password, self);
+  auto set = store_password_in(tx, user, password, self);
   if (!set) return std::move(set).error();
+  if (!account->has_password) return user;  // the first enrolment
+  auto told = notify_in(tx, user, NoticeKind::reset_done,
+                        "An enrolment code was used: a new password was set, and the former factors and sessions are void. "
+                        "From " + by.source.text() + ".", now);
+  if (!told) return std::move(told).error();
   return user;
 }
 

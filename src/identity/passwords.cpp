@@ -180,6 +180,13 @@ Result<void> Users::accept_in(store::Tx& tx, const Verified& v, Instant now) {
 }
 
 Result<void> Users::set_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by) {
+  auto stored = store_password_in(tx, user, password, by);
+  if (!stored) return stored;
+  return notify_in(tx, user, NoticeKind::password_changed, "Your password was changed, from " + by.source.text() + ".",
+                   clock_.wall());
+}
+
+Result<void> Users::store_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by) {
   const WallTime now = clock_.wall();
   // The rules were checked with this name.
   auto set = tx.run("UPDATE account SET password = $3, password_changed = $4 WHERE id = $1 AND name = $2",

@@ -49,6 +49,17 @@ CREATE TABLE password_guess (
 );
 CREATE INDEX password_guess_by_age ON password_guess (updated)
 )"},
+    store::Migration{"identity", 2, R"(
+CREATE TABLE notice (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  at BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  text TEXT NOT NULL,
+  seen BIGINT NOT NULL
+);
+CREATE INDEX notice_by_account ON notice (account, at)
+)"},
 };
 
 }  // namespace
@@ -72,7 +83,7 @@ Result<void> accept_clock(store::Tx& tx, WallTime now) {
         "UPDATE password_guess SET succeeded = $1 WHERE succeeded > $1", "UPDATE account SET created = $1 WHERE created > $1",
         "UPDATE account SET roles_changed = $1 WHERE roles_changed > $1",
         "UPDATE account SET factors_reset = $1 WHERE factors_reset > $1",
-        "UPDATE account SET password_changed = $1 WHERE password_changed > $1"}) {
+        "UPDATE account SET password_changed = $1 WHERE password_changed > $1", "UPDATE notice SET at = $1 WHERE at > $1"}) {
     auto set = tx.run(sql, {now});
     if (!set) return std::move(set).error();
   }

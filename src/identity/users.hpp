@@ -20,6 +20,7 @@
 #include "crypto/sealed.hpp"
 #include "identity/actor.hpp"
 #include "identity/guess.hpp"
+#include "identity/notices.hpp"
 #include "identity/password_rules.hpp"
 #include "identity/user.hpp"
 #include "net/blocking_pool.hpp"
@@ -111,7 +112,7 @@ class Users {
   net::Task<Result<Verified>> verify_password(std::string name, Secret password, Actor by);
   /// Refunds and stores a renewed hash. conflict if the account changed since (disabled, password).
   Result<void> accept_in(store::Tx& tx, const Verified& verified, Instant now);
-  /// Sets the password of a user whose caller has proved what the route asks for.
+  /// Sets the password of a user whose caller has proved what the route asks for. He gets a notice.
   Result<void> set_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by);
   net::Task<Result<void>> set_password(UserId user, Secret password, Actor by);
 
@@ -170,6 +171,14 @@ class Users {
   /// Notes the time of a factor reset, for eligibility (promise 5).
   Result<void> note_factor_reset_in(store::Tx& tx, UserId user, WallTime now);
 
+  // --- notices (notices.hpp)
+  /// For whoever changes what an account proves itself with. Within the job of that change.
+  Result<void> notify_in(store::Tx& tx, UserId account, NoticeKind kind, std::string_view text, WallTime now);
+  /// The same for every enabled administrator but this one.
+  Result<void> notify_administrators_in(store::Tx& tx, UserId but, NoticeKind kind, std::string_view text, WallTime now);
+  [[nodiscard]] net::Task<Result<std::vector<Notice>>> notices(UserId account) const;
+  net::Task<Result<void>> mark_seen(UserId account, std::vector<NoticeId> ids);
+
   /// Writes bars that the store refused before; forgets guesses older than a day. Called by
   /// session's maintenance about every 10 s.
   net::Task<Result<void>> maintain();
@@ -222,6 +231,9 @@ class Users {
   Result<void> guard_last_administrator(store::Tx& tx, UserId user) const;
   Result<void> put_labels(store::Tx& tx, UserId user, int kind, const std::vector<std::string>& labels) const;
   Result<void> touch(store::Tx& tx, UserId user) const;
+  Result<void> store_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by);
+  /// Whoever becomes an administrator is told of to all the others.
+  Result<void> announce_administrator_in(store::Tx& tx, UserId user, std::string_view name, const Actor& by);
   void record(store::Tx& tx, std::string_view operation, const Actor& by, std::string_view object,
               std::string_view note) const;
 

@@ -148,6 +148,9 @@ class Portal final : public wire::Handler {
   Answer change_password(Call& call);
   Answer list_sessions(Call& call);
   Answer revoke_session(Call& call);
+  // Notices (notices.cpp)
+  Answer list_notices(Call& call);
+  Answer see_notices(Call& call);
   // Users (users.cpp)
   Answer list_users(Call& call);
   Answer create_user(Call& call);

@@ -66,6 +66,9 @@ struct Portal::Table {
             {"user", "all"}, readers, D::of_others},
       Route{kPost, "/v1/sessions/{id}/revoke", "sessions.revoke", E::session, W::refused, anyone,
             &P::revoke_session, {}, {}, administrators},
+      Route{kGet, "/v1/notices", "notices.list", E::session, W::refused, anyone, &P::list_notices},
+      Route{kPost, "/v1/notices/seen", "notices.seen", E::session, W::refused, anyone, &P::see_notices,
+            {{"ids", kList}}},
       // --- users
       Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
             D::recorded},
