@@ -223,6 +223,8 @@ Result<void> House::open_rooms() {
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
+  events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
+  gate_->on_change([this] { events_->gate_changed(); });
 
   database_->start();
   if (Result<void> r = seal_root(); !r) return r;
@@ -497,6 +499,7 @@ portal::Services House::services() {
   s.version = VESTIBULE_VERSION;
   s.started = started_;
   s.checkpoint_file = config_.checkpoint_file;
+  s.events = events_.get();
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);
     return catalogues_.access;
@@ -727,6 +730,7 @@ void House::reload() {
 
 net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   const auto begun = std::chrono::steady_clock::now();
+  events_->stop(own->core);  // a stream would wait for ever
   co_await own->access->stop(limit);
   if (own->portal) {
     // What is left of the same limit: answers of the chat page may finish as well.

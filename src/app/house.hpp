@@ -13,6 +13,7 @@
 #include "crypto/sealed.hpp"
 #include "gate/gate.hpp"
 #include "net/blocking_pool.hpp"
+#include "portal/events.hpp"
 #include "portal/portal.hpp"
 #include "process/child.hpp"
 #include "wire/server.hpp"
@@ -88,6 +89,7 @@ class House {
   std::unique_ptr<factors::Factors> factors_;
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<portal::Events> events_;
   std::unique_ptr<portal::Portal> portal_;
   std::unique_ptr<StatusHandler> status_;
   std::vector<std::unique_ptr<PerCore>> per_core_;

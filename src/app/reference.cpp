@@ -5,6 +5,7 @@
 #include "factors/token_csv.hpp"
 #include "gate/gate.hpp"
 #include "identity/users.hpp"
+#include "portal/events.hpp"
 #include "session/sessions.hpp"
 #include "wire/server.hpp"
 #include "wire/upstream.hpp"
@@ -64,6 +65,7 @@ std::string limits() {
   row("session: access-point token, at most", time(e.token_ttl));
   row("session: sessions of a user", std::to_string(e.max_sessions));
   row("session: tokens of a session", std::to_string(e.max_tokens));
+  row("portal: event streams of a session; the oldest gives way", std::to_string(portal::kStreamsPerSession));
   const factors::Options f;
   row("factor: finishing an enrolment", time(f.enrolment_ttl));
   row("factor: answering a question (WebAuthn), enrolment included", time(f.challenge_ttl));

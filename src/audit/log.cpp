@@ -178,6 +178,8 @@ struct Log::State {
   std::string next_note;  // made in the batch under way, or empty
   Bytes leaves, fields;
 
+  std::function<void()> grown;  // who wants to know of each commit; may be empty
+
   // --- anybody's
   std::atomic<std::uint64_t> size{0};
   std::atomic<std::uint64_t> covered{0};  // by the newest checkpoint
@@ -367,10 +369,14 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
   return {};
 }
 
+void Log::on_committed(std::function<void()> listener) { state_->grown = std::move(listener); }
+
 void Log::committed() noexcept {
   State& s = *state_;
+  const bool grown = s.next.size() != s.tree.size();
   s.tree = s.next;
   s.size.store(s.tree.size(), std::memory_order_release);
+  if (grown && s.grown) s.grown();
   if (s.next_note.empty()) return;
   s.checkpoint_size = s.tree.size();
   s.checkpoint_at = s.clock.boot();

@@ -83,6 +83,9 @@ class Log final : public store::CommitHook {
   net::Task<Result<void>> cover();
 
   [[nodiscard]] std::uint64_t size() const noexcept;  ///< records committed
+  /// Called on the writer thread after each commit of records: quick, and must not throw. Registered before
+  /// Database::start().
+  void on_committed(std::function<void()> listener);
   /// The newest signed checkpoint (C2SP text), or empty.
   [[nodiscard]] std::string checkpoint() const;
   [[nodiscard]] store::Health health() const noexcept;

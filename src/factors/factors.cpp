@@ -122,6 +122,7 @@ void Factors::record(store::Tx& tx, audit::Kind kind, std::string_view operation
   r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
   r.reason = reason;
   log_.append(tx, r);
+  if (kind == audit::Kind::change && operation != "factor.begin") tx.changed("factor", by.user.bytes);
 }
 
 // --- proving

@@ -518,6 +518,7 @@ net::Task<> Gate::spread() {
     });
   }
   while (words->left > 0) co_await words->all.wait(std::chrono::seconds(1));
+  for (const auto& listener : change_listeners_) listener();
 }
 
 void Gate::recheck_everywhere() noexcept {

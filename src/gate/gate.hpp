@@ -151,6 +151,8 @@ class Gate {
   net::Task<Result<void>> approve_policy(Digest digest, factors::Attempt attempt);
   [[nodiscard]] std::shared_ptr<const PolicySet> policies() const;
   [[nodiscard]] PolicyTrust trust() const noexcept { return options_.trust; }
+  /// Called on a core after stops or policy have changed on all of them. Registered before requests.
+  void on_change(std::function<void()> listener) { change_listeners_.push_back(std::move(listener)); }
   /// False while a denial can be neither stored nor kept: nothing is admitted until it is.
   [[nodiscard]] bool open() const;
   /// Live admissions of all cores, for the status page.
@@ -200,6 +202,7 @@ class Gate {
   net::Cores& cores_;
   Options options_;
   std::vector<std::unique_ptr<PerCore>> per_core_;
+  std::vector<std::function<void()>> change_listeners_;
   mutable std::mutex mutex_;  // the master copies below; never taken on the path of a request
   std::shared_ptr<const Stops> stops_;
   std::shared_ptr<const PolicySet> policies_;

@@ -33,6 +33,8 @@ enum class Pending : std::uint8_t {
 /// Who may, besides what the policy says.
 enum Roles : std::uint8_t { anyone = 0, administrators = 1, readers = 2 /* administrators and auditors */ };
 
+[[nodiscard]] bool role_fits(const domain::Subject& who, std::uint8_t roles);
+
 /// What stands in the audit log of a request that was answered and changed nothing.
 enum class Read : std::uint8_t {
   unrecorded,  ///< it changes something, which is recorded as such; or it shows the caller's own data

@@ -24,11 +24,6 @@ bool has_role(const domain::Subject& who, std::string_view role) {
   return domain::has(who.roles, domain::intern(role));
 }
 
-bool role_fits(const domain::Subject& who, std::uint8_t roles) {
-  if (has_role(who, domain::role::administrator)) return true;
-  return roles == readers && has_role(who, domain::role::auditor);
-}
-
 // "application/json", in whatever case, with no parameter but charset=utf-8.
 bool is_json(std::string_view type) {
   std::string folded;
@@ -59,6 +54,11 @@ bool shows_detail(const Call& call, Reason reason) {
 }
 
 }  // namespace
+
+bool role_fits(const domain::Subject& who, std::uint8_t roles) {
+  if (has_role(who, domain::role::administrator)) return true;
+  return roles == readers && has_role(who, domain::role::auditor);
+}
 
 Portal::Portal(Services services, Door door) : services_(std::move(services)), door_(door) {}
 Portal::~Portal() = default;

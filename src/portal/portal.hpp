@@ -24,6 +24,7 @@
 
 namespace vestibule::portal {
 
+class Events;
 struct Call;
 struct Reply;
 struct Route;
@@ -50,6 +51,8 @@ struct Services {
   std::function<std::shared_ptr<const access::Catalogue>()> catalogue{};
   /// The gateway holds a credential for this access point's upstream. May be empty: none.
   std::function<bool(std::string_view point)> has_credential{};
+  /// Where GET /v1/events hears of changes. Null: not_found.
+  Events* events = nullptr;
   /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
   /// it runs none. May be empty.
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
@@ -115,6 +118,9 @@ class Portal final : public wire::Handler {
   [[nodiscard]] Result<session::Answer> answer_of(const Call& call, std::string_view member) const;
   [[nodiscard]] Result<factors::Attempt> attempt_of(Call& call, std::string purpose) const;
   [[nodiscard]] Reason still_entitled(const Call& call) const;
+  /// The same for a stream, by role, proof and stops as they are now.
+  [[nodiscard]] Reason may_follow(Call& call) const;
+  net::Task<Result<std::string>> read_on(std::uint64_t& next);
   net::Task<Result<void>> read_body(Call& call);
   net::Task<Result<void>> record_read(Call& call);
   net::Task<Result<Reply>> answer(Call& call);
@@ -151,6 +157,8 @@ class Portal final : public wire::Handler {
   // Notices (notices.cpp)
   Answer list_notices(Call& call);
   Answer see_notices(Call& call);
+  // What changes, as it changes (follow.cpp)
+  Answer follow(Call& call);
   // Users (users.cpp)
   Answer list_users(Call& call);
   Answer create_user(Call& call);

@@ -69,6 +69,8 @@ struct Portal::Table {
       Route{kGet, "/v1/notices", "notices.list", E::session, W::refused, anyone, &P::list_notices},
       Route{kPost, "/v1/notices/seen", "notices.seen", E::session, W::refused, anyone, &P::see_notices,
             {{"ids", kList}}},
+      Route{kGet, "/v1/events", "events.read", E::session, W::refused, anyone, &P::follow, {}, {"decisions"}, readers,
+            D::of_others},
       // --- users
       Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
             D::recorded},

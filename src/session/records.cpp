@@ -176,6 +176,7 @@ Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Pro
   auto marked = raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kSessionTopic, out.session.bytes);
+  tx.changed(kListTopic, user.bytes);
   tx.changed(kHandleTopic, handle.hash);
   by.user = user;
   by.session = out.session;
@@ -211,17 +212,22 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
   auto marked = raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kSessionTopic, id.bytes);
+  tx.changed(kListTopic, session.user.bytes);
   return session.evidence;
 }
 
 Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
   for (const std::string_view sql :
-       {"DELETE FROM session_handle WHERE session = $1", "DELETE FROM session_proof WHERE session = $1",
-        "DELETE FROM session WHERE id = $1"}) {
+       {"DELETE FROM session_handle WHERE session = $1", "DELETE FROM session_proof WHERE session = $1"}) {
     auto gone = tx.run(sql, {id});
     if (!gone) return std::move(gone).error();
   }
+  UserId user;
+  auto gone = tx.one("DELETE FROM session WHERE id = $1 RETURNING account", {id},
+                     [&](const store::Row& row) { user = row.id<UserId>(0); });
+  if (!gone) return std::move(gone).error();
   tx.changed(kSessionTopic, id.bytes);
+  if (*gone) tx.changed(kListTopic, user.bytes);
   return {};
 }
 

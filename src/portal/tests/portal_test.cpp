@@ -202,6 +202,7 @@ TEST_F(PortalTest, ReadsOfOthersAreRecordedOnce) {
       {"/v1/users", "", ""}, {"/v1/stops", "", ""}, {"/v1/policy", "", ""}, {"/v1/audit", "?user=alice&limit=5", ""},
       {"/v1/audit/checkpoint", "", ""}, {"/v1/audit/prove", "?seq=0", ""}, {"/v1/audit/verify", "", "{}"},
       {"/v1/status", "", ""}, {"/v1/sessions", "?user=alice", ""}, {"/v1/hardware-tokens", "", ""},
+      {"/v1/events", "?decisions=1", ""},
       {"/v1/policy/explain", "", R"({"user":"alice","access_point":"lab","operation":"chat"})"}};
   // A checkpoint, for the proof.
   clock.advance(61s);
@@ -217,9 +218,17 @@ TEST_F(PortalTest, ReadsOfOthersAreRecordedOnce) {
     ++walked;
     // The default policy lets auditors read, but not ask what others may.
     const Person& who = r.path == "/v1/policy/explain" ? root : audrey;
-    HttpReply reply = call(http::to_text(r.method), std::string(r.path) + row->query, row->body, who.handle);
-    ASSERT_EQ(reply.status, 200) << r.path << reply.body;
-    const auto recorded = admissions(r.operation, reply.fields["x-request-id"]);
+    std::string request;
+    if (r.path == "/v1/events") {
+      const auto stream = opened(std::string(r.path) + row->query, who.handle);  // never ends by itself
+      ASSERT_TRUE(stream->until("event: hello"));
+      request = stream->field("x-request-id");
+    } else {
+      HttpReply reply = call(http::to_text(r.method), std::string(r.path) + row->query, row->body, who.handle);
+      ASSERT_EQ(reply.status, 200) << r.path << reply.body;
+      request = reply.fields["x-request-id"];
+    }
+    const auto recorded = admissions(r.operation, request);
     ASSERT_EQ(recorded.size(), 1U) << r.path;
     EXPECT_EQ(recorded[0].user_name, who.name) << r.path;
     EXPECT_EQ(recorded[0].access_point, "vestibule");

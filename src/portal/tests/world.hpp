@@ -1,6 +1,7 @@
 #pragma once
 // The whole house below the portal, served over Unix sockets by two cores, and a small blocking client.
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "factors/tests/world.hpp"
 #include "json/value.hpp"
+#include "portal/events.hpp"
 #include "portal/portal.hpp"
 #include "wire/server.hpp"
 
@@ -34,6 +36,59 @@ struct HttpReply {
   [[nodiscard]] std::string text(std::string_view key) const { return json.get_string(key).value_or("?"); }
 };
 
+/// A reply that goes on: read as it comes.
+class Follower {
+ public:
+  explicit Follower(int fd) : fd_(fd) {}
+  Follower(const Follower&) = delete;
+  Follower& operator=(const Follower&) = delete;
+  ~Follower() { ::close(fd_); }
+
+  /// Reads until this has come; false after `limit`.
+  bool until(std::string_view text, std::chrono::milliseconds limit = 5s) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (in_.find(text) == std::string::npos) {
+      if (!read_some(end)) return false;
+    }
+    return true;
+  }
+  /// The connection has been closed, at most `limit` from now.
+  bool ended(std::chrono::milliseconds limit = 5s) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (read_some(end)) {
+    }
+    return over_;
+  }
+  [[nodiscard]] const std::string& text() const noexcept { return in_; }
+  void forget() { in_.clear(); }
+  [[nodiscard]] std::string field(std::string_view name) const {
+    std::string lower = in_.substr(0, in_.find("\r\n\r\n"));
+    for (char& c : lower) c = static_cast<char>(std::tolower(c));
+    const std::size_t at = lower.find("\r\n" + std::string(name) + ": ");
+    if (at == std::string::npos) return "";
+    const std::size_t from = at + name.size() + 4;
+    return in_.substr(from, lower.find("\r\n", from) - from);
+  }
+
+ private:
+  bool read_some(std::chrono::steady_clock::time_point end) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd p{fd_, POLLIN, 0};
+    if (over_ || left.count() <= 0 || ::poll(&p, 1, static_cast<int>(left.count())) <= 0) return false;
+    char buffer[16384];
+    const ssize_t n = ::read(fd_, buffer, sizeof buffer);
+    if (n <= 0) {
+      over_ = true;
+      return false;
+    }
+    in_.append(buffer, static_cast<std::size_t>(n));
+    return true;
+  }
+  int fd_;
+  bool over_ = false;
+  std::string in_;
+};
+
 class PortalWorld : public FactorWorld {
  public:
   PortalWorld() { options_session.boot_id = "boot-1"; }
@@ -49,18 +104,7 @@ class PortalWorld : public FactorWorld {
   /// One request on a connection of its own; the cores take turns.
   HttpReply send(const std::string& raw) {
     HttpReply out;
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    sockaddr_un sa{};
-    sa.sun_family = AF_UNIX;
-    const std::string path = socket_path(turn_++ % 2);
-    path.copy(sa.sun_path, sizeof sa.sun_path - 1);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&sa), sizeof sa) != 0) ADD_FAILURE() << "connect";
-    std::size_t sent = 0;
-    while (sent < raw.size()) {
-      const ssize_t n = ::send(fd, raw.data() + sent, raw.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) break;  // refused before the body's end: the reply is there all the same
-      sent += static_cast<std::size_t>(n);
-    }
+    const int fd = asked(raw);
     std::string in;
     char buffer[16384];
     for (;;) {
@@ -84,6 +128,13 @@ class PortalWorld : public FactorWorld {
     }
     raw.append(more).append("\r\n").append(body);
     return send(raw);
+  }
+  /// A GET whose reply goes on.
+  std::unique_ptr<Follower> opened(std::string_view target, std::string_view handle) {
+    std::string raw("GET ");
+    raw.append(target).append(" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: test/1\r\nAuthorization: Bearer ");
+    raw.append(handle).append("\r\n\r\n");
+    return std::make_unique<Follower>(asked(raw));
   }
   HttpReply get(std::string_view target, std::string_view handle = {}) { return call("GET", target, {}, handle); }
   HttpReply post(std::string_view target, std::string_view body = {}, std::string_view handle = {}) {
@@ -162,6 +213,7 @@ class PortalWorld : public FactorWorld {
     gate::Options options_gate;
     options_gate.denials = denials.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
+    gate->on_change([this] { events->gate_changed(); });
     auto loaded = gate->load(policy_text, "policy.toml");
     ASSERT_TRUE(loaded) << loaded.error().detail;
     std::vector<access::AccessPoint> points(1);
@@ -187,6 +239,7 @@ class PortalWorld : public FactorWorld {
   portal::Services services() {
     portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock};
     s.version = "0.1.0";
+    s.events = events.get();
     s.catalogue = [this] { return catalogue; };
     s.has_credential = [this](std::string_view point) { return point == credential_of; };
     s.reload_policy = [this](session::Actor by) { return gate->reload_policy(policy_text, "policy.toml", std::move(by)); };
@@ -208,17 +261,20 @@ class PortalWorld : public FactorWorld {
   virtual wire::Handler& handler(net::Core&) { return *the_portal; }
   void close() override {
     if (database) {
+      cores->on_each([this](net::Core& core) { events->stop(core); });
       for (unsigned i = 0; i < servers.size(); ++i) run(stopped(servers[i].get()), i);
     }
     FactorWorld::close();
     servers.clear();
     the_portal.reset();
     gate.reset();
+    events.reset();
   }
 
   std::string policy_text{policy::default_policy_text()};
   session::Options options_session;
   std::unique_ptr<session::Sessions> sessions;
+  std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
   std::unique_ptr<portal::Portal> the_portal;
@@ -242,6 +298,7 @@ class PortalWorld : public FactorWorld {
     auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
     ASSERT_TRUE(opened) << opened.error().detail;
     sessions = std::move(*opened);
+    events = std::make_unique<portal::Events>(*database, *sessions, *log);
   }
   void close_rooms_above() override {
     gate.reset();
@@ -250,6 +307,22 @@ class PortalWorld : public FactorWorld {
   }
 
  private:
+  /// A connection on which this has been sent.
+  int asked(const std::string& raw) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un sa{};
+    sa.sun_family = AF_UNIX;
+    const std::string path = socket_path(turn_++ % 2);
+    path.copy(sa.sun_path, sizeof sa.sun_path - 1);
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&sa), sizeof sa) != 0) ADD_FAILURE() << "connect";
+    std::size_t sent = 0;
+    while (sent < raw.size()) {
+      const ssize_t n = ::send(fd, raw.data() + sent, raw.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) break;  // refused before the body's end: the reply is there all the same
+      sent += static_cast<std::size_t>(n);
+    }
+    return fd;
+  }
   static net::Task<bool> stopped(wire::Server* server) {
     co_await server->stop(std::chrono::milliseconds(1000));
     co_return true;
