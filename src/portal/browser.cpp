@@ -137,11 +137,12 @@ bool matches_tag(const http::Headers& headers, std::string_view tag) noexcept {
 
 namespace {
 
-// No inline script, no eval, nobody else's anything; a script's sinks take no text (Trusted Types).
+// No inline script, no eval, nobody else's anything. A script's sinks take no text (Trusted Types) but what the
+// one policy of ui/src/trusted.ts lets pass: the addresses of the portal's own two workers.
 constexpr std::string_view kPagePolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vestibule";
 // What a model or an error says is never a page of this origin, whatever its type.
 constexpr std::string_view kDataPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 constexpr std::string_view kPermissions =

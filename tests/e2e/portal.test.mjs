@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, binary, password, policy, sleep } from './lib/gateway.mjs';
 import { launch, look, scan, visit } from './lib/browser.mjs';
+import { button, confirm, into, open, prove, setupToken as token, signIn } from './lib/portal.mjs';
 import { Upstream, chat, chunk, eventStream, piece } from './lib/upstream.mjs';
 import { Token } from './lib/totp.mjs';
 import { once, post, prompt } from './lib/raw.mjs';
@@ -25,9 +25,7 @@ async function house(t, options = {}) {
   t.after(() => gateway.stop());
   return { up, gateway };
 }
-const token = (gateway) => fs.readFileSync(path.join(gateway.dir, 'data', 'setup-token'), 'utf8').trim();
 const cookies = async (context) => (await context.cookies()).map(({ name, value, httpOnly, secure, sameSite, path: where, domain }) => ({ name, value, httpOnly, secure, sameSite, where, domain }));
-const button = (page, name, exact = true) => page.getByRole('button', { name, exact });
 
 /// A model that answers as one does, for the pictures; to all else it says back what was said.
 const question = 'What is multi-factor authentication?';
@@ -43,33 +41,6 @@ async function talk(request, socket) {
     await sleep(10);
   }
   socket.write(`${chunk('data: [DONE]\n\n')}0\r\n\r\n`);
-}
-
-async function signIn(page, gateway, name) {
-  await page.goto(gateway.portal);
-  await page.getByLabel('User name').fill(name);
-  await page.getByLabel('Password').fill(password);
-  await button(page, 'Continue').click();
-  await page.getByRole('heading', { name: 'Your second factor' }).waitFor();
-}
-async function prove(page, person) {
-  await page.getByLabel('Code', { exact: true }).fill(await person.totp.next());
-  await button(page, 'Sign in').click();
-  await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
-}
-async function into(page, gateway, person) {
-  await signIn(page, gateway, person.name);
-  await prove(page, person);
-}
-async function open(page, name) {
-  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
-  await page.getByRole('heading', { name, level: 1 }).waitFor();
-}
-/// The dialog's act, with a fresh code.
-async function confirm(page, person, submit) {
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('A fresh code confirms this very act').fill(await person.totp.next());
-  await dialog.getByRole('button', { name: submit, exact: true }).click();
 }
 
 describe('the portal', { concurrency: true }, () => {
@@ -179,7 +150,6 @@ test('set-up, enrolment with the QR code off the screen, recovery codes, chat, s
   await look(page, 'sessions');
   await button(page, 'End all others').click();
   await page.getByText('All other sessions have ended.').waitFor();
-  await other.page.getByRole('navigation').getByRole('link', { name: 'My sessions' }).click();
   await other.page.getByText('Your session has ended.').waitFor();
   await other.close();
   await at.close();
@@ -293,7 +263,6 @@ test('users: created, enrolled, disabled; the log as it grows; the emergency sto
   await page.getByRole('button', { name: 'Disable' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Disable', exact: true }).click();
   await page.locator('li').filter({ hasText: 'mia' }).getByText('Disabled').waitFor();
-  await hers.page.getByRole('navigation').getByRole('link', { name: 'My sessions' }).click();
   await hers.page.getByText('Your session has ended.').waitFor();
   await hers.close();
   await at.close();

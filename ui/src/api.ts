@@ -47,8 +47,8 @@ export async function send(method: 'GET' | 'POST', path: string, body?: unknown,
 
 /// What the page does about refusals that are about the session and not about the request.
 export const session = {
-  /// Asks the person for a factor; true once it is proved.
-  stepUp: async (_reason: string): Promise<boolean> => false,
+  /// Asks the person for a factor, the kinds in this order; true once it is proved.
+  stepUp: async (_reason: string, _offer?: string[]): Promise<boolean> => false,
   over: (_refusal: Refusal) => {},
 };
 
@@ -56,7 +56,7 @@ const lapses = ['mfa_required', 'mfa_lapsed'];
 const ends = ['credential_missing', 'credential_unknown', 'credential_malformed', 'session_ended', 'session_idle', 'user_disabled'];
 
 /// Runs what may meet a lapsed factor: then it asks for one and runs it again.
-export async function withProof<T>(run: () => Promise<T>, held?: (waiting: boolean) => void): Promise<T> {
+export async function withProof<T>(run: () => Promise<T>, held?: (waiting: boolean) => void, offer?: string[]): Promise<T> {
   for (;;) {
     try {
       return await run();
@@ -65,20 +65,20 @@ export async function withProof<T>(run: () => Promise<T>, held?: (waiting: boole
       if (ends.includes(error.code)) session.over(error);
       if (!lapses.includes(error.code)) throw error;
       held?.(true);
-      const proved = await session.stepUp(error.code);
+      const proved = await session.stepUp(error.code, offer);
       held?.(false);
       if (!proved) throw error;
     }
   }
 }
 
-async function json<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
-  return (await (await send(method, path, body)).json()) as T;
+async function json<T>(method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  return (await (await send(method, path, body, signal)).json()) as T;
 }
 export const get = <T>(path: string) => withProof(() => json<T>('GET', path));
 export const post = <T = object>(path: string, body?: unknown) => withProof(() => json<T>('POST', path, body));
 /// Without the step-up dialog: for signing in, and for acts that bring their own code.
-export const plain = <T = object>(path: string, body?: unknown) => json<T>('POST', path, body);
+export const plain = <T = object>(path: string, body?: unknown, signal?: AbortSignal) => json<T>('POST', path, body, signal);
 export const look = <T>(path: string) => json<T>('GET', path);
 
 // ------------------------------------------------------------------------------------------- what is said
@@ -90,12 +90,14 @@ export interface Factor {
 }
 export interface Point {
   name: string; kind: string; prefix: string; sensitivity: string; need: { level: number; max_age_s: number | null };
-  outcome: string; reason: string; expires_in_s: number | null;
+  outcome: string; reason: string; expires_in_s: number | null; offer?: string[];
 }
+export interface Alert { kind: string; text: string; until: string }
+export interface Deadline { needs: string; by: string; met: boolean }
 export interface Me {
   user: string; name: string; display: string; roles: string[]; groups: string[]; session: string; ends: string; level: number;
   evidence: Evidence[]; flags: { enrol_grant: boolean; factor_management: boolean; pending: boolean };
-  factors: Factor[]; access_points: Point[];
+  factors: Factor[]; access_points: Point[]; second?: string[]; alerts?: Alert[]; deadlines?: Deadline[];
 }
 export interface Session {
   id: string; user: string; name: string; created: string; last_seen: string; ends: string; source: string; client: string;
@@ -105,6 +107,12 @@ export interface User {
   id: string; name: string; display: string; roles: string[]; groups: string[]; disabled: boolean; created: string;
   has_password: boolean; factors: number;
 }
+export interface Notice { id: string; at: string; kind: string; text: string; seen: boolean }
+export interface Reset { id: string; user: string; requested_by: string; at: string; expires: string }
+export interface Rule { role: string; needs: string; by: string | null; users: number; covered: number; missing: string[] }
+export interface Token { serial: string; digits: number; imported: string; holder: string | null }
+export interface Difference { text: string; loosens: boolean }
+export interface Policy { digest: string; trust: string; rules: number; canonical: string; staged?: { digest: string; differences: Difference[] } }
 export interface Stop { scope: string; target: string; since: string; by: string; why: string }
 export interface Status {
   version: string; uptime_s: number; store: string; audit: { records: number; health: string; checkpoint: string };
@@ -113,7 +121,7 @@ export interface Status {
 }
 export interface Entry {
   seq: number; at: string; kind: string; user_name: string; access_point: string; operation: string; model: string; outcome: string;
-  reason: string; evidence?: Evidence[]; source: string; note?: string;
+  reason: string; evidence?: Evidence[]; source: string; object?: string; note?: string; rule?: string; request?: string; status?: number;
 }
 
 /// One JSON value a line.

@@ -1,15 +1,23 @@
 // Which page is shown to whom, and the frame around it.
 import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { Refusal, look, plain, session, type Me } from './api';
-import { duration } from './format';
+import { Refusal, look, plain, session, type Me, type Notice } from './api';
+import { changed, listen, show } from './events/tab';
+import { at as moment, duration } from './format';
 import { Chat } from './pages/chat';
+import { Coverage } from './pages/coverage';
 import { Decisions } from './pages/decisions';
 import { Devices } from './pages/devices';
 import { EnrolCode, FirstFactor, Recovery, SecondFactor, SetUp, SignIn } from './pages/entrance';
+import { InboxPage } from './pages/inbox';
+import { Log } from './pages/log';
+import { Notices } from './pages/notices';
+import { PolicyPage } from './pages/policy';
+import { Resets } from './pages/resets';
 import { Sessions } from './pages/sessions';
 import { StatusPage } from './pages/status';
 import { StopPage } from './pages/stop';
+import { Tokens } from './pages/tokens';
 import { Users } from './pages/users';
 import { Doors, Loading, Mark } from './parts/basics';
 import { StepUp } from './parts/proof';
@@ -22,8 +30,10 @@ export function App() {
   const [me, setMe] = useState<Me | null | undefined>(undefined);
   const [at, setAt] = useState(route());
   const [note, setNote] = useState('');
-  const [asking, setAsking] = useState<{ reason: string; done: (proved: boolean) => void } | null>(null);
+  const [asking, setAsking] = useState<{ reason: string; offer?: string[]; done: (proved: boolean) => void } | null>(null);
+  const [notices, setNotices] = useState<Notice[] | null>(null);  // null: this gateway keeps none
   const known = useRef<Me | null>(null);
+  const leaving = useRef(false);  // by this tab's own wish
 
   const refresh = useCallback(async () => {
     try {
@@ -34,16 +44,21 @@ export function App() {
     }
     setMe(known.current);
   }, []);
+  const news = useCallback(async () => {
+    if (!known.current || known.current.flags.pending) return;
+    const found = await look<{ notices: Notice[] }>('/v1/notices').catch(() => null);
+    setNotices((before) => found?.notices ?? before);
+  }, []);
 
   useEffect(() => {
     const moved = () => setAt(route());
     addEventListener('hashchange', moved);
     // Several acts that meet the lapse at once share one dialog.
     let open: Promise<boolean> | null = null;
-    session.stepUp = (reason) => {
+    session.stepUp = (reason, offer) => {
       if (!known.current || known.current.flags.pending) return Promise.resolve(false);
       open ??= new Promise<boolean>((done) => {
-        setAsking({ reason, done: (proved) => {
+        setAsking({ reason, offer, done: (proved) => {
           open = null;
           setAsking(null);
           void refresh();
@@ -59,10 +74,35 @@ export function App() {
       setNote(t.signIn.ended);
     };
     void refresh();
-    return () => removeEventListener('hashchange', moved);
+    // Somebody may have signed in at another tab meanwhile.
+    const seen = () => { if (!document.hidden && !known.current) void refresh(); };
+    document.addEventListener('visibilitychange', seen);
+    const offs = [
+      changed(['me', 'factors', 'stops', 'policy'], () => void refresh()),
+      changed(['notices'], () => void news()),
+      listen((told) => {
+        if (told.tell !== 'ended' || told.decisions || told.reason === 'conflict') return;
+        const was = known.current;
+        void refresh().then(() => { if (was && !known.current && !leaving.current) setNote(t.signIn.ended); });
+      }),
+    ];
+    return () => {
+      removeEventListener('hashchange', moved);
+      document.removeEventListener('visibilitychange', seen);
+      offs.forEach((off) => off());
+    };
   }, []);
+  const mine = me && !me.flags.pending ? me.session : null;
+  const reader = !!me && (me.roles.includes('administrator') || me.roles.includes('auditor'));
+  useEffect(() => {
+    if (me === undefined) return;
+    show(mine);
+    setNotices(null);
+    if (mine) void news();
+  }, [mine]);
 
   const entered = async () => {
+    leaving.current = false;
     setNote('');
     await refresh();
     // Wherever one came in, the token or code in the address has done its work.
@@ -70,6 +110,7 @@ export function App() {
     setAt(route());
   };
   const signOut = async () => {
+    leaving.current = true;
     await plain('/v1/sign-out').catch(() => {});
     known.current = null;
     setMe(null);
@@ -77,8 +118,9 @@ export function App() {
     go('');
   };
 
-  if (me === undefined) return <main class="entrance"><Loading /></main>;
   const [page, rest] = at.split(/\/(.*)/s) as [string, string?];
+  if (page === 'inbox') return <InboxPage />;
+  if (me === undefined) return <main class="entrance"><Loading /></main>;
   if (me === null) {
     if (page === 'setup') return <Entrance><SetUp token={rest ?? ''} done={entered} /></Entrance>;
     if (page === 'enrol') return <Entrance><EnrolCode code={rest ?? ''} done={entered} /></Entrance>;
@@ -93,22 +135,27 @@ export function App() {
       </Entrance>
     );
   }
-  const reads = me.roles.includes('administrator') || me.roles.includes('auditor');
   const rules = me.roles.includes('administrator');
   const pages: Record<string, () => ComponentChildren> = {
     devices: () => <Devices me={me} refresh={refresh} />,
     sessions: () => <Sessions />,
-    ...(reads ? { status: () => <StatusPage />, decisions: () => <Decisions />, users: () => <Users me={me} rules={rules} /> } : {}),
+    ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
+    ...(reader ? {
+      status: () => <StatusPage />, decisions: () => <Decisions />, log: () => <Log />, users: () => <Users me={me} rules={rules} />,
+      resets: () => <Resets me={me} rules={rules} />, tokens: () => <Tokens me={me} rules={rules} />, coverage: () => <Coverage />,
+      policy: () => <PolicyPage me={me} rules={rules} refresh={refresh} />,
+    } : {}),
     ...(rules ? { stop: () => <StopPage me={me} /> } : {}),
   };
   const shown = pages[page] ? page : 'chat';
   return (
     <>
-      <Frame me={me} page={shown} others={Object.keys(pages)} signOut={signOut} renew={() => void session.stepUp('mfa_lapsed')}>
+      <Frame me={me} page={shown} others={Object.keys(pages)} unseen={notices?.filter((n) => !n.seen).length ?? 0} signOut={signOut} renew={() => void session.stepUp('mfa_lapsed')}>
+        <Banners me={me} page={shown} />
         <div class={shown === 'chat' ? 'keep' : 'keep hidden'}><Chat me={me} shown={shown === 'chat'} refresh={refresh} /></div>
         {shown !== 'chat' && <div key={shown} class="page">{pages[shown]!()}</div>}
       </Frame>
-      {asking && <StepUp reason={asking.reason} factors={me.factors} done={asking.done} />}
+      {asking && <StepUp reason={asking.reason} factors={me.factors} order={asking.offer ?? me.second} done={asking.done} />}
     </>
   );
 }
@@ -123,6 +170,21 @@ function Entrance({ children }: { children: ComponentChildren }) {
         <ul>{t.promise.map((line) => <li key={line}>{line}</li>)}</ul>
       </header>
       <main><div class="card">{children}</div></main>
+    </div>
+  );
+}
+
+/// What a person must know wherever they are: alerts, what is to be done by when, recovery codes that run out.
+function Banners({ me, page }: { me: Me; page: string }) {
+  const left = me.factors.find((f) => f.kind === 'recovery_code')?.codes_left ?? null;
+  const due = (me.deadlines ?? []).filter((d) => !d.met);
+  const few = left !== null && left < 4 && page !== 'devices';
+  if (!me.alerts?.length && due.length === 0 && !few) return null;
+  return (
+    <div class="banners">
+      {me.alerts?.map((a) => <p class="problem" role="alert" key={a.kind + a.text}>{a.text} <span class="hint">{t.banner.until(moment(a.until))}</span></p>)}
+      {due.map((d) => <p class="notice" key={d.needs + d.by}>{t.banner.deadline(t.needs[d.needs] ?? d.needs, moment(d.by))} <a href="#/devices">{t.banner.deadlineLink}</a></p>)}
+      {few && <p class="notice">{t.banner.few(left)} <a href="#/devices">{t.banner.fewLink}</a></p>}
     </div>
   );
 }
@@ -154,28 +216,37 @@ function Freshness({ me, renew }: { me: Me; renew: () => void }) {
   );
 }
 
-function Frame(props: { me: Me; page: string; others: string[]; signOut: () => void; renew: () => void; children: ComponentChildren }) {
+const administration = ['status', 'decisions', 'log', 'users', 'resets', 'tokens', 'coverage', 'policy', 'stop'] as const;
+
+function Frame(props: { me: Me; page: string; others: string[]; unseen: number; signOut: () => void; renew: () => void; children: ComponentChildren }) {
   const [open, setOpen] = useState(false);
   const { me, page, others } = props;
   useEffect(() => setOpen(false), [page]);
-  const link = (to: string, text: string) => (
-    <li key={to}><a href={`#/${to}`} aria-current={page === to ? 'page' : undefined} onClick={() => setOpen(false)}>{text}</a></li>
+  const link = (to: string, text: string, more?: ComponentChildren) => (
+    <li key={to}><a href={`#/${to}`} aria-current={page === to ? 'page' : undefined} onClick={() => setOpen(false)}>{text}{more}</a></li>
   );
-  const administration = ['status', 'decisions', 'users', 'stop'].filter((p) => others.includes(p)) as ('status' | 'decisions' | 'users' | 'stop')[];
+  const administers = administration.filter((p) => others.includes(p));
+  const badge = props.unseen > 0 && <span class="tag bad">{t.nav.unseen(props.unseen)}</span>;
   return (
     <div class="frame">
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>{t.skip}</a>
       <header class="top">
         <a class="brand" href="#/chat"><Mark size={30} /><span>{t.product}</span></a>
-        <button type="button" class="menu" aria-expanded={open} aria-controls="nav" onClick={() => setOpen(!open)}>{t.menu}</button>
+        <button type="button" class="menu" aria-expanded={open} aria-controls="nav" onClick={() => setOpen(!open)}>{t.menu} {badge}</button>
         <Freshness me={me} renew={props.renew} />
       </header>
       <nav id="nav" class={open ? 'open' : ''} aria-label={t.nav.label}>
-        <ul>{link('chat', t.nav.chat)}{link('devices', t.nav.devices)}{link('sessions', t.nav.sessions)}</ul>
-        {administration.length > 0 && (
+        <ul>
+          {link('chat', t.nav.chat)}
+          {me.factors.some((f) => f.kind === 'push') && link('inbox', t.nav.inbox)}
+          {link('devices', t.nav.devices)}
+          {link('sessions', t.nav.sessions)}
+          {others.includes('notices') && link('notices', t.nav.notices, badge)}
+        </ul>
+        {administers.length > 0 && (
           <>
             <h2>{t.nav.administration}</h2>
-            <ul>{administration.map((p) => link(p, t.nav[p]))}</ul>
+            <ul>{administers.map((p) => link(p, t.nav[p]))}</ul>
           </>
         )}
         <div class="who">

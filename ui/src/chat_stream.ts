@@ -67,5 +67,5 @@ export function ask(point: Point, model: string, messages: Message[], signal: Ab
         if (text) on.piece(text);
       }
     }
-  }, on.held);
+  }, on.held, point.offer);
 }

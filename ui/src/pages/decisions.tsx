@@ -1,77 +1,49 @@
 // The audit log as it grows: who asked what, and what the gateway said.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { lines, type Entry } from '../api';
+import { useEffect, useState } from 'preact/hooks';
+import { session, type Entry } from '../api';
+import { follow } from '../events/tab';
 import { clock, duration } from '../format';
-import { Field, Heading, Loading, Problem, Select } from '../parts/basics';
+import { Field, Heading, Loading, Select } from '../parts/basics';
 import { t } from '../strings';
 
-const kSeen = 100;
-const kEvery = 4000;  // ms
-const kAlone = 10 * 60_000;  // ms without a hand on the page: looking on must not keep a session alive
+const kSeen = 200;
 
 export function Decisions() {
   const [entries, setEntries] = useState<Entry[] | null>(null);
-  const [error, setError] = useState<unknown>(null);
   const [paused, setPaused] = useState(false);
+  const [up, setUp] = useState(true);
   const [user, setUser] = useState('');
   const [which, setWhich] = useState('all');
-  const newest = useRef(-1);
 
   useEffect(() => {
-    let here = true;
-    let timer: ReturnType<typeof setTimeout>;
-    newest.current = -1;
-    setEntries(null);
-    let touched = Date.now();
-    const touch = () => { touched = Date.now(); };
-    const hands = ['pointerdown', 'pointermove', 'keydown', 'wheel'] as const;
-    hands.forEach((hand) => addEventListener(hand, touch, { passive: true }));
-    const look = async () => {
-      if (Date.now() - touched > kAlone) {
+    if (paused) return undefined;
+    return follow((told) => {
+      if (told.tell === 'line') setUp(told.up);
+      if (told.tell === 'ended' && told.decisions) {
+        // Only a fresh proof shows more; without one the page stands still.
         setPaused(true);
-        return;
+        void session.stepUp(told.reason).then((proved) => { if (proved) setPaused(false); });
       }
-      if (!document.hidden) {
-        const query = new URLSearchParams({ limit: String(kSeen), order: 'newest' });
-        if (user) query.set('user', user);
-        if (newest.current >= 0) query.set('from_seq', String(newest.current + 1));
-        try {
-          const fresh = await lines<Entry>(`/v1/audit?${query}`);
-          if (!here) return;
-          if (fresh.length > 0) newest.current = fresh[0]!.seq;
-          // What has ended was decided before: only decisions are shown.
-          // Nor is it news that one looks at them.
-          const decided = fresh.filter((e) => e.kind !== 'completion' && !(e.operation === 'audit.read' && e.outcome === 'allow'));
-          setEntries((old) => [...decided, ...(old ?? [])].slice(0, kSeen));
-          setError(null);
-        } catch (e) {
-          if (here) setError(e);
-        }
-      }
-      if (here) timer = setTimeout(look, kEvery);
-    };
-    if (!paused) void look();
-    return () => {
-      here = false;
-      clearTimeout(timer);
-      hands.forEach((hand) => removeEventListener(hand, touch));
-    };
-  }, [paused, user]);
+      if (told.tell !== 'decisions') return;
+      // What has ended was decided before: only decisions are shown. Nor is it news that one looks at them.
+      const decided = (told.list as Entry[]).filter((e) => e.kind !== 'completion' && !(/^(audit|events)\.read$/.test(e.operation) && e.outcome === 'allow'));
+      setEntries((old) => [...decided.reverse(), ...(told.anew ? [] : (old ?? []))].slice(0, kSeen));
+    });
+  }, [paused]);
 
-  const shown = entries?.filter((e) => which === 'all' || e.outcome !== 'allow');
+  const shown = entries?.filter((e) => (which === 'all' || e.outcome !== 'allow') && (!user.trim() || e.user_name === user.trim()));
   const [when, who, what, decision, proof] = t.decisions.columns as [string, string, string, string, string];
   return (
     <>
       <Heading title={t.decisions.title} intro={t.decisions.intro}>
-        <span class={`tag ${paused ? '' : 'good live'}`} role="status">{paused ? t.decisions.paused : t.decisions.live}</span>
+        <span class={`tag ${paused || !up ? '' : 'good live'}`} role="status">{paused ? t.decisions.paused : up ? t.decisions.live : t.decisions.down}</span>
         <button type="button" class="small" onClick={() => setPaused(!paused)}>{paused ? t.decisions.resume : t.decisions.pause}</button>
       </Heading>
       <div class="filters">
         <Field label={t.decisions.user} value={user} change={setUser} autoComplete="off" autoCapitalize="none" spellcheck={false} />
         <Select label={decision} value={which} change={setWhich} options={[['all', t.decisions.all], ['refused', t.decisions.refused]]} />
       </div>
-      <Problem error={error} />
-      {!entries && !error && <Loading />}
+      {!entries && !paused && <Loading />}
       {shown && shown.length === 0 && <p class="hint">{t.decisions.empty}</p>}
       {shown && shown.length > 0 && (
         <div class="table" role="region" aria-label={t.decisions.title} tabIndex={0}>

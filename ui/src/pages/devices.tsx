@@ -1,7 +1,9 @@
 // One's own second factors, recovery codes and password.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { plain, type Factor, type Me } from '../api';
+import { devices, forget } from '../device';
 import { at, from } from '../format';
+import { install, installed, offered, onOffer } from '../install';
 import { Dialog, Field, Heading, Notice } from '../parts/basics';
 import { Enrol, RecoveryCodes } from '../parts/enrol';
 import { Act } from '../parts/proof';
@@ -9,9 +11,26 @@ import { t } from '../strings';
 
 type Open = { what: 'add' } | { what: 'remove'; factor: Factor } | { what: 'codes' } | { what: 'password' } | { what: 'shown'; codes: string[] } | null;
 
+function Install() {
+  const [, look] = useState(0);
+  useEffect(() => onOffer(() => look((n) => n + 1)), []);
+  if (installed()) return null;
+  return (
+    <div class="card row install">
+      <div>
+        <h2>{t.devices.install}</h2>
+        <p class="hint">{t.devices.installText} {!offered() && t.devices.installHow}</p>
+      </div>
+      {offered() && <button type="button" onClick={() => void install()}>{t.devices.install}</button>}
+    </div>
+  );
+}
+
 export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> }) {
   const [open, setOpen] = useState<Open>(null);
   const [note, setNote] = useState('');
+  const [here, setHere] = useState<string[]>([]);  // those that this very browser is
+  useEffect(() => void devices().then((all) => setHere(all.map((one) => one.id))), [me]);
   const close = () => setOpen(null);
   const strong = me.factors.filter((f) => f.kind !== 'recovery_code');
   const recovery = me.factors.find((f) => f.kind === 'recovery_code');
@@ -30,7 +49,7 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
         {strong.map((f) => (
           <li class="card row" key={f.id}>
             <div>
-              <h2>{f.label || t.devices.kinds[f.kind] || f.kind}</h2>
+              <h2>{f.label || t.devices.kinds[f.kind] || f.kind} {here.includes(f.id) && <span class="tag good">{t.devices.thisOne}</span>}</h2>
               <p class="hint">{t.devices.kinds[f.kind] ?? f.kind}</p>
               <p class="facts">
                 <span>{t.devices.created} {at(f.created)}</span>
@@ -55,6 +74,7 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
           <button type="button" onClick={() => setOpen({ what: 'password' })}>{t.devices.change}</button>
         </li>
       </ul>
+      <Install />
       {open?.what === 'add' && (
         <Dialog title={t.devices.addTitle} close={close}>
           <Enrol factors={me.factors} done={() => void after(t.enrol.done)} />
@@ -65,6 +85,7 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
           factors={me.factors} operation="factor.remove" object={open.factor.id} close={close}
           run={async (by) => {
             await plain(`/v1/factors/${open.factor.id}/remove`, by);
+            if (here.includes(open.factor.id)) await forget(open.factor.id).catch(() => {});
             await after(t.devices.removed);
           }} />
       )}

@@ -76,7 +76,7 @@ export function SecondFactor({ me, done, signOut }: { me: Me; done: () => void; 
   return (
     <>
       <Heading title={t.second.title} intro={t.second.intro} />
-      <Prove factors={me.factors} submit={t.second.submit} done={done} />
+      <Prove factors={me.factors} order={me.second} submit={t.second.submit} done={done} />
       <p class="aside"><a href="#/recovery">{t.second.lost}</a></p>
       <p class="aside"><button type="button" class="link" onClick={signOut}>{t.second.restart}</button></p>
     </>

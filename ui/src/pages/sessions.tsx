@@ -1,8 +1,9 @@
 // Where one is signed in.
 import { useState } from 'preact/hooks';
 import { get, post, type Session } from '../api';
+import { changed } from '../events/tab';
 import { at, from } from '../format';
-import { Heading, Loading, Notice, Problem, useLoad } from '../parts/basics';
+import { Heading, Loading, Notice, Problem, useLive, useLoad } from '../parts/basics';
 import { t } from '../strings';
 
 /// "Firefox on Linux" out of a User-Agent; it is a hint and nothing is decided by it.
@@ -14,6 +15,7 @@ function client(agent: string): string {
 
 export function Sessions() {
   const { value, error, again } = useLoad(() => get<{ sessions: Session[] }>('/v1/sessions'));
+  useLive(() => changed(['sessions'], again));
   const [note, setNote] = useState('');
   const [failed, setFailed] = useState<unknown>(null);
   const end = async (which: Session[], text: string) => {

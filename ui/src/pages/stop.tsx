@@ -1,8 +1,9 @@
 // The emergency stop.
 import { useState } from 'preact/hooks';
 import { get, post, plain, type Me, type Stop } from '../api';
+import { changed } from '../events/tab';
 import { from } from '../format';
-import { Field, Form, Heading, Loading, Notice, Problem, Select, useLoad } from '../parts/basics';
+import { Field, Form, Heading, Loading, Notice, Problem, Select, useLive, useLoad } from '../parts/basics';
 import { Act } from '../parts/proof';
 import { t } from '../strings';
 
@@ -10,6 +11,7 @@ const label = (s: Stop) => (s.scope === 'all' ? t.stop.allLabel : s.scope === 'u
 
 export function StopPage({ me }: { me: Me }) {
   const { value, error, again } = useLoad(() => get<{ stops: Stop[] }>('/v1/stops'));
+  useLive(() => changed(['stops'], again));
   const [scope, setScope] = useState('all');
   const [target, setTarget] = useState('');
   const [why, setWhy] = useState('');

@@ -6,7 +6,7 @@ import { Copy, Dialog, Field, Heading, Loading, Notice, Problem, useLoad } from 
 import { Act, Ask } from '../parts/proof';
 import { t } from '../strings';
 
-type What = 'create' | 'roles' | 'disable' | 'enable' | 'reset' | 'remove' | 'revoke';
+type What = 'create' | 'roles' | 'groups' | 'disable' | 'enable' | 'reset' | 'remove' | 'revoke';
 type Open = { what: What; user?: User } | { what: 'code'; name: string; code: string; expires: string } | null;
 
 function Roles({ value, change }: { value: string[]; change: (roles: string[]) => void }) {
@@ -23,6 +23,20 @@ function Roles({ value, change }: { value: string[]; change: (roles: string[]) =
   );
 }
 
+const names = (text: string) => text.split(/[\s,]+/).filter(Boolean);
+
+/// An enrolment code, shown once.
+export function CodeFor(props: { name: string; code: string; expires: string; close: () => void }) {
+  return (
+    <Dialog title={t.users.made(props.name)} close={props.close}>
+      <p class="dialog-text">{t.users.codeIntro} {t.users.codeEnds(from(props.expires))}</p>
+      <p class="secret"><code>{props.code}</code> <Copy text={props.code} /></p>
+      <p class="hint">{t.users.where} <code>{`${location.origin}/#/enrol`}</code></p>
+      <div class="buttons"><button type="button" class="primary" onClick={props.close}>{t.codes.done}</button></div>
+    </Dialog>
+  );
+}
+
 /// As the gateway writes it into the record of the act.
 const named = (name: string, roles: string[]) => (roles.length > 0 ? `${name} ${roles.join(',')}` : name);
 
@@ -34,6 +48,7 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
   const [name, setName] = useState('');
   const [display, setDisplay] = useState('');
   const [roles, setRoles] = useState<string[]>(['member']);
+  const [groups, setGroups] = useState('');
   const close = () => setOpen(null);
   const done = (text: string) => {
     setNote(text);
@@ -44,6 +59,7 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
     setName('');
     setDisplay('');
     setRoles(user ? user.roles : ['member']);
+    setGroups(user ? user.groups.join(', ') : '');
     setFailed(null);
     setNote('');
     setOpen({ what, user });
@@ -61,8 +77,9 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
   const act = (what: What, title: string, text: string, submit: string, tone: string, path: string) => open?.what === what && target && (
     <Act title={title} text={text} submit={submit} tone={tone} factors={me.factors} operation={`users.${what === 'reset' ? 'reset' : what}`} object={target.name} close={close}
       run={async (by) => {
-        const made = await plain<{ enrolment_code?: string; expires?: string }>(`/v1/users/${target.name}/${path}`, by);
-        if (made.enrolment_code) {
+        const made = await plain<{ enrolment_code?: string; expires?: string; request?: string }>(`/v1/users/${target.name}/${path}`, by);
+        if (made.request) done(t.resets.waits(target.name, at(made.expires)));
+        else if (made.enrolment_code) {
           again();
           setOpen({ what: 'code', name: target.name, code: made.enrolment_code, expires: made.expires! });
         } else done(t.users.done);
@@ -88,6 +105,7 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
               </h2>
               <p class="facts">
                 <span>{u.roles.map((r) => t.users.role[r]?.[0] ?? r).join(', ') || t.nothing}</span>
+                {u.groups.length > 0 && <span>{t.users.groups}: {u.groups.join(', ')}</span>}
                 {u.factors > 0 && <span>{t.users.factors(u.factors)}</span>}
                 <span>{t.users.since} {at(u.created)}</span>
               </p>
@@ -97,6 +115,7 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
                 <summary aria-label={t.users.actions(u.name)}>⋯</summary>
                 <div>
                   <button type="button" onClick={() => show('roles', u)}>{t.users.changeRoles}</button>
+                  <button type="button" onClick={() => show('groups', u)}>{t.users.changeGroups}</button>
                   <button type="button" onClick={() => show('reset', u)}>{t.users.reset}</button>
                   <button type="button" onClick={() => void revoke(u)}>{t.users.revoke}</button>
                   {u.disabled ? <button type="button" onClick={() => show('enable', u)}>{t.users.enable}</button>
@@ -129,6 +148,15 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
           <Roles value={roles} change={setRoles} />
         </Act>
       )}
+      {open?.what === 'groups' && target && (
+        <Act title={t.users.groupsTitle(target.name)} submit={t.users.changeGroups} factors={me.factors} operation="users.groups" object={named(target.name, names(groups))} close={close}
+          run={async (by) => {
+            await plain(`/v1/users/${target.name}/groups`, { groups: names(groups), ...by });
+            done(t.users.done);
+          }}>
+          <Field label={t.users.groups} value={groups} change={setGroups} hint={t.users.groupsHint} autoComplete="off" autoCapitalize="none" spellcheck={false} />
+        </Act>
+      )}
       {open?.what === 'disable' && target && (
         <Ask title={t.users.disableTitle(target.name)} text={t.users.disableText} submit={t.users.disable} tone="danger" close={close}
           run={async () => {
@@ -139,14 +167,7 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
       {act('enable', t.users.enableTitle(target?.name ?? ''), t.users.enableText, t.users.enable, '', 'enable')}
       {act('reset', t.users.resetTitle(target?.name ?? ''), t.users.resetText, t.users.reset, '', 'enrolment-code')}
       {act('remove', t.users.removeTitle(target?.name ?? ''), t.users.removeText, t.users.remove, 'danger', 'remove')}
-      {open?.what === 'code' && (
-        <Dialog title={t.users.made(open.name)} close={close}>
-          <p class="dialog-text">{t.users.codeIntro} {t.users.codeEnds(from(open.expires))}</p>
-          <p class="secret"><code>{open.code}</code> <Copy text={open.code} /></p>
-          <p class="hint">{t.users.where} <code>{`${location.origin}/#/enrol`}</code></p>
-          <div class="buttons"><button type="button" class="primary" onClick={close}>{t.codes.done}</button></div>
-        </Dialog>
-      )}
+      {open?.what === 'code' && <CodeFor name={open.name} code={open.code} expires={open.expires} close={close} />}
     </>
   );
 }

@@ -184,6 +184,11 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[] = []) {
   return { value, error, again: () => setTurn((n) => n + 1) };
 }
 
+/// Something that goes on while a page is shown; what it gives ends it.
+export function useLive(run: () => void | (() => void)) {
+  useEffect(() => run() ?? undefined, []);
+}
+
 export function Loading() {
   return <p class="loading" role="status"><span class="spinner" aria-hidden="true" />{t.loading} …</p>;
 }

@@ -3,12 +3,13 @@ import { useEffect, useState } from 'preact/hooks';
 import { encode } from 'uqr';
 import { plain, type Factor } from '../api';
 import { duration } from '../format';
-import { answerFor, offered, register, supported } from '../passkey';
+import * as device from '../device';
+import * as passkey from '../passkey';
 import { t } from '../strings';
-import { useCode } from './proof';
 import { CodeField, Copy, Field, Form } from './basics';
+import { Ways } from './proof';
 
-interface Begun { id: string; secret: string; uri: string; expires: string }
+interface Begun { id: string; secret?: string; uri?: string; expires: string }
 interface Confirmed { recovery_codes: string[] }
 
 export function Qr({ text }: { text: string }) {
@@ -52,39 +53,49 @@ export function RecoveryCodes({ codes, done }: { codes: string[]; done: () => vo
   );
 }
 
+type Kind = 'totp' | 'webauthn' | 'push' | 'hotp';
+const needs: Record<Kind, () => Promise<boolean>> = {
+  totp: async () => true, webauthn: passkey.offered, push: device.offered, hotp: async () => true,
+};
+
 /// `factors` are those that exist: one of them must say yes to another. The first one needs nobody's word.
 export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => void }) {
   const strong = factors.filter((f) => f.kind !== 'recovery_code' && !f.disabled);
-  const byKey = supported() && strong.some((f) => f.kind === 'webauthn');
-  const { kinds, code: existing, field, of } = useCode(factors);
-  const byCode = kinds.length > 0;
-  const [kind, setKind] = useState<'totp' | 'webauthn'>('totp');
-  const [keys, setKeys] = useState(false);
+  const [kind, setKind] = useState<Kind>('totp');
+  const [kinds, setKinds] = useState<Kind[]>(['totp', 'hotp']);
   const [label, setLabel] = useState('');
+  const [serial, setSerial] = useState('');
+  const [bell, setBell] = useState<'ring' | 'inbox'>('ring');
+  const [ringing, setRinging] = useState(false);
   const [begun, setBegun] = useState<Begun | null>(null);
   const [code, setCode] = useState('');
   const [codes, setCodes] = useState<string[] | null>(null);
-  useEffect(() => { void offered().then(setKeys); }, []);
+  useEffect(() => {
+    const all = Object.keys(needs) as Kind[];
+    void Promise.all(all.map((k) => needs[k]())).then((has) => setKinds(all.filter((_, n) => has[n])));
+  }, []);
+  const { name: placeholder } = t.enrol.kinds[kind];
 
   const finish = (confirmed: Confirmed) => {
     if (confirmed.recovery_codes.length > 0) setCodes(confirmed.recovery_codes);
     else done();
   };
-  const begin = async () => {
-    let entitled = {};
-    if (byCode && (existing || !byKey)) entitled = { code: existing, ...of };
-    else if (byKey) {
-      const { kind: by, challenge, answer } = await answerFor('factor.add', kind);
-      entitled = { kind: by, challenge, code: answer };
+  const begin = async (entitled: object) => {
+    const name = label.trim() || placeholder;
+    switch (kind) {
+      case 'totp': return setBegun(await plain<Begun>('/v1/factors/totp', { label: name, ...entitled }));
+      case 'hotp': return setBegun(await plain<Begun>('/v1/factors/hotp', { serial: serial.trim(), label: name, ...entitled }));
+      case 'webauthn': {
+        const offer = await plain<{ id: string; options: string }>('/v1/factors/webauthn', { label: name, ...entitled });
+        return finish(await plain<Confirmed>(`/v1/factors/${offer.id}/confirm`, { code: await passkey.register(offer.options) }));
+      }
+      case 'push':
+        try {
+          return finish(await device.enrol<Confirmed>(name, entitled, bell, () => setRinging(true)));
+        } finally {
+          setRinging(false);
+        }
     }
-    const name = label.trim() || (kind === 'totp' ? t.enrol.labelTotp : t.enrol.labelKey);
-    if (kind === 'totp') {
-      setBegun(await plain<Begun>('/v1/factors/totp', { label: name, ...entitled }));
-      return;
-    }
-    const offer = await plain<{ id: string; options: string }>('/v1/factors/webauthn', { label: name, ...entitled });
-    const answer = await register(offer.options);
-    finish(await plain<Confirmed>(`/v1/factors/${offer.id}/confirm`, { code: answer }));
   };
   const confirm = async () => finish(await plain<Confirmed>(`/v1/factors/${begun!.id}/confirm`, { code }));
 
@@ -92,34 +103,42 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
   if (begun) {
     return (
       <div class="enrol">
-        <div class="enrol-scan">
-          <p class="step">{t.enrol.scan}</p>
-          <Qr text={begun.uri} />
-          <p class="hint">{t.enrol.manual}</p>
-          <p class="secret"><code>{begun.secret.replace(/(.{4})(?=.)/g, '$1 ')}</code> <Copy text={begun.secret} /></p>
-        </div>
+        {begun.uri && begun.secret && (
+          <div class="enrol-scan">
+            <p class="step">{t.enrol.scan}</p>
+            <Qr text={begun.uri} />
+            <p class="hint">{t.enrol.manual}</p>
+            <p class="secret"><code>{begun.secret.replace(/(.{4})(?=.)/g, '$1 ')}</code> <Copy text={begun.secret} /></p>
+          </div>
+        )}
         <Form run={confirm} submit={t.enrol.submit}>
-          <CodeField label={t.enrol.confirm} value={code} change={setCode} hint={t.enrol.expires(duration((Date.parse(begun.expires) - Date.now()) / 1000))} />
+          <CodeField label={begun.uri ? t.enrol.confirm : t.enrol.press} value={code} change={setCode} hint={t.enrol.expires(duration((Date.parse(begun.expires) - Date.now()) / 1000))} />
         </Form>
       </div>
     );
   }
-  return (
-    <Form run={begin} submit={t.goOn}>
-      {keys && (
-        <fieldset class="choices">
-          <legend>{t.enrol.kind}</legend>
-          {([['totp', t.enrol.totp, t.enrol.totpHint], ['webauthn', t.enrol.key, t.enrol.keyHint]] as const).map(([value, name, hint]) => (
-            <label class="choice" key={value}>
-              <input type="radio" name="kind" value={value} checked={kind === value} onChange={() => setKind(value)} />
-              <span><strong>{name}</strong><span class="hint">{hint}</span></span>
-            </label>
-          ))}
-        </fieldset>
+  const fields = (
+    <>
+      <fieldset class="choices">
+        <legend>{t.enrol.kind}</legend>
+        {kinds.map((k) => (
+          <label class="choice" key={k}>
+            <input type="radio" name="kind" value={k} checked={kind === k} onChange={() => setKind(k)} />
+            <span><strong>{t.enrol.kinds[k].title}</strong><span class="hint">{t.enrol.kinds[k].hint}</span></span>
+          </label>
+        ))}
+      </fieldset>
+      {kind === 'hotp' && <Field label={t.enrol.serial} value={serial} change={setSerial} hint={t.enrol.serialHint} required autoComplete="off" spellcheck={false} maxLength={64} />}
+      <Field label={t.enrol.label} value={label} change={setLabel} maxLength={64} placeholder={placeholder} />
+      {kind === 'push' && (
+        <label class="check">
+          <input type="checkbox" checked={bell === 'inbox'} onChange={(e) => setBell(e.currentTarget.checked ? 'inbox' : 'ring')} />
+          <span>{t.enrol.inboxOnly}</span>
+        </label>
       )}
-      <Field label={t.enrol.label} value={label} change={setLabel} maxLength={64} placeholder={kind === 'totp' ? t.enrol.labelTotp : t.enrol.labelKey}
-        hint={keys ? undefined : t.enrol.totpHint} />
-      {byCode && field(t.act.code, { required: !byKey, hint: t.devices.addIntro })}
-    </Form>
+      {ringing && <p class="notice" role="status">{t.enrol.ringing}</p>}
+    </>
   );
+  if (strong.length === 0) return <Form run={() => begin({})} submit={t.goOn}>{fields}</Form>;
+  return <Ways factors={factors} operation="factor.add" object={kind} run={begin} submit={t.goOn} label={t.act.code} hint={t.devices.addIntro}>{fields}</Ways>;
 }

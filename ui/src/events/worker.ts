@@ -1,0 +1,3 @@
+import { runHub } from './hub';
+
+runHub();
