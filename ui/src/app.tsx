@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Refusal, look, plain, session, type Me, type Notice } from './api';
 import { changed, listen, show } from './events/tab';
-import { at as moment, duration } from './format';
+import { day, duration } from './format';
 import { Chat } from './pages/chat';
 import { Coverage } from './pages/coverage';
 import { Decisions } from './pages/decisions';
@@ -182,8 +182,8 @@ function Banners({ me, page }: { me: Me; page: string }) {
   if (!me.alerts?.length && due.length === 0 && !few) return null;
   return (
     <div class="banners">
-      {me.alerts?.map((a) => <p class="problem" role="alert" key={a.kind + a.text}>{a.text} <span class="hint">{t.banner.until(moment(a.until))}</span></p>)}
-      {due.map((d) => <p class="notice" key={d.needs + d.by}>{t.banner.deadline(t.needs[d.needs] ?? d.needs, moment(d.by))} <a href="#/devices">{t.banner.deadlineLink}</a></p>)}
+      {me.alerts?.map((a) => <p class="problem" role="alert" key={a.kind + a.text}>{a.text} <span class="hint">{t.banner.until(day(a.until))}</span></p>)}
+      {due.map((d) => <p class="notice" key={d.needs + d.by}>{t.banner.deadline(t.needs[d.needs] ?? d.needs, day(d.by))} <a href="#/devices">{t.banner.deadlineLink}</a></p>)}
       {few && <p class="notice">{t.banner.few(left)} <a href="#/devices">{t.banner.fewLink}</a></p>}
     </div>
   );

@@ -86,14 +86,8 @@ export const answer = (device: Device, prompt: string, verdict: Verdict, digits 
 
 // -------------------------------------------------------------------------------------------- enrolment
 
-/// Does this gateway ask devices, and can this browser be one?
+/// Can this browser be a device? Whether a bell reaches it is another matter: there is always the inbox.
 export const able = () => typeof indexedDB !== 'undefined' && !!globalThis.crypto?.subtle;
-let known: Promise<boolean> | undefined;
-export function offered(): Promise<boolean> {
-  if (!able()) return Promise.resolve(false);
-  known ??= look('/v1/push/key').then(() => true, (error: unknown) => error instanceof Refusal && error.status !== 404 && error.status !== 405 && error.status !== 0);
-  return known;
-}
 
 /// The browser's push service, if there is one and the person allows it; otherwise the inbox alone.
 async function subscribe(): Promise<string | undefined> {

@@ -21,5 +21,15 @@ export function from(text: string | null | undefined, now = Date.now()): string 
   return relative.format(Math.round(s / 86_400), 'day');
 }
 
+const date = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
+/// A day alone, as one says it of a deadline.
+export const day = (text: string) => date.format(new Date(text));
+
+/// "in 95 seconds": for what ends within minutes.
+export function ends(text: string, now = Date.now()): string {
+  const s = Math.max(0, Math.round((Date.parse(text) - now) / 1000));
+  return s < 180 ? relative.format(s, 'second') : from(text, now);
+}
+
 export const at = (text: string | null | undefined) => (text ? moment.format(new Date(text)) : '');
 export const clock = (text: string) => new Date(text).toLocaleTimeString('en', { hour12: false });

@@ -431,6 +431,7 @@ export const t = {
     columns: ['When', 'Who', 'What', 'Decision', 'Proof'],
     empty: 'Nothing yet.',
     factor: (name: string, age: string) => `${name}, ${age} ago`,
+    gap: 'So much happens that not everything is shown here. All of it is in the log.',
     down: 'The line to the gateway is down. It is tried again.',
   },
 

@@ -93,6 +93,7 @@ export function runHub(): void {
           const data = /^data: (.*)$/m.exec(buffer.slice(0, end))?.[1] ?? '{}';
           buffer = buffer.slice(end + 2);
           if (event === 'decision') decided.push(JSON.parse(data));
+          else if (event === 'gap') say({ tell: 'gap' });
           else if (event === 'hello') for (const topic of topics) changed.add(topic);  // what came before is not known
           else if (event === 'ended') why = (JSON.parse(data) as { reason: string }).reason;
           else if (topics.includes(event as Topic)) changed.add(event as Topic);

@@ -11,5 +11,6 @@ export type Told =
   | { tell: 'who' }
   | { tell: 'changed'; topics: Topic[] }
   | { tell: 'decisions'; list: unknown[]; anew: boolean; to?: string }
+  | { tell: 'gap' }
   | { tell: 'ended'; reason: string; decisions: boolean }
   | { tell: 'line'; up: boolean };

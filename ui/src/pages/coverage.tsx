@@ -1,6 +1,6 @@
 // Who has the factors that the rules ask for.
 import { get, type Rule } from '../api';
-import { at } from '../format';
+import { day } from '../format';
 import { Heading, Loading, Problem, useLoad } from '../parts/basics';
 import { t } from '../strings';
 
@@ -18,7 +18,7 @@ export function Coverage() {
             <div class="row">
               <div>
                 <h2>{t.coverage.rule(t.users.role[rule.role]?.[0] ?? rule.role, t.needs[rule.needs] ?? rule.needs)}</h2>
-                {rule.by && <p class="hint">{t.coverage.by(at(rule.by))}</p>}
+                {rule.by && <p class="hint">{t.coverage.by(day(rule.by))}</p>}
               </div>
               <strong class="figure">{t.coverage.figure(rule.covered, rule.users)}</strong>
             </div>

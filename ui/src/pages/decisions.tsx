@@ -12,6 +12,7 @@ export function Decisions() {
   const [entries, setEntries] = useState<Entry[] | null>(null);
   const [paused, setPaused] = useState(false);
   const [up, setUp] = useState(true);
+  const [gap, setGap] = useState(false);
   const [user, setUser] = useState('');
   const [which, setWhich] = useState('all');
 
@@ -19,6 +20,7 @@ export function Decisions() {
     if (paused) return undefined;
     return follow((told) => {
       if (told.tell === 'line') setUp(told.up);
+      if (told.tell === 'gap') setGap(true);
       if (told.tell === 'ended' && told.decisions) {
         // Only a fresh proof shows more; without one the page stands still.
         setPaused(true);
@@ -43,6 +45,7 @@ export function Decisions() {
         <Field label={t.decisions.user} value={user} change={setUser} autoComplete="off" autoCapitalize="none" spellcheck={false} />
         <Select label={decision} value={which} change={setWhich} options={[['all', t.decisions.all], ['refused', t.decisions.refused]]} />
       </div>
+      {gap && <p class="notice">{t.decisions.gap} <a href="#/log">{t.nav.log}</a></p>}
       {!entries && !paused && <Loading />}
       {shown && shown.length === 0 && <p class="hint">{t.decisions.empty}</p>}
       {shown && shown.length > 0 && (

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Refusal } from '../api';
 import { answer, devices, forget, inbox, type Device, type Inbox, type Prompt, type Verdict } from '../device';
-import { at, from } from '../format';
+import { at, ends, from } from '../format';
 import { Field, Heading, Loading, Mark, Notice, Problem } from '../parts/basics';
 import { t } from '../strings';
 
@@ -32,8 +32,8 @@ function Card({ device, prompt, done }: { device: Device; prompt: Prompt; done: 
   };
   const rows: [string, string][] = [
     [t.inbox.who, prompt.user], [t.inbox.what, prompt.operation], [t.inbox.object, prompt.object],
-    [t.inbox.from, prompt.source === 'local' ? t.inbox.here : prompt.source], [t.inbox.client, prompt.client],
-    [t.inbox.since, `${at(prompt.created)}, ${from(prompt.created)}`], [t.inbox.ends, from(prompt.expires)],
+    [t.inbox.from, ['local', 'unix'].includes(prompt.source) ? t.inbox.here : prompt.source], [t.inbox.client, prompt.client],
+    [t.inbox.since, `${at(prompt.created)}, ${from(prompt.created)}`], [t.inbox.ends, ends(prompt.expires)],
   ];
   return (
     <li class="card prompt-card">

@@ -52,7 +52,7 @@ export function Log() {
                   <td>{e.user_name || '–'}</td>
                   <td class="wrap">{e.access_point && e.access_point !== 'vestibule' && <span class="hint">{e.access_point} </span>}{e.operation} {e.object && <span class="hint">{e.object} </span>}{e.note && <span class="hint">{e.note}</span>}</td>
                   <td><span class={`tag ${e.outcome === 'allow' ? 'good' : 'bad'}`}>{e.reason === 'ok' ? e.outcome : e.reason}</span></td>
-                  <td class="hint">{e.source === 'local' ? t.sessions.here : e.source}</td>
+                  <td class="hint">{['local', 'unix'].includes(e.source) ? t.sessions.here : e.source}</td>
                 </tr>
               ))}
             </tbody>

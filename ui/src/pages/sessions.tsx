@@ -45,7 +45,7 @@ export function Sessions() {
             <div>
               <h2>{client(s.client)} {s.current && <span class="tag good">{t.sessions.current}</span>} {s.pending && <span class="tag">{t.sessions.pending}</span>}</h2>
               <p class="facts">
-                <span>{t.sessions.from} {s.source === 'local' || s.source === '' ? t.sessions.here : s.source}</span>
+                <span>{t.sessions.from} {['local', 'unix', ''].includes(s.source) ? t.sessions.here : s.source}</span>
                 <span>{t.sessions.seen} {from(s.last_seen)}</span>
                 <span>{t.sessions.ends} {at(s.ends)}</span>
                 {s.tokens > 0 && <span>{t.sessions.tokens(s.tokens)}</span>}

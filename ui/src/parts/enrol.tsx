@@ -55,7 +55,7 @@ export function RecoveryCodes({ codes, done }: { codes: string[]; done: () => vo
 
 type Kind = 'totp' | 'webauthn' | 'push' | 'hotp';
 const needs: Record<Kind, () => Promise<boolean>> = {
-  totp: async () => true, webauthn: passkey.offered, push: device.offered, hotp: async () => true,
+  totp: async () => true, webauthn: passkey.offered, push: async () => device.able(), hotp: async () => true,
 };
 
 /// `factors` are those that exist: one of them must say yes to another. The first one needs nobody's word.

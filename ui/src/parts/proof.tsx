@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { plain, type Factor } from '../api';
 import { answered, ask, type Asked } from '../device';
-import { from } from '../format';
+import { ends } from '../format';
 import { answerFor, supported } from '../passkey';
 import { t } from '../strings';
 import { CodeField, Dialog, Form, Problem, Select } from './basics';
@@ -83,7 +83,7 @@ function DeviceButton(props: { begin: () => Promise<Asked | null>; done: (asked:
         <div class="asked" role="status">
           <p>{asked.digits ? t.device.typeThere : t.device.lookThere}</p>
           {asked.digits && <output class="digits" aria-label={t.device.number}>{asked.digits.replace(/^(...)(...)$/, '$1 $2')}</output>}
-          <p class="hint"><span class="spinner" aria-hidden="true" /> {t.device.waiting(from(asked.expires))}</p>
+          <p class="hint"><span class="spinner" aria-hidden="true" /> {t.device.waiting(ends(asked.expires))}</p>
           <button type="button" onClick={() => abort.current?.abort()}>{t.cancel}</button>
         </div>
       ) : (
