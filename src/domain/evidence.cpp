@@ -11,12 +11,14 @@ std::string_view name(FactorKind kind) noexcept {
     case FactorKind::recovery_code: return "recovery_code";
     case FactorKind::webauthn: return "webauthn";
     case FactorKind::hotp: return "hotp";
+    case FactorKind::push: return "push";
   }
   return "unknown";
 }
 
 std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
-  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn, FactorKind::hotp}) {
+  for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn, FactorKind::hotp,
+                             FactorKind::push}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;
@@ -27,6 +29,7 @@ Traits traits_of(FactorKind kind) noexcept {
   switch (kind) {
     case FactorKind::password: t.knowledge = true; break;
     case FactorKind::totp:
+    case FactorKind::push:
     case FactorKind::hotp: t.possession = true; break;
     case FactorKind::recovery_code: break;  // counts toward no level
     case FactorKind::webauthn:

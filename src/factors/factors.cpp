@@ -5,6 +5,7 @@
 #include "factors/binding.hpp"
 #include "factors/hotp_kind.hpp"
 #include "factors/kinds.hpp"
+#include "factors/push_kind.hpp"
 #include "factors/webauthn_kind.hpp"
 
 namespace vestibule::factors {
@@ -62,6 +63,7 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
       clock_(clock),
       rng_(rng),
       options_(std::move(options)),
+      prompts_(database, keys, users, log, clock, rng, options_.push),
       passkey_key_(keys.derive("passkey-question/v1")),
       passkey_looks_(std::max(options_.passkey_looks, 1)) {
   options_.challenge_ttl = std::clamp(options_.challenge_ttl, std::chrono::minutes(1), kLongestChallenge);
@@ -79,6 +81,7 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
                                            std::clamp(options_.hotp_resynchronise, 1, 1000));
   hotp_ = tokens.get();
   kinds_.push_back(std::move(tokens));
+  kinds_.push_back(std::make_unique<PushKind>(keys, rng, prompts_));
 }
 
 Factors::~Factors() = default;
@@ -347,8 +350,10 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
     auto gone = tx.run("DELETE FROM factor_challenge WHERE id = $1", {open[i]});
     if (!gone) return moved(gone);
   }
-  Challenge c{ChallengeId::make(rng_), {}, now.wall + options_.challenge_ttl};
-  auto question = k->begin(tx, by.user, digest(Binding{by.user, by.session, purpose, c.expires}), now);
+  const Duration lives = k->describe().lives;
+  Challenge c{ChallengeId::make(rng_), {}, now.wall + (lives > Duration::zero() ? lives : options_.challenge_ttl)};
+  const Digest binding = digest(Binding{by.user, by.session, purpose, c.expires});
+  auto question = k->begin(tx, Ask{c.id, by.user, purpose, binding, c.expires, by}, now);
   if (!question) return moved(question);
   auto put = tx.run(
       "INSERT INTO factor_challenge (id, account, session, kind, purpose, payload, expires) "
@@ -518,7 +523,7 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account = $1", {user});
   if (!begun) return moved(begun);
   for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
-                                     "DELETE FROM hardware_token WHERE factor = $1",
+                                     "DELETE FROM hardware_token WHERE factor = $1", "DELETE FROM push_device WHERE factor = $1",
                                      "DELETE FROM factor WHERE id = $1"}) {
     auto gone = tx.run(sql, {factor});
     if (!gone) return moved(gone);
@@ -575,6 +580,8 @@ Result<void> Factors::delete_rows(store::Tx& tx, UserId user) {
        {"DELETE FROM recovery_code WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM webauthn_credential WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM hardware_token WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
+        "DELETE FROM push_device WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
+        "DELETE FROM push_prompt WHERE account = $1", "DELETE FROM push_sleeper WHERE account = $1",
         "DELETE FROM factor WHERE account = $1", "DELETE FROM factor_challenge WHERE account = $1"}) {
     auto gone = tx.run(sql, {user});
     if (!gone) return moved(gone);
@@ -640,7 +647,7 @@ net::Task<Result<void>> Factors::maintain() {
     // Kept longer than their questions live: a clock that is set back a little must not open one again.
     auto gone = tx.run("DELETE FROM passkey_used WHERE expires < $1", {clock_.wall() - std::chrono::hours(1)});
     if (!gone) return moved(gone);
-    return {};
+    return Prompts::forget_in(tx, clock_.wall());
   };
   auto done = co_await database_.write(std::move(job));
   co_return done;
@@ -663,7 +670,9 @@ net::Task<Result<std::int64_t>> Factors::reseal() {
     }
     auto tokens = hotp_->reseal_in(tx);
     if (!tokens) return moved(tokens);
-    return static_cast<std::int64_t>(stale.size()) + *tokens;
+    auto devices = prompts_.reseal_in(tx);
+    if (!devices) return moved(devices);
+    return static_cast<std::int64_t>(stale.size()) + *tokens + *devices;
   };
   auto done = co_await database_.write(std::move(job));
   co_return done;
@@ -672,7 +681,8 @@ net::Task<Result<std::int64_t>> Factors::reseal() {
 Result<std::int64_t> Factors::sealed_by(store::Tx& tx, std::uint32_t key) const {
   std::int64_t n = 0;
   for (const std::string_view sql : {"SELECT sealed FROM factor WHERE sealed IS NOT NULL",
-                                     "SELECT sealed FROM hardware_token WHERE sealed IS NOT NULL"}) {
+                                     "SELECT sealed FROM hardware_token WHERE sealed IS NOT NULL",
+                                     "SELECT subscription FROM push_device WHERE subscription IS NOT NULL"}) {
     auto rows = tx.query(sql, {}, [&](const store::Row& row) {
       if (crypto::KeyRing::sealed_by(row.blob(0)).value_or(key) == key) ++n;
       return true;

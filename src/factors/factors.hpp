@@ -14,6 +14,7 @@
 #include "base/seats.hpp"
 #include "crypto/sealed.hpp"
 #include "factors/kind.hpp"
+#include "factors/prompts.hpp"
 #include "factors/totp.hpp"
 #include "factors/webauthn.hpp"
 #include "identity/users.hpp"
@@ -21,7 +22,6 @@
 
 namespace vestibule::factors {
 
-using identity::Actor;
 class HotpKind;
 class RecoveryKind;
 class WebAuthnKind;
@@ -33,6 +33,7 @@ struct Options {
   std::string issuer = "Vestibule";
   TotpParameters totp;
   WebAuthnOptions webauthn;
+  PushOptions push;
   std::chrono::minutes enrolment_ttl{15};
   std::chrono::minutes challenge_ttl{5};  ///< of every question, registrations included
   std::size_t max_challenges = 16;        ///< open at once, a session; the oldest gives way
@@ -110,10 +111,10 @@ class Charged {
 struct PendingEnrolment {
   FactorId id{};
   FactorKind kind{};
-  Secret secret;                          ///< base32
+  Secret secret;                          ///< base32; of push: for its first message alone
   Secret uri;                             ///< otpauth://
   TotpParameters parameters;
-  std::string options;                    ///< of WebAuthn: PublicKeyCredentialCreationOptionsJSON
+  std::string options;                    ///< of WebAuthn: PublicKeyCredentialCreationOptionsJSON; of push: the nonce
   WallTime expires{};
 };
 
@@ -203,6 +204,9 @@ class Factors {
   /// Called in the job that disables a factor because it may have been copied.
   void on_disable(std::function<Result<void>(store::Tx&, FactorId)> listener) { disable_ = std::move(listener); }
 
+  /// What was asked on push devices.
+  [[nodiscard]] Prompts& prompts() noexcept { return prompts_; }
+
   // --- enrolment (sessions.hpp has the calls that read the authority off a session)
   /// A pending factor; an earlier pending one of the user gives way. factor_exists: enrol_grant with
   /// a strong factor there already. The proof of Authority::existing_factor is the caller's to show.
@@ -281,6 +285,7 @@ class Factors {
   const Clock& clock_;
   Rng& rng_;
   Options options_;
+  Prompts prompts_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   RecoveryKind* recovery_ = nullptr;  // one of kinds_
   WebAuthnKind* webauthn_ = nullptr;  // likewise

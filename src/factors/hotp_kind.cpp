@@ -48,7 +48,7 @@ Result<Proved> HotpKind::prove(store::Tx& tx, const Enrolled& enrolment, const D
   return proved;
 }
 
-Result<Question> HotpKind::begin(store::Tx&, UserId, const Digest&, Instant) {
+Result<Question> HotpKind::begin(store::Tx&, const Ask&, Instant) {
   return fail(Reason::invalid_argument, "codes answer no question");
 }
 

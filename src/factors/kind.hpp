@@ -9,6 +9,8 @@
 #include "base/secret.hpp"
 #include "domain/evidence.hpp"
 #include "factors/webauthn_json.hpp"
+#include "identity/actor.hpp"
+#include "notify/subscription.hpp"
 #include "store/tx.hpp"
 
 namespace vestibule::factors {
@@ -24,12 +26,20 @@ struct KindInfo {
   bool strong = true;         ///< counts as a second factor; recovery codes do not
   bool challenge = false;     ///< answers need a question of begin() (WebAuthn)
   bool enrollable = true;     ///< by begin_enrolment()
+  Duration lives{};           ///< of its questions; zero: Options::challenge_ttl
+};
+
+/// A push device: the key that it signs with, and how it can be rung, if it can.
+struct PushWish {
+  crypto::P256Point key{};
+  std::optional<notify::Subscription> subscription;
 };
 
 /// What comes from a request to enrol.
 struct EnrolmentWish {
   ResidentKey resident = ResidentKey::preferred;  ///< of WebAuthn
   std::string serial;         ///< of HOTP: the token in stock, whose seed is ours
+  std::optional<PushWish> push;
 };
 
 /// What a new factor is to be. Server state, but for the wish: nothing else comes from the request
@@ -47,9 +57,19 @@ struct EnrolmentOffer {
   Bytes sealed;               ///< kept in the row until and after confirmation
   std::int64_t parameters = 0;///< the kind's own encoding
   std::int64_t last_step = 0; ///< where the replay check begins
-  Secret secret;              ///< shown once, as base32
+  Secret secret;              ///< shown once, as base32; of push: what the first message to the device says
   Secret uri;                 ///< otpauth:// URI, which holds the secret
   std::string options;        ///< of kinds with challenges: what the browser is asked, as JSON
+};
+
+/// What a question is put for.
+struct Ask {
+  ChallengeId id{};           ///< of the question
+  UserId user{};
+  std::string_view purpose;   ///< the act that the answer will be bound to
+  Digest binding{};           ///< of user, session, purpose and expiry
+  WallTime expires{};
+  const identity::Actor& by;  ///< the session that asks, and from where
 };
 
 /// A question put to an authenticator.
@@ -94,7 +114,7 @@ class Kind {
                                std::string_view answer, Instant now) = 0;
   /// Makes a question bound to an act; its payload is kept in the store until verify(). Kinds without
   /// one give nothing to keep. factor_missing if the user has nothing that could answer.
-  virtual Result<Question> begin(store::Tx& tx, UserId user, const Digest& binding, Instant now) = 0;
+  virtual Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) = 0;
   /// Verifies and consumes in this job: code_wrong, code_used, factor_cloned. The question has been
   /// taken out of the store by the one statement that decides.
   virtual Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,

@@ -42,7 +42,7 @@ Result<Proved> TotpKind::prove(store::Tx& tx, const Enrolled& enrolment, const D
   return verify(tx, enrolment, {}, answer, now);
 }
 
-Result<Question> TotpKind::begin(store::Tx&, UserId, const Digest&, Instant) {
+Result<Question> TotpKind::begin(store::Tx&, const Ask&, Instant) {
   return fail(Reason::invalid_argument, "codes answer no question");
 }
 
@@ -79,7 +79,7 @@ Result<Proved> RecoveryKind::prove(store::Tx&, const Enrolled&, const Digest&, s
   return fail(Reason::invalid_argument, "recovery codes are not confirmed");
 }
 
-Result<Question> RecoveryKind::begin(store::Tx&, UserId, const Digest&, Instant) {
+Result<Question> RecoveryKind::begin(store::Tx&, const Ask&, Instant) {
   return fail(Reason::invalid_argument, "codes answer no question");
 }
 

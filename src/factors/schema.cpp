@@ -92,6 +92,39 @@ CREATE TABLE hardware_token (
 CREATE INDEX hardware_token_by_factor ON hardware_token (factor);
 CREATE INDEX hardware_token_by_pending ON hardware_token (pending)
 )"},
+    // The digits of a prompt stand as a keyed hash. Prompts are kept for hours after their end: how many
+    // there were, and how many were said to be somebody else's, decides whether there may be more.
+    store::Migration{"factors", 4, R"(
+CREATE TABLE push_device (
+  factor BYTES PRIMARY KEY NOT NULL,
+  public_key BYTES NOT NULL,
+  subscription BYTES
+);
+CREATE UNIQUE INDEX push_device_by_key ON push_device (public_key);
+CREATE TABLE push_prompt (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  session BYTES NOT NULL,
+  source TEXT NOT NULL,
+  client TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  object TEXT NOT NULL,
+  digits BYTES NOT NULL,
+  created BIGINT NOT NULL,
+  expires BIGINT NOT NULL,
+  state BIGINT NOT NULL,
+  answered BIGINT NOT NULL DEFAULT 0,
+  answered_by BYTES
+);
+CREATE INDEX push_prompt_by_account ON push_prompt (account);
+CREATE INDEX push_prompt_by_session ON push_prompt (session);
+CREATE TABLE push_sleeper (
+  account BYTES NOT NULL,
+  source TEXT NOT NULL,
+  until BIGINT NOT NULL,
+  PRIMARY KEY (account, source)
+)
+)"},
 };
 
 }  // namespace
@@ -100,7 +133,7 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 
 Result<void> void_after_restore(store::Tx& tx, WallTime now) {
   for (const std::string_view sql : {"DELETE FROM factor WHERE confirmed = 0", "DELETE FROM factor_challenge",
-                                     "DELETE FROM recovery_code", "UPDATE factor SET failures = 0 WHERE kind = 3"}) {
+                                     "DELETE FROM push_prompt", "DELETE FROM recovery_code", "UPDATE factor SET failures = 0 WHERE kind = 3"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }
@@ -119,7 +152,8 @@ Result<void> void_after_restore(store::Tx& tx, WallTime now) {
 }
 
 Result<void> accept_clock(store::Tx& tx, WallTime now) {
-  for (const std::string_view sql : {"DELETE FROM factor WHERE confirmed = 0", "DELETE FROM factor_challenge"}) {
+  for (const std::string_view sql : {"DELETE FROM factor WHERE confirmed = 0", "DELETE FROM factor_challenge",
+                                     "DELETE FROM push_prompt", "DELETE FROM push_sleeper"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }

@@ -98,12 +98,12 @@ Result<Proved> WebAuthnKind::prove(store::Tx& tx, const Enrolled& enrolment, con
 
 // --- authentication
 
-Result<Question> WebAuthnKind::begin(store::Tx& tx, UserId user, const Digest& binding, Instant) {
-  auto names = names_of(tx, user);
+Result<Question> WebAuthnKind::begin(store::Tx& tx, const Ask& ask, Instant) {
+  auto names = names_of(tx, ask.user);
   if (!names) return std::move(names).error();
   if (names->empty()) return fail(Reason::factor_missing);
   const auto nonce = rng_.take<kNonceBytes>();
-  const Digest challenge = webauthn_challenge(nonce, binding);
+  const Digest challenge = webauthn_challenge(nonce, ask.binding);
   RequestOptions o;
   o.rp_id = party_->options().rp_id;
   o.challenge = challenge;

@@ -21,7 +21,7 @@ class WebAuthnKind final : public Kind {
   Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
   Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
                        Instant now) override;
-  Result<Question> begin(store::Tx& tx, UserId user, const Digest& binding, Instant now) override;
+  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
   Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
                         Instant now) override;
 

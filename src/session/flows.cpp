@@ -53,11 +53,19 @@ net::Task<Result<SignedIn>> Sessions::start(std::string name, Secret password, d
   auto job = [this, v = std::move(*verified), by](store::Tx& tx) -> Result<SignedIn> {
     const Instant now = clock_.now();
     if (users_.standing(v.user()) != identity::Users::Standing::good) return fail(Reason::signin_failed);
+    // From there it was somebody else, the owner said: the password may be right and is refused like a
+    // wrong one, its charge included.
+    auto sleeps = factors::Prompts::sleeps_in(tx, v.user(), by.source, now);
+    if (!sleeps) return std::move(sleeps).error();
+    if (*sleeps) return fail(Reason::signin_failed, "its source sleeps");
     auto accepted = users_.accept_in(tx, v, now);
     if (!accepted) return std::move(accepted).error();
     return open_in(tx, v.user(), v.proof(), Opening::first_factor, by, now);
   };
   Result<SignedIn> opened = co_await database_.write(std::move(job));
+  if (!opened && opened.error().code == Reason::signin_failed) {
+    log_.refuse_unauthenticated(by.source, Reason::signin_failed, "vestibule");
+  }
   if (!opened && opened.error().code == Reason::conflict) co_return fail(Reason::signin_failed, "the account changed");
   co_return opened;
 }
@@ -156,6 +164,29 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
   };
   auto settled = co_await database_.write(std::move(job));
   co_return unsettled(std::move(settled));
+}
+
+net::Task<Result<std::optional<factors::PromptState>>> Sessions::answer_prompt(factors::DeviceAnswer answer, Actor by) {
+  using Out = std::optional<factors::PromptState>;
+  Result<factors::Prompts::Looked> looked = co_await factors_.prompts().look(answer);
+  if (!looked) {
+    if (looked.error().code == Reason::credential_unknown) {
+      log_.refuse_unauthenticated(by.source, Reason::credential_unknown, "vestibule");
+    }
+    co_return std::move(looked).error();
+  }
+  by.user = looked->user;
+  users_.read(looked->user, [&](const identity::User& u) { by.name = u.name; });
+  if (answer.verdict == factors::Verdict::not_me) {
+    // What protects goes first, whether the answer can be stored or not.
+    Revoked revoked = co_await revoke(Revocation::of(looked->session), by);
+    static_cast<void>(revoked);
+  }
+  auto job = [this, a = std::move(answer), l = std::move(*looked), by](store::Tx& tx) -> Result<Out> {
+    return factors_.prompts().answer_in(tx, a, l, by, clock_.now());
+  };
+  Result<Out> done = co_await database_.write(std::move(job));
+  co_return done;
 }
 
 net::Task<Result<SignedIn>> Sessions::setup(Secret token, std::string name, Secret password, domain::Source source,

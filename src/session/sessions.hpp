@@ -166,6 +166,12 @@ class Sessions {
   /// session's evidence is worth at the time: a step-up later makes the same token pass again.
   net::Task<Result<IssuedToken>> issue_token(Identified who, Duration ttl, Actor by);
 
+  // --- push devices: nobody is signed in there, the device's signature proves
+  /// What a device answers to a prompt; nothing: it has expired. "It was not me" ends the session that
+  /// asked, at once, and puts its source to sleep for this account. Errors as of Prompts::look() and
+  /// answer_in().
+  net::Task<Result<std::optional<factors::PromptState>>> answer_prompt(factors::DeviceAnswer answer, Actor by);
+
   // --- changing factors, password
   /// What entitles is the code of an existing factor, given in this call and bound to this act, or the
   /// session's grant (first factor), or a used recovery code. factor_exists if none of them;
