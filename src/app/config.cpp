@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "http/host.hpp"
+#include "notify/subscription.hpp"
 #include "portal/browser.hpp"
 
 namespace vestibule::app {
@@ -67,6 +68,16 @@ schema::Schema declare() {
   s.option({.name = "factors.lock_after", .type = Type::integer, .help = "PCI profile: lock a factor for 30 minutes after so many consecutive wrong codes; 0 keeps to growing waits.", .fallback = "0", .example = "10", .min = "0", .max = "100"});
   s.option({.name = "factors.common_passwords", .type = Type::path, .help = "List of common passwords that are refused, one a line (Debian package john-data).", .fallback = "/usr/share/john/password.lst", .example = "/usr/share/john/password.lst"});
   s.option({.name = "factors.password_memory", .type = Type::size, .help = "Memory that all password hashing at one time may take.", .fallback = "256MiB", .example = "256MiB", .min = "64MiB", .max = "16GiB"});
+
+  s.table("notify", "What rings when somebody is asked or something has happened: push messages to the devices of users, and doorbells of the operator's. They say nothing of whom or what; the portal tells.");
+  s.option({.name = "notify.push_hosts", .type = Type::list, .help = "Push services that messages may be sent to, by host; `*.` is every name below. Users give the addresses, so nothing else is reached, and no private address ever. Empty: no push, devices have their inbox.", .fallback = "[\"fcm.googleapis.com\", \"jmt17.google.com\", \"*.push.services.mozilla.com\", \"*.notify.windows.com\", \"web.push.apple.com\", \"*.push.apple.com\"]", .example = "[\"updates.push.services.mozilla.com\"]", .max = "64"});
+  s.option({.name = "notify.push_loopback", .type = Type::boolean, .help = "For tests: push endpoints on this machine, without TLS.", .fallback = "false", .example = "false"});
+  s.option({.name = "notify.contact", .type = Type::string, .help = "`mailto:` or `https:` address of the operator, told to push services (RFC 8292). Some want a real one. Empty: the portal's first origin.", .fallback = "", .example = "mailto:security@example.org", .max = "128"});
+  s.option({.name = "notify.webhook", .type = Type::string, .help = "URL that gets a signed POST for every prompt and notice: see docs/api.md.", .example = "https://hooks.example.org/vestibule", .max = "2048"});
+  s.option({.name = "notify.webhook_key", .type = Type::path, .help = "File with the key that signs it: 16 bytes at least, known to the receiver.", .example = "/etc/vestibule/webhook.key"});
+  s.option({.name = "notify.ntfy", .type = Type::string, .help = "URL of a topic on a server of ntfy, which gets a short text for every prompt and notice.", .example = "https://ntfy.example.org/vestibule", .max = "2048"});
+  s.option({.name = "notify.ntfy_token", .type = Type::path, .help = "File with an access token of that server.", .example = "/etc/vestibule/ntfy.token"});
+  s.option({.name = "notify.authorities", .type = Type::path, .help = "PEM file of the certificate authorities for all of these. Not given: the system's.", .example = "/etc/ssl/certs/internal.pem"});
 
   s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
   s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
@@ -156,6 +167,7 @@ class Reader {
     config.common_passwords = path("factors.common_passwords");
     config.password_memory = d_.get_size("factors.password_memory");
     webauthn();
+    notify();
     for (const schema::Section& s : d_.sections("access_point")) point(s);
     if (config.points.empty() && problems.empty()) {
       problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
@@ -201,6 +213,37 @@ class Reader {
       config.portal_origins.push_back(text);
       if (const Result<http::Host> host = http::parse_host(text.substr(text.find("//") + 2))) config.portal_hosts.push_back(host->name);
     }
+  }
+
+  std::optional<http::Url> url(std::string_view key) {
+    if (!d_.has(key)) return std::nullopt;
+    const std::string& text = d_.get_string(key);
+    Result<http::Url> parsed = http::parse_url(text);
+    if (!parsed) {
+      problem(key, "\"" + text + "\" is no URL that can be used here: " + parsed.error().detail);
+      return std::nullopt;
+    }
+    net::Address host;
+    host.host = parsed->host == "[::1]" ? "::1" : parsed->host;
+    if (parsed->scheme == http::Url::Scheme::http && !host.is_loopback()) problem(key, "http:// is for loopback alone: tokens and names must not travel in the clear");
+    return std::move(*parsed);
+  }
+
+  void notify() {
+    NotifyConfig& o = config.notify;
+    for (const std::string& text : d_.get_list("notify.push_hosts")) {
+      if (!notify::PushHosts::is_pattern(text)) problem("notify.push_hosts", "\"" + text + "\" is neither a host name in lower case nor `*.` and one");
+      o.push_hosts.push_back(text);
+    }
+    o.push_loopback = d_.get_boolean("notify.push_loopback");
+    o.contact = d_.get_string("notify.contact");
+    if (!o.contact.empty() && !o.contact.starts_with("mailto:") && !o.contact.starts_with("https:")) problem("notify.contact", "an address that begins with mailto: or https:");
+    o.webhook = url("notify.webhook");
+    o.ntfy = url("notify.ntfy");
+    if (d_.has("notify.webhook_key")) o.webhook_key = path("notify.webhook_key");
+    if (d_.has("notify.ntfy_token")) o.ntfy_token = path("notify.ntfy_token");
+    if (d_.has("notify.authorities")) o.authorities = path("notify.authorities");
+    if (o.webhook && o.webhook_key.empty()) problem("notify.webhook_key", "a webhook is signed: name the file of its key");
   }
 
   void webauthn() {

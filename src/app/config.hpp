@@ -9,10 +9,22 @@
 #include "access/catalogue.hpp"
 #include "base/log.hpp"
 #include "factors/webauthn.hpp"
+#include "http/url.hpp"
 #include "net/listener.hpp"
 #include "schema/schema.hpp"
 
 namespace vestibule::app {
+
+/// Table [notify]. Files hold secrets: they are read when what uses them is made.
+struct NotifyConfig {
+  std::vector<std::string> push_hosts;        ///< patterns; empty: no push
+  bool push_loopback = false;
+  std::string contact;                        ///< mailto: or https:; empty: the portal's first origin
+  std::optional<http::Url> webhook, ntfy;
+  std::filesystem::path webhook_key;          ///< absolute; with webhook
+  std::filesystem::path ntfy_token;           ///< absolute; empty: none
+  std::filesystem::path authorities;          ///< absolute; empty: the system's
+};
 
 struct Config {
   std::filesystem::path file;                 ///< absolute
@@ -50,6 +62,8 @@ struct Config {
   std::filesystem::path common_passwords;
   std::uint64_t password_memory = 0;          ///< bytes
   factors::WebAuthnOptions webauthn;          ///< the anchors' text included
+
+  NotifyConfig notify;
 
   std::string child_user;                     ///< whom spawned programs run as when the gateway is root
   std::vector<access::AccessPoint> points;

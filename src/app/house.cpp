@@ -202,10 +202,13 @@ Result<void> House::open_rooms() {
   fo.totp.digits = static_cast<int>(config_.totp_digits);
   fo.lock_after = static_cast<int>(config_.lock_after);
   fo.webauthn = config_.webauthn;
+  fo.push.hosts = push_hosts(config_.notify);
   Result<std::unique_ptr<factors::Factors>> factors =
       factors::Factors::open(*database_, *keys_, *users_, *log_, clock_, rng_, fo);
   if (!factors) return std::move(factors).error();
   factors_ = std::move(*factors);
+  if (Result<void> r = open_bells(); !r) return r;
+  watch_ = std::make_unique<portal::Watch>(*database_, factors::kPromptTopic);
 
   session::Options so;
   so.boot_id = first_line("/proc/sys/kernel/random/boot_id");
@@ -518,6 +521,11 @@ portal::Services House::services() {
     if (gate_->open()) return {};
     return {"denials_unkept"};
   };
+  s.watch = watch_.get();
+  if (!config_.notify.push_hosts.empty() || config_.notify.push_loopback) {
+    s.push_key = base64url(bells_->sender());
+    s.greet = [this](notify::Subscription to, Secret code) { bells_->greet(std::move(to), std::move(code)); };
+  }
   s.reload_policy = [this](session::Actor by) { return reload_policy(std::move(by)); };
   s.put_credential_in = [this](store::Tx& tx, std::string_view point, const Secret& value) {
     return value.empty() ? access::remove_credential(tx, point) : access::put_credential(tx, *keys_, point, value, clock_.wall());
@@ -731,6 +739,7 @@ void House::reload() {
 net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   const auto begun = std::chrono::steady_clock::now();
   events_->stop(own->core);  // a stream would wait for ever
+  watch_->close(own->core);
   co_await own->access->stop(limit);
   if (own->portal) {
     // What is left of the same limit: answers of the chat page may finish as well.
@@ -743,6 +752,8 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   gate_->stop_sweeping(own->core);
   if (own->core.index() == 0) {
     sessions_->stop();
+    bells_->stop();
+    co_await bells_->join();
     for (auto& child : children_) co_await child->stop();
   }
   co_await own->tasks.join();

@@ -13,8 +13,10 @@
 #include "crypto/sealed.hpp"
 #include "gate/gate.hpp"
 #include "net/blocking_pool.hpp"
+#include "notify/bells.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
+#include "portal/watch.hpp"
 #include "process/child.hpp"
 #include "wire/server.hpp"
 
@@ -22,6 +24,9 @@ namespace vestibule::app {
 
 /// Migrations of all rooms, in order.
 [[nodiscard]] std::vector<store::Migration> all_migrations();
+
+/// Endpoints that push messages may be sent to.
+[[nodiscard]] notify::PushHosts push_hosts(const NotifyConfig& config);
 
 /// Owned by serve(). open() and close() on the main thread; the rest on cores.
 class House {
@@ -49,6 +54,8 @@ class House {
 
   Result<void> open_keys();
   Result<void> open_rooms();
+  Result<void> open_bells();
+  void ring_for(store::Tx& tx, const store::Change& change);
   Result<void> seal_root();
   Result<void> load_credentials(const std::vector<access::AccessPoint>& points);
   Result<void> write_setup_token();
@@ -87,6 +94,8 @@ class House {
   std::unique_ptr<net::BlockingPool> pool_;
   std::unique_ptr<identity::Users> users_;
   std::unique_ptr<factors::Factors> factors_;
+  std::unique_ptr<notify::Bells> bells_;
+  std::unique_ptr<portal::Watch> watch_;  // of push prompts
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<portal::Events> events_;

@@ -137,10 +137,12 @@ class CommandLine {
     c = command(&app_, "login", "Sign in; if a session is alive, prove the second factor again",
                 "  vestibule login\n"
                 "  vestibule login --code \"123 456\"\n"
+                "  vestibule login --push           a number is shown here and typed on your device\n"
                 "  vestibule login --recovery       lost the phone: a recovery code, then `factor add`",
                 [this](Context& ctx) { return login(ctx, login_); });
     c->add_option("name,--name", login_.name, "Name of the user")->type_name("NAME");
     c->add_flag("--password-stdin", login_.password_stdin, "Password, and code if there is one, are lines of standard input");
+    c->add_flag("--push", login_.push, "Be asked on your push device instead of for a code");
     c->add_flag("--new", login_.fresh, "A new session even if one is alive");
     c->add_flag("--recovery", globals_.recovery, "The code is a recovery code");
     takes_code(c);

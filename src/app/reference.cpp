@@ -5,6 +5,7 @@
 #include "factors/token_csv.hpp"
 #include "gate/gate.hpp"
 #include "identity/users.hpp"
+#include "notify/bells.hpp"
 #include "portal/events.hpp"
 #include "session/sessions.hpp"
 #include "wire/server.hpp"
@@ -72,6 +73,15 @@ std::string limits() {
   row("factor: open questions of a session", std::to_string(f.max_challenges));
   row("factor: codes that a hardware token may be ahead", std::to_string(f.hotp_look_ahead));
   row("factor: the same, where two codes in a row are given", std::to_string(f.hotp_resynchronise));
+  row("push: answering a prompt", time(f.push.lives));
+  row("push: prompts of a user that nobody approved", std::to_string(f.push.most) + " in " + time(f.push.window));
+  row("push: \"it was not me\" before prompts lock", std::to_string(f.push.lock_after) + " in " + time(f.push.lock_window));
+  row("push: a source of which the owner said so sleeps", time(f.push.source_sleeps));
+  row("push: a device's clock may be off", time(f.push.skew));
+  const notify::BellOptions b;
+  row("bell: one request to a push service or doorbell", time(b.limit));
+  row("bell: attempts at a message", std::to_string(b.attempts));
+  row("bell: messages under way", std::to_string(b.max_waiting));
   row("factor: hardware tokens imported at once", std::to_string(factors::kMaxTokenLines));
   row("factor: strong factors of a user", std::to_string(f.max_factors));
   row("factor: wrong codes in a row before each wait", std::to_string(f.failures_per_back_off));

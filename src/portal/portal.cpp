@@ -375,6 +375,7 @@ net::Task<> Portal::refuse(Call& call, Error error) {
   }
   if (reason == Reason::method_not_allowed) out.field("Allow", call.allow);
   if (i.status == 503) out.field("Retry-After", std::uint64_t{1});
+  if (reason == Reason::push_busy) out.field("Retry-After", std::uint64_t{30});
   const Result<void> sent = co_await call.exchange.reply(out, w.text());
   static_cast<void>(sent);
 }

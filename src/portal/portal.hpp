@@ -18,6 +18,7 @@
 #include "gate/gate.hpp"
 #include "identity/users.hpp"
 #include "portal/browser.hpp"
+#include "portal/watch.hpp"
 #include "session/sessions.hpp"
 #include "store/database.hpp"
 #include "wire/exchange.hpp"
@@ -58,6 +59,13 @@ struct Services {
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
   /// More reasons why the gateway is failing, besides store, log and clock. May be empty.
   std::function<std::vector<std::string>()> failing{};
+
+  /// What waits for push prompts to be opened and answered.
+  Watch* watch = nullptr;
+  /// The key that push messages are signed with, base64url; empty: none are sent.
+  std::string push_key{};
+  /// Sends the first message to a device that is being enrolled. May be empty.
+  std::function<void(notify::Subscription to, Secret code)> greet{};
 
   /// Reads the policy file again: off the core's thread, then Gate::reload_policy(). May be empty.
   std::function<net::Task<Result<gate::Staged>>(session::Actor by)> reload_policy{};
@@ -159,6 +167,13 @@ class Portal final : public wire::Handler {
   Answer see_notices(Call& call);
   // What changes, as it changes (follow.cpp)
   Answer follow(Call& call);
+  // Push devices (devices.cpp)
+  Answer push_key(Call& call);
+  Answer add_push(Call& call);
+  Answer wait_challenge(Call& call);
+  Answer device_inbox(Call& call);
+  Answer device_answer(Call& call);
+  net::Task<bool> wait_for_prompts(Call& call, Watch::Seat& seat, std::chrono::steady_clock::time_point end);
   // Users (users.cpp)
   Answer list_users(Call& call);
   Answer create_user(Call& call);

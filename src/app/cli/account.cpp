@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/cli/push.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {
@@ -24,7 +25,7 @@ Result<SignedIn> sign_in(Context& ctx, std::string name, Secret password) {
   if (!reply) return std::move(reply).error();
   if (Result<void> r = keep_session(ctx, *reply); !r) return std::move(r).error();
   const json::Value* second = reply->json.find("second");
-  return SignedIn{second != nullptr && !second->items().empty()};
+  return SignedIn{second != nullptr && !second->items().empty(), only_push(second)};
 }
 
 Result<void> sign_in_on_terminal(Context& ctx) {
@@ -35,7 +36,7 @@ Result<void> sign_in_on_terminal(Context& ctx) {
   Result<SignedIn> in = sign_in(ctx, std::string(name->reveal_text()), std::move(*password));
   if (!in) return std::move(in).error();
   if (!in->has_second) return fail(Reason::mfa_required, "No second factor is enrolled. Run `vestibule factor add`.");
-  Result<Reply> proved = ctx.prove("Code:");
+  Result<Reply> proved = in->only_push ? prove_by_push(ctx) : ctx.prove("Code:");
   if (!proved) return std::move(proved).error();
   return {};
 }

@@ -9,6 +9,7 @@ namespace vestibule::app::cli {
 /// the user has. The name is asked for if it is empty.
 struct SignedIn {
   bool has_second = false;
+  bool only_push = false;  ///< nothing else could be asked for on a terminal
 };
 [[nodiscard]] Result<SignedIn> sign_in(Context& ctx, std::string name, Secret password);
 /// The whole of it on the terminal: name, password, code. For a command that is under way.

@@ -33,6 +33,7 @@ struct LoginOptions {
   std::string name;
   bool password_stdin = false;
   bool fresh = false;  ///< a new session even if one is alive
+  bool push = false;   ///< by a push device, not by a code
 };
 int login(Context& ctx, const LoginOptions& o);
 struct TokenOptions {

@@ -5,6 +5,7 @@
 
 #include "app/cli/account.hpp"
 #include "app/cli/commands.hpp"
+#include "app/cli/push.hpp"
 #include "app/cli/qr.hpp"
 #include "app/cli/terminal.hpp"
 
@@ -202,13 +203,15 @@ int enrol(Context& ctx, const EnrolUserOptions& o) {
 
 int login(Context& ctx, const LoginOptions& o) {
   bool proving = false;
+  bool push = o.push;
   std::string name = o.name;
   if (!o.fresh && !o.password_stdin) {
     Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
     if (me) {
       proving = name.empty() || name == text_of(me->json, "name");
-      if (proving && text_of(me->json, "name") != name && !ctx.json() && ctx.more_codes()) {
-        err("You are signed in as " + printable(text_of(me->json, "name")) + ": a code is enough.\n");
+      if (proving && only_push_of(me->json)) push = true;
+      if (proving && text_of(me->json, "name") != name && !ctx.json() && (push || ctx.more_codes())) {
+        err("You are signed in as " + printable(text_of(me->json, "name")) + ": " + (push ? "your device is enough.\n" : "a code is enough.\n"));
       }
     } else if (!wants_sign_in(me.error().code)) {
       return ctx.failed(me.error());
@@ -239,13 +242,17 @@ int login(Context& ctx, const LoginOptions& o) {
                              "You are signed in, but no second factor is enrolled, so no access point is open. "
                              "Run `vestibule factor add`, or ask an administrator for an enrolment code."));
     }
+    if (in->only_push) push = true;
     // The second line is the code, if there is one.
-    if (o.password_stdin && ctx.globals().code.empty()) {
+    if (!push && o.password_stdin && ctx.globals().code.empty()) {
       if (const std::optional<Secret> line = read_line()) ctx.give_code(*line);
     }
   }
-  Result<Reply> proved = ctx.prove("Code:");
+  Result<Reply> proved = push ? prove_by_push(ctx) : ctx.prove("Code:");
   if (!proved) {
+    if (push && proved.error().code == Reason::factor_missing) {
+      return ctx.failed(fail(Reason::factor_missing, "No push device is enrolled. Enrol one at the portal, on the device itself."));
+    }
     if (proved.error().code == Reason::factor_missing) {
       return ctx.failed(fail(Reason::mfa_required, "No second factor that gives codes is enrolled. Run `vestibule factor add`; with a security key, sign in at the portal."));
     }

@@ -4,6 +4,7 @@
 
 #include "app/reference.hpp"
 #include "app/targets.hpp"
+#include "notify/subscription.hpp"
 
 namespace vestibule::app {
 namespace {
@@ -60,6 +61,12 @@ TEST(Config, ProblemsNameFileLineAndKey) {
            Row{"a listed model without attestation", "[portal]\nattestation = \"listed\"\naaguids = [\"ee882879-721c-4913-9775-3dfcce97072a\"]\n", "anchors"},
            Row{"no AAGUID", "[portal]\naaguids = [\"yubikey\"]\n", "portal.aaguids"},
            Row{"anchors that are not there", "[portal]\nattestation_anchors = \"/nowhere.pem\"\n", "cannot read"},
+           Row{"a push host that is none", "[notify]\npush_hosts = [\"https://fcm.googleapis.com\"]\n", "neither a host name"},
+           Row{"all push hosts", "[notify]\npush_hosts = [\"*\"]\n", "neither a host name"},
+           Row{"a webhook without a key", "[notify]\nwebhook = \"https://hooks.example.org/x\"\n", "name the file of its key"},
+           Row{"a webhook in the clear", "[notify]\nwebhook = \"http://hooks.example.org/x\"\nwebhook_key = \"k\"\n", "in the clear"},
+           Row{"no URL", "[notify]\nntfy = \"https://user@ntfy.example.org/x\"\n", "is no URL"},
+           Row{"a contact that nobody can use", "[notify]\ncontact = \"ops\"\n", "mailto:"},
            Row{"wrong type", "[server]\ncores = \"two\"\n", "server.cores"},
            Row{"out of bounds", "[session]\nidle = \"2d\"\n", "session.idle"},
            Row{"unknown kind", "[access_point.x]\nkind = \"llama\"\nupstreams = [\"unix:/x\"]\nprefix = \"/x\"\n", "kind"},
@@ -73,6 +80,19 @@ TEST(Config, ProblemsNameFileLineAndKey) {
     ASSERT_FALSE(c);
     EXPECT_NE(c.error().detail.find(r.wants), std::string::npos) << c.error().detail;
   }
+}
+
+TEST(Config, BellsAreSilentUntilTheyAreAskedForButPush) {
+  Result<Config> c = parse_config(kLeast, "/etc/v.toml");
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->notify.push_hosts, notify::PushHosts::known()) << "the default in the schema and the room's list are one";
+  EXPECT_FALSE(c->notify.push_loopback || c->notify.webhook || c->notify.ntfy);
+  c = parse_config("[notify]\npush_hosts = []\nwebhook = \"https://hooks.example.org/x\"\nwebhook_key = \"hook.key\"\nntfy = \"http://127.0.0.1:8080/t\"\n" + std::string(kLeast), "/etc/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_TRUE(c->notify.push_hosts.empty());
+  EXPECT_EQ(c->notify.webhook->origin(), "https://hooks.example.org");
+  EXPECT_EQ(c->notify.webhook_key, "/etc/hook.key");
+  EXPECT_EQ(c->notify.ntfy->authority(), "127.0.0.1:8080");
 }
 
 TEST(Upstreams, AddressesTable) {

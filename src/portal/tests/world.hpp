@@ -12,6 +12,7 @@
 #include "json/value.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
+#include "portal/watch.hpp"
 #include "wire/server.hpp"
 
 namespace vestibule::testing {
@@ -240,6 +241,12 @@ class PortalWorld : public FactorWorld {
     portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock};
     s.version = "0.1.0";
     s.events = events.get();
+    s.watch = watch.get();
+    s.push_key = "BA";
+    s.greet = [this](notify::Subscription, Secret code) {
+      const std::lock_guard lock(greeted_mutex);
+      greeted.emplace_back(code.reveal_text());
+    };
     s.catalogue = [this] { return catalogue; };
     s.has_credential = [this](std::string_view point) { return point == credential_of; };
     s.reload_policy = [this](session::Actor by) { return gate->reload_policy(policy_text, "policy.toml", std::move(by)); };
@@ -277,12 +284,15 @@ class PortalWorld : public FactorWorld {
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
+  std::unique_ptr<portal::Watch> watch;
   std::unique_ptr<portal::Portal> the_portal;
   std::vector<std::unique_ptr<wire::Server>> servers;
   std::string credential_of;
   bool credential_fails = false;
   bool key_in_use = false;
   std::uint32_t retired = 0;
+  std::mutex greeted_mutex;
+  std::vector<std::string> greeted;  // what first messages to push devices said
 
  protected:
   std::vector<store::Migration> all_migrations() override {
@@ -299,8 +309,10 @@ class PortalWorld : public FactorWorld {
     ASSERT_TRUE(opened) << opened.error().detail;
     sessions = std::move(*opened);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
+    watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
   }
   void close_rooms_above() override {
+    watch.reset();
     gate.reset();
     sessions.reset();
     FactorWorld::close_rooms_above();

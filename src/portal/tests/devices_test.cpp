@@ -1,0 +1,278 @@
+// Push devices over the control API: enrolment, prompts, waiting on both sides, and "it was not me".
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "factors/tests/device.hpp"
+#include "portal/act_text.hpp"
+#include "portal/tests/world.hpp"
+
+namespace vestibule::portal {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Device;
+using testing::HttpReply;
+using testing::PortalWorld;
+
+const std::string kSubscription =
+    R"({"endpoint":"https://fcm.googleapis.com/fcm/send/x","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}})";
+
+class DevicesApiTest : public ::testing::Test, public PortalWorld {
+ protected:
+  void SetUp() override { open(); }
+  static json::Value body(std::initializer_list<std::pair<const char*, std::string>> members) {
+    json::Value v{json::Object{}};
+    for (const auto& [key, value] : members) v.set(key, value);
+    return v;
+  }
+  void enrol_device(Person& p, Device& device, const std::string& subscription = {}) {
+    json::Value wish = body({{"label", "phone"}, {"public_key", device.public_key()}});
+    if (!subscription.empty()) wish.set("subscription", subscription);
+    HttpReply begun = bound(p, "/v1/factors/push", wish);
+    ASSERT_EQ(begun.code(), "ok") << begun.body;
+    EXPECT_EQ(begun.text("kind"), "push");
+    EXPECT_EQ(begun.json.get_bool("pushed").value_or(subscription.empty()), !subscription.empty());
+    device.id = *FactorId::parse(begun.text("id"));
+    std::string code;
+    if (!subscription.empty()) {
+      ASSERT_FALSE(greeted.empty());
+      code = greeted.back();
+      EXPECT_EQ(begun.body.find(code), std::string::npos) << "the code goes by push alone";
+    }
+    HttpReply done = post("/v1/factors/" + begun.text("id") + "/confirm",
+                          body({{"code", device.confirmation(begun.text("nonce"), code)}}).dump(), p.handle);
+    ASSERT_EQ(done.code(), "ok") << done.body;
+  }
+  struct Asked {
+    HttpReply reply;
+    std::string id, digits;
+  };
+  Asked ask(const std::string& handle, const std::string& operation = "prove", const std::string& object = {}) {
+    json::Value what = body({{"kind", "push"}, {"operation", operation}});
+    if (!object.empty()) what.set("object", object);
+    Asked out;
+    out.reply = post("/v1/challenges", what.dump(), handle);
+    out.id = out.reply.text("challenge");
+    if (const auto options = json::parse(out.reply.text("options"))) out.digits = options->get_string("digits").value_or("?");
+    return out;
+  }
+  HttpReply answer(const Device& device, const Asked& asked, factors::Verdict verdict, const std::string& digits = {}) {
+    const auto prompt = factors::ChallengeId::parse(asked.id);
+    if (!prompt) return {};
+    const factors::DeviceAnswer a = device.answer(*prompt, verdict, digits, clock.wall());
+    json::Value v = body({{"device", device.id.text()}, {"prompt", asked.id}, {"verdict", std::string(factors::name(verdict))},
+                          {"signature", base64url(a.call.signature)}});
+    if (!digits.empty()) v.set("digits", digits);
+    v.set("time", a.call.time);
+    return post("/v1/devices/answer", v.dump());
+  }
+  HttpReply inbox(const Device& device, const std::string& version = {}) {
+    const factors::DeviceCall call = device.inbox(clock.wall());
+    json::Value v = body({{"device", device.id.text()}, {"signature", base64url(call.signature)}});
+    v.set("time", call.time);
+    if (!version.empty()) v.set("version", version);
+    return post("/v1/devices/inbox", v.dump());
+  }
+  HttpReply prove(const std::string& handle, const Asked& asked) {
+    return post("/v1/prove", body({{"kind", "push"}, {"challenge", asked.id}, {"answer", ""}}).dump(), handle);
+  }
+  HttpReply wait(const std::string& handle, const Asked& asked) { return post("/v1/challenges/" + asked.id + "/wait", "{}", handle); }
+};
+
+TEST_F(DevicesApiTest, FromEnrolmentToASignInThatWaits) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone, kSubscription);
+  const std::string pending = started("alice");
+  HttpReply empty = inbox(phone);
+  ASSERT_EQ(empty.code(), "ok") << empty.body;
+  EXPECT_TRUE(empty.json.find("prompts")->items().empty());
+
+  // The device waits for something to be asked, the screen for the answer.
+  auto heard = std::async(std::launch::async, [&] { return inbox(phone, empty.text("version")); });
+  std::this_thread::sleep_for(200ms);
+  const Asked asked = ask(pending);
+  ASSERT_EQ(asked.reply.code(), "ok") << asked.reply.body;
+  ASSERT_EQ(asked.digits.size(), 6U);
+  ASSERT_EQ(heard.wait_for(10s), std::future_status::ready);
+  HttpReply prompts = heard.get();
+  ASSERT_EQ(prompts.json.find("prompts")->items().size(), 1U) << prompts.body;
+  const json::Value& prompt = prompts.json.find("prompts")->items()[0];
+  EXPECT_EQ(prompt.get_string("what").value_or(""), "Sign in to your account.");
+  EXPECT_EQ(prompt.get_string("operation").value_or(""), "signin");
+  EXPECT_EQ(prompt.get_string("user").value_or(""), "alice");
+  EXPECT_EQ(prompt.get_string("source").value_or(""), "unix");
+  EXPECT_EQ(prompt.get_string("client").value_or(""), "test/1");
+  EXPECT_EQ(prompt.get_string("match").value_or(""), "type");
+  EXPECT_EQ(prompts.body.find(asked.digits), std::string::npos) << "the number is on the other screen alone";
+
+  auto told = std::async(std::launch::async, [&] { return wait(pending, asked); });
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::approve, asked.digits).text("state"), "approved");
+  ASSERT_EQ(told.wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(told.get().text("state"), "approved");
+  HttpReply proved = prove(pending, asked);
+  ASSERT_EQ(proved.code(), "ok") << proved.body;
+  EXPECT_EQ(proved.json.get_int("level").value_or(0), 2);
+  EXPECT_EQ(prove(pending, asked).code(), "code_wrong");
+  EXPECT_EQ(wait(pending, asked).text("state"), "expired");
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::approve, asked.digits).code(), "conflict");
+}
+
+TEST_F(DevicesApiTest, AnActIsConfirmedByTheDeviceThatWasShownIt) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  HttpReply factors = get("/v1/factors", alice.handle);
+  std::string totp;
+  for (const json::Value& f : factors.json.find("factors")->items()) {
+    if (f.get_string("kind").value_or("") == "totp") totp = f.get_string("id").value_or("");
+  }
+  const auto remove = [&](const std::string& id, const Asked& asked) {
+    return post("/v1/factors/" + id + "/remove", body({{"code", ""}, {"kind", "push"}, {"challenge", asked.id}}).dump(), alice.handle);
+  };
+  const Asked other = ask(alice.handle, "factor.remove", phone.id.text());
+  EXPECT_EQ(answer(phone, other, factors::Verdict::approve, other.digits).text("state"), "approved");
+  EXPECT_EQ(remove(totp, other).code(), "code_wrong") << "approved for another act";
+  const Asked asked = ask(alice.handle, "factor.remove", totp);
+  EXPECT_EQ(inbox(phone).json.find("prompts")->items()[0].get_string("what").value_or(""),
+            "Remove the factor " + totp + " from your account.");
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::approve, asked.digits).text("state"), "approved");
+  EXPECT_EQ(remove(totp, asked).code(), "ok");
+}
+
+TEST_F(DevicesApiTest, AWrongNumberAndARefusalDecline) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const std::string pending = started("alice");
+  Asked asked = ask(pending);
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::approve, asked.digits == "111111" ? "222222" : "111111").text("state"), "declined");
+  EXPECT_EQ(wait(pending, asked).text("state"), "declined");
+  EXPECT_EQ(prove(pending, asked).code(), "code_wrong");
+  asked = ask(pending);
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::decline).text("state"), "declined");
+  EXPECT_EQ(wait(pending, asked).text("state"), "declined");
+  EXPECT_EQ(get("/v1/me", pending).code(), "ok") << "the session goes on";
+}
+
+TEST_F(DevicesApiTest, ASecondSessionIsToldToWait) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const std::string first = started("alice");
+  const std::string second = started("alice");
+  const Asked asked = ask(first);
+  ASSERT_EQ(asked.reply.code(), "ok");
+  const Asked refused = ask(second);
+  EXPECT_EQ(refused.reply.code(), "push_busy");
+  EXPECT_EQ(refused.reply.status, 429);
+  EXPECT_EQ(refused.reply.fields.at("retry-after"), "30");
+  EXPECT_EQ(inbox(phone).json.find("prompts")->items().size(), 1U);
+  // Whoever gives up makes room.
+  EXPECT_EQ(post("/v1/sign-out", "{}", first).code(), "ok");
+  EXPECT_TRUE(inbox(phone).json.find("prompts")->items().empty());
+  EXPECT_EQ(ask(second).reply.code(), "ok");
+}
+
+TEST_F(DevicesApiTest, ItWasNotMeEndsTheSessionAndItsSourceSleeps) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const std::string pending = started("alice");
+  const Asked asked = ask(pending);
+  auto told = std::async(std::launch::async, [&] { return wait(pending, asked); });
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::not_me).text("state"), "declined");
+  ASSERT_EQ(told.wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(told.get().code(), "session_ended") << "it learns no more than that";
+  EXPECT_EQ(get("/v1/me", pending).code(), "credential_unknown");
+  EXPECT_EQ(prove(pending, asked).code(), "credential_unknown");
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "ok") << "other sessions go on";
+  const auto answers = entries("push.answer");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].reason, "push_not_me");
+  EXPECT_EQ(answers[0].user_name, "alice");
+  EXPECT_FALSE(entries("session.revoke").empty());
+  HttpReply notices = get("/v1/notices", alice.handle);
+  EXPECT_EQ(notices.json.find("notices")->items()[0].get_string("kind").value_or(""), "not_me") << notices.body;
+  // All of the tests come from one socket: alice's right password is refused there like a wrong one.
+  EXPECT_EQ(post("/v1/sign-in", body({{"name", "alice"}, {"password", std::string(kPassword)}}).dump()).code(), "signin_failed");
+  EXPECT_EQ(post("/v1/sign-in", body({{"name", "root"}, {"password", std::string(kPassword)}}).dump()).code(), "ok");
+  clock.advance(1h + 1s);
+  EXPECT_EQ(post("/v1/sign-in", body({{"name", "alice"}, {"password", std::string(kPassword)}}).dump()).code(), "ok");
+}
+
+TEST_F(DevicesApiTest, NobodyIsAskedWithoutThePassword) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  EXPECT_EQ(ask("").reply.code(), "credential_missing");
+  const std::string token = post("/v1/tokens", "{}", alice.handle).text("token");
+  EXPECT_EQ(ask(token).reply.code(), "credential_audience");
+  EXPECT_EQ(ask(root.handle).reply.code(), "factor_missing");
+  EXPECT_TRUE(inbox(phone).json.find("prompts")->items().empty());
+}
+
+TEST_F(DevicesApiTest, StrangersAndMalformedCallsGetNothing) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const Asked asked = ask(alice.handle);
+  Device stranger(rng);
+  stranger.id = FactorId::make(rng);
+  EXPECT_EQ(inbox(stranger).code(), "credential_unknown");
+  EXPECT_EQ(answer(stranger, asked, factors::Verdict::approve, asked.digits).code(), "credential_unknown");
+  stranger.id = phone.id;
+  EXPECT_EQ(inbox(stranger).code(), "credential_unknown");
+  const std::string time = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(clock.wall().time_since_epoch()).count());
+  const auto raw = [&](const std::string& device, const std::string& when, const std::string& signature) {
+    return post("/v1/devices/inbox", R"({"device":")" + device + R"(","time":)" + when + R"(,"signature":")" + signature + "\"}").code();
+  };
+  const std::string signature = base64url(phone.inbox(clock.wall()).signature);
+  EXPECT_EQ(raw(phone.id.text(), time, signature), "ok");
+  EXPECT_EQ(raw("fac_x", time, signature), "credential_unknown");
+  EXPECT_EQ(raw(phone.id.text(), "-1", signature), "credential_unknown");
+  EXPECT_EQ(raw(phone.id.text(), "\"" + time + "\"", signature), "invalid_argument");
+  EXPECT_EQ(raw(phone.id.text(), time, "AAAA"), "credential_unknown");
+  EXPECT_EQ(raw(phone.id.text(), time, base64url(Bytes(64, 0))), "credential_unknown");
+  clock.advance(61s);
+  EXPECT_EQ(raw(phone.id.text(), time, signature), "credential_unknown") << "overheard, and too late";
+}
+
+TEST_F(DevicesApiTest, EnrolmentTakesAKeyAndAPushServiceAlone) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  const auto refused = [&](json::Value wish) { return bound(alice, "/v1/factors/push", std::move(wish)).detail(); };
+  EXPECT_EQ(refused(body({{"public_key", base64url(Bytes(65, 4))}})), "public_key: an uncompressed point of P-256 in base64url");
+  EXPECT_EQ(refused(body({{"public_key", phone.public_key() + "="}})), "public_key: an uncompressed point of P-256 in base64url");
+  EXPECT_EQ(refused(body({{"public_key", phone.public_key()}, {"subscription", "{}"}})), "subscription: not a PushSubscriptionJSON");
+  std::string elsewhere = kSubscription;
+  elsewhere.replace(elsewhere.find("fcm.googleapis.com"), 18, "internal.example.x");
+  EXPECT_EQ(refused(body({{"public_key", phone.public_key()}, {"subscription", elsewhere}})),
+            "subscription: its endpoint is no push service that is open here");
+  EXPECT_TRUE(greeted.empty());
+  EXPECT_EQ(post("/v1/factors/push", body({{"public_key", phone.public_key()}}).dump(), alice.handle).code(), "factor_exists");
+  EXPECT_EQ(get("/v1/push/key", alice.handle).text("application_server_key"), "BA");
+}
+
+TEST(ActText, KnownActsAreSentencesAndOthersStandAsTheyAre) {
+  EXPECT_EQ(act_text("signin", ""), "Sign in to your account.");
+  EXPECT_EQ(act_text("users.create", "mallory administrator"), "Create a user: mallory administrator.");
+  EXPECT_EQ(act_text("tools/call", "delete_file x"), "Confirm: tools/call delete_file x");
+  EXPECT_EQ(act_text("signin", "something more"), "Confirm: signin something more") << "no word of it is left out";
+  EXPECT_EQ(act_text("factor.remove", ""), "Confirm: factor.remove");
+}
+
+}  // namespace
+}  // namespace vestibule::portal
