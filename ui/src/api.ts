@@ -52,7 +52,7 @@ export const session = {
   over: (_refusal: Refusal) => {},
 };
 
-const lapses = ['mfa_required', 'mfa_lapsed'];
+export const lapses = ['mfa_required', 'mfa_lapsed'];
 const ends = ['credential_missing', 'credential_unknown', 'credential_malformed', 'session_ended', 'session_idle', 'user_disabled'];
 
 /// Runs what may meet a lapsed factor: then it asks for one and runs it again.

@@ -248,6 +248,9 @@ export const t = {
     installText: 'As an app of its own it rings when something asks for you, and opens your approvals at once.',
     installHow: 'In your browser’s menu: Install, or Add to Home Screen.',
     thisOne: 'This browser',
+    first: 'asked for first',
+    prefer: 'Ask for this first',
+    preferred: 'It is asked for first from now on, where the policy leaves it to you.',
   },
 
   notices: {

@@ -1,6 +1,6 @@
 // The audit log as it grows: who asked what, and what the gateway said.
 import { useEffect, useState } from 'preact/hooks';
-import { session, type Entry } from '../api';
+import { lapses, session, type Entry } from '../api';
 import { follow } from '../events/tab';
 import { clock, duration } from '../format';
 import { Field, Heading, Loading, Select } from '../parts/basics';
@@ -13,6 +13,7 @@ export function Decisions() {
   const [paused, setPaused] = useState(false);
   const [up, setUp] = useState(true);
   const [gap, setGap] = useState(false);
+  const [ended, setEnded] = useState('');
   const [user, setUser] = useState('');
   const [which, setWhich] = useState('all');
 
@@ -24,7 +25,8 @@ export function Decisions() {
       if (told.tell === 'ended' && told.decisions) {
         // Only a fresh proof shows more; without one the page stands still.
         setPaused(true);
-        void session.stepUp(told.reason).then((proved) => { if (proved) setPaused(false); });
+        if (lapses.includes(told.reason)) void session.stepUp(told.reason).then((proved) => { if (proved) setPaused(false); });
+        else setEnded(told.reason);
       }
       if (told.tell !== 'decisions') return;
       // What has ended was decided before: only decisions are shown. Nor is it news that one looks at them.
@@ -45,6 +47,7 @@ export function Decisions() {
         <Field label={t.decisions.user} value={user} change={setUser} autoComplete="off" autoCapitalize="none" spellcheck={false} />
         <Select label={decision} value={which} change={setWhich} options={[['all', t.decisions.all], ['refused', t.decisions.refused]]} />
       </div>
+      {ended && <p class="problem">{t.reasons[ended] ?? ended}</p>}
       {gap && <p class="notice">{t.decisions.gap} <a href="#/log">{t.nav.log}</a></p>}
       {!entries && !paused && <Loading />}
       {shown && shown.length === 0 && <p class="hint">{t.decisions.empty}</p>}

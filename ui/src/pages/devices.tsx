@@ -1,6 +1,6 @@
 // One's own second factors, recovery codes and password.
 import { useEffect, useState } from 'preact/hooks';
-import { plain, type Factor, type Me } from '../api';
+import { plain, post, type Factor, type Me } from '../api';
 import { devices, forget } from '../device';
 import { at, from } from '../format';
 import { install, installed, offered, onOffer } from '../install';
@@ -34,6 +34,12 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
   const close = () => setOpen(null);
   const strong = me.factors.filter((f) => f.kind !== 'recovery_code');
   const recovery = me.factors.find((f) => f.kind === 'recovery_code');
+  // Where the gateway says in which order it offers kinds, a person may wish another to come first.
+  const kinds = [...new Set(strong.map((f) => f.kind))];
+  const first = me.second && kinds.length > 1 ? me.second[0] : undefined;
+  const prefer = async (kind: string) => {
+    await post('/v1/preference', { kind }).then(() => after(t.devices.preferred), () => {});
+  };
   const after = async (text: string) => {
     await refresh();
     setNote(text);
@@ -50,7 +56,11 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
           <li class="card row" key={f.id}>
             <div>
               <h2>{f.label || t.devices.kinds[f.kind] || f.kind} {here.includes(f.id) && <span class="tag good">{t.devices.thisOne}</span>}</h2>
-              <p class="hint">{t.devices.kinds[f.kind] ?? f.kind}</p>
+              <p class="hint">
+                {t.devices.kinds[f.kind] ?? f.kind}
+                {first === f.kind && ` · ${t.devices.first}`}
+                {first && first !== f.kind && !f.disabled && <> · <button type="button" class="link" onClick={() => void prefer(f.kind)}>{t.devices.prefer}</button></>}
+              </p>
               <p class="facts">
                 <span>{t.devices.created} {at(f.created)}</span>
                 <span>{t.devices.used} {f.last_used ? from(f.last_used) : t.never}</span>
