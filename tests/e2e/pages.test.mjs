@@ -121,6 +121,27 @@ test('policy: read again, what loosens approved with a factor, explained', async
   await at.close();
 });
 
+test('notices: told live, marked as seen', async (t) => {
+  const { gateway } = await house(t);
+  const admin = await gateway.setup();
+  const mia = await gateway.addUser(admin, 'mia');
+  const at = await visit(browser, gateway);
+  const { page } = at;
+  await into(page, gateway, mia);
+  const link = page.getByRole('navigation').getByRole('link', { name: /^Notices/ });
+  await link.getByText(/\d new/).waitFor();
+  await link.click();
+  await page.getByRole('heading', { name: 'Notices', level: 1 }).waitFor();
+  await button(page, 'Mark all as seen').click();
+  await link.getByText(/\d new/).waitFor({ state: 'detached' });
+  // Another's doing, while the page is open.
+  await gateway.api('POST', '/v1/users/mia/groups', { groups: ['research'], code: await admin.totp.next() }, admin);
+  await link.getByText('1 new').waitFor();
+  await page.getByRole('listitem').filter({ hasText: 'New' }).first().waitFor();
+  await look(page, 'notices');
+  await at.close();
+});
+
 test('few recovery codes are a banner on every page', async (t) => {
   const { gateway } = await house(t);
   const token = fs.readFileSync(`${gateway.dir}/data/setup-token`, 'utf8').trim();

@@ -315,7 +315,7 @@ test('recovery: a code of the list lets one enrol anew, once', async (t) => {
   await button(page, 'Done').click();
   await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
   // On a phone the navigation folds up.
-  await button(page, 'Menu').click();
+  await button(page, /^Menu/, false).click();
   await page.getByRole('navigation').getByRole('link', { name: 'My devices' }).click();
   await page.getByRole('heading', { name: 'My devices', level: 1 }).waitFor();
   assert.ok(await page.getByRole('navigation').isHidden());

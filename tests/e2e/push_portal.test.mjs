@@ -37,9 +37,7 @@ async function enrol(at, gateway, service, person) {
   await dialog.getByLabel('A fresh code confirms').fill(await person.totp.next());
   await button(dialog, 'Continue').click();
   await dialog.getByText('A push with a code is on its way').waitFor();
-  const message = await service.next();
-  assert.equal(JSON.parse(message).type, 'enrol');
-  await deliver(message);
+  await deliver(await service.next('enrol'));
   await page.getByRole('status').getByText('Your second factor is enrolled').waitFor();
   await page.getByRole('heading', { name: 'Phone browser This browser' }).waitFor();
   return deliver;
@@ -87,7 +85,7 @@ test('enrolled; asked by push; the right number opens, a wrong one declines, "no
   const asking = await visit(browser, gateway);
   const digits = await asks(asking.page, gateway, 'ada');
   assert.match(digits, /^\d{6}$/);
-  const message = await service.next();
+  const message = await service.next('prompt');
   assert.deepEqual(JSON.parse(message), { v: 1, type: 'prompt' }, 'nothing of who or what');
   await deliver(message);
   const shown = await device.page.evaluate(async () => {

@@ -92,7 +92,7 @@ export interface Point {
   name: string; kind: string; prefix: string; sensitivity: string; need: { level: number; max_age_s: number | null };
   outcome: string; reason: string; expires_in_s: number | null; offer?: string[];
 }
-export interface Alert { kind: string; text: string; until: string }
+export interface Alert { kind: string; text: string; until: string; id?: string }
 export interface Deadline { needs: string; by: string; met: boolean }
 export interface Me {
   user: string; name: string; display: string; roles: string[]; groups: string[]; session: string; ends: string; level: number;

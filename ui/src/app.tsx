@@ -1,7 +1,7 @@
 // Which page is shown to whom, and the frame around it.
 import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { Refusal, look, plain, session, type Me, type Notice } from './api';
+import { Refusal, look, plain, post, session, type Me, type Notice } from './api';
 import { changed, listen, show } from './events/tab';
 import { day, duration } from './format';
 import { Chat } from './pages/chat';
@@ -78,7 +78,7 @@ export function App() {
     const seen = () => { if (!document.hidden && !known.current) void refresh(); };
     document.addEventListener('visibilitychange', seen);
     const offs = [
-      changed(['me', 'factors', 'stops', 'policy'], () => void refresh()),
+      changed(['me', 'factors', 'notices', 'stops', 'policy'], () => void refresh()),
       changed(['notices'], () => void news()),
       listen((told) => {
         if (told.tell !== 'ended' || told.decisions || told.reason === 'conflict') return;
@@ -151,7 +151,7 @@ export function App() {
   return (
     <>
       <Frame me={me} page={shown} others={Object.keys(pages)} unseen={notices?.filter((n) => !n.seen).length ?? 0} signOut={signOut} renew={() => void session.stepUp('mfa_lapsed')}>
-        <Banners me={me} page={shown} />
+        <Banners me={me} page={shown} refresh={refresh} />
         <div class={shown === 'chat' ? 'keep' : 'keep hidden'}><Chat me={me} shown={shown === 'chat'} refresh={refresh} /></div>
         {shown !== 'chat' && <div key={shown} class="page">{pages[shown]!()}</div>}
       </Frame>
@@ -175,14 +175,15 @@ function Entrance({ children }: { children: ComponentChildren }) {
 }
 
 /// What a person must know wherever they are: alerts, what is to be done by when, recovery codes that run out.
-function Banners({ me, page }: { me: Me; page: string }) {
+function Banners({ me, page, refresh }: { me: Me; page: string; refresh: () => Promise<void> }) {
   const left = me.factors.find((f) => f.kind === 'recovery_code')?.codes_left ?? null;
   const due = (me.deadlines ?? []).filter((d) => !d.met);
   const few = left !== null && left < 4 && page !== 'devices';
   if (!me.alerts?.length && due.length === 0 && !few) return null;
   return (
     <div class="banners">
-      {me.alerts?.map((a) => <p class="problem" role="alert" key={a.kind + a.text}>{a.text} <span class="hint">{t.banner.until(day(a.until))}</span></p>)}
+      {me.alerts?.map((a) => <p class="problem" role="alert" key={a.kind + a.text}>{a.text} <span class="hint">{t.banner.until(day(a.until))}</span>
+        {a.kind === 'reset_requested' && a.id && <> <button type="button" class="small" onClick={() => void post(`/v1/resets/${a.id}/decline`).catch(() => {}).then(refresh)}>{t.banner.decline}</button></>}</p>)}
       {due.map((d) => <p class="notice" key={d.needs + d.by}>{t.banner.deadline(t.needs[d.needs] ?? d.needs, day(d.by))} <a href="#/devices">{t.banner.deadlineLink}</a></p>)}
       {few && <p class="notice">{t.banner.few(left)} <a href="#/devices">{t.banner.fewLink}</a></p>}
     </div>

@@ -118,6 +118,7 @@ export const t = {
       push: { title: 'This browser, asked by push', hint: 'It rings when you sign in elsewhere; you type the number that is shown there.', name: 'This browser' },
       hotp: { title: 'Hardware token', hint: 'A token from your administrator that shows a code when you press it.', name: 'Token' },
     },
+    pluginHint: 'A way of your organisation’s own.',
     label: 'Name of this device',
     serial: 'Serial number',
     serialHint: 'It is printed on the token.',
@@ -190,6 +191,8 @@ export const t = {
   act: {
     code: 'A fresh code confirms this very act',
     by: 'Code of',
+    use: (name: string) => `Use ${name}`,
+    answer: (name: string) => `Answer for ${name}`,
     submit: 'Confirm',
   },
 
@@ -268,6 +271,7 @@ export const t = {
     deadline: (needs: string, by: string) => `By ${by} your account needs ${needs}.`,
     deadlineLink: 'Add it now',
     until: (time: string) => `Shown until ${time}.`,
+    decline: 'I did not ask for that: decline it',
   },
   needs: { any: 'a second factor', totp: 'an authenticator app', hotp: 'a hardware token', webauthn: 'a passkey or security key', push: 'a device asked by push' } as Record<string, string>,
 
@@ -521,6 +525,10 @@ export const t = {
     conflict: 'Something changed meanwhile. Look again and repeat.',
     credential_missing: 'Your session has ended. Please sign in again.',
     aborted: 'Your browser’s question about the key was closed or ran out. Try again.',
+    plugin_failed: 'The service behind this factor does not answer as it should. Try again, or use another factor.',
+    factor_overdue: 'A factor that your role must have is overdue. Add it on My devices; then everything opens again.',
+    not_eligible: 'You may not approve this: your account, or one of the two others, has changed too recently or made the other. Another administrator must.',
+    push_not_me: 'The owner of the account said that it was not them. This session has ended.',
     push_busy: 'Your device is being asked already, or was asked too often. Wait a minute, or use another factor.',
     push_declined: 'Your device has declined. If that was not you, change your password.',
     push_expired: 'Your device did not answer in time. Open Approvals on it, and ask again.',

@@ -45,10 +45,15 @@ export class PushService {
     const plain = Buffer.concat([cipher.update(body.subarray(0, body.length - 16)), cipher.final()]);
     return plain.subarray(0, plain.lastIndexOf(2)).toString();
   }
-  /// The next message that has not been taken yet.
-  async next(within = 10_000) {
-    for (const until = Date.now() + within; this.messages.length === 0; await sleep(50)) assert.ok(Date.now() < until, 'no push came');
-    return this.messages.shift();
+  /// The next message of this type; those before it are passed over.
+  async next(type, within = 10_000) {
+    for (const until = Date.now() + within; ; await sleep(50)) {
+      while (this.messages.length > 0) {
+        const message = this.messages.shift();
+        if (JSON.parse(message).type === type) return message;
+      }
+      assert.ok(Date.now() < until, `no push of type ${type} came`);
+    }
   }
   close() { this.server.close(); }
 }

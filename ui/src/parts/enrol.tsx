@@ -1,7 +1,7 @@
 // Enrolling a second factor: the QR code is drawn here, from what the gateway says, by nobody else.
 import { useEffect, useState } from 'preact/hooks';
 import { encode } from 'uqr';
-import { plain, type Factor } from '../api';
+import { look, plain, type Factor } from '../api';
 import { duration } from '../format';
 import * as device from '../device';
 import * as passkey from '../passkey';
@@ -9,7 +9,7 @@ import { t } from '../strings';
 import { CodeField, Copy, Field, Form } from './basics';
 import { Ways } from './proof';
 
-interface Begun { id: string; secret?: string; uri?: string; expires: string }
+interface Begun { id: string; secret?: string; uri?: string; text?: string; expires: string }
 interface Confirmed { recovery_codes: string[] }
 
 export function Qr({ text }: { text: string }) {
@@ -53,9 +53,10 @@ export function RecoveryCodes({ codes, done }: { codes: string[]; done: () => vo
   );
 }
 
-type Kind = 'totp' | 'webauthn' | 'push' | 'hotp';
+type Kind = 'totp' | 'webauthn' | 'push' | 'hotp' | 'external';
+interface Plugin { name: string; label: string }
 const needs: Record<Kind, () => Promise<boolean>> = {
-  totp: async () => true, webauthn: passkey.offered, push: async () => device.able(), hotp: async () => true,
+  totp: async () => true, webauthn: passkey.offered, push: async () => device.able(), hotp: async () => true, external: async () => false,
 };
 
 /// `factors` are those that exist: one of them must say yes to another. The first one needs nobody's word.
@@ -63,6 +64,8 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
   const strong = factors.filter((f) => f.kind !== 'recovery_code' && !f.disabled);
   const [kind, setKind] = useState<Kind>('totp');
   const [kinds, setKinds] = useState<Kind[]>(['totp', 'hotp']);
+  const [plugins, setPlugins] = useState<Plugin[]>([]);
+  const [plugin, setPlugin] = useState('');
   const [label, setLabel] = useState('');
   const [serial, setSerial] = useState('');
   const [bell, setBell] = useState<'ring' | 'inbox'>('ring');
@@ -73,8 +76,9 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
   useEffect(() => {
     const all = Object.keys(needs) as Kind[];
     void Promise.all(all.map((k) => needs[k]())).then((has) => setKinds(all.filter((_, n) => has[n])));
+    void look<{ plugins?: Plugin[] }>('/v1/factors').then((f) => setPlugins(f.plugins ?? []), () => {});
   }, []);
-  const { name: placeholder } = t.enrol.kinds[kind];
+  const placeholder = kind === 'external' ? (plugins.find((p) => p.name === plugin)?.label ?? '') : t.enrol.kinds[kind].name;
 
   const finish = (confirmed: Confirmed) => {
     if (confirmed.recovery_codes.length > 0) setCodes(confirmed.recovery_codes);
@@ -85,6 +89,7 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
     switch (kind) {
       case 'totp': return setBegun(await plain<Begun>('/v1/factors/totp', { label: name, ...entitled }));
       case 'hotp': return setBegun(await plain<Begun>('/v1/factors/hotp', { serial: serial.trim(), label: name, ...entitled }));
+      case 'external': return setBegun(await plain<Begun>('/v1/factors/external', { plugin, label: name, ...entitled }));
       case 'webauthn': {
         const offer = await plain<{ id: string; options: string }>('/v1/factors/webauthn', { label: name, ...entitled });
         return finish(await plain<Confirmed>(`/v1/factors/${offer.id}/confirm`, { code: await passkey.register(offer.options) }));
@@ -112,7 +117,10 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
           </div>
         )}
         <Form run={confirm} submit={t.enrol.submit}>
-          <CodeField label={begun.uri ? t.enrol.confirm : t.enrol.press} value={code} change={setCode} hint={t.enrol.expires(duration((Date.parse(begun.expires) - Date.now()) / 1000))} />
+          {begun.text && <p class="said">{begun.text}</p>}
+          {kind === 'external'
+            ? <Field label={t.act.answer(placeholder)} value={code} change={setCode} required autoComplete="off" autoCapitalize="none" spellcheck={false} />
+            : <CodeField label={begun.uri ? t.enrol.confirm : t.enrol.press} value={code} change={setCode} hint={t.enrol.expires(duration((Date.parse(begun.expires) - Date.now()) / 1000))} />}
         </Form>
       </div>
     );
@@ -121,10 +129,11 @@ export function Enrol({ factors = [], done }: { factors?: Factor[]; done: () => 
     <>
       <fieldset class="choices">
         <legend>{t.enrol.kind}</legend>
-        {kinds.map((k) => (
-          <label class="choice" key={k}>
-            <input type="radio" name="kind" value={k} checked={kind === k} onChange={() => setKind(k)} />
-            <span><strong>{t.enrol.kinds[k].title}</strong><span class="hint">{t.enrol.kinds[k].hint}</span></span>
+        {[...kinds.map((k) => ({ k, of: '', ...t.enrol.kinds[k as keyof typeof t.enrol.kinds] })),
+          ...plugins.map((p) => ({ k: 'external' as Kind, of: p.name, title: p.label, hint: t.enrol.pluginHint }))].map(({ k, of, title, hint }) => (
+          <label class="choice" key={k + of}>
+            <input type="radio" name="kind" value={k + of} checked={kind === k && plugin === of} onChange={() => { setKind(k); setPlugin(of); }} />
+            <span><strong>{title}</strong><span class="hint">{hint}</span></span>
           </label>
         ))}
       </fieldset>

@@ -6,13 +6,13 @@ import { answered, ask, type Asked } from '../device';
 import { ends } from '../format';
 import { answerFor, supported } from '../passkey';
 import { t } from '../strings';
-import { CodeField, Dialog, Form, Problem, Select } from './basics';
+import { CodeField, Dialog, Field, Form, Problem, Select } from './basics';
 
 /// What a person has given for an act: the fields that go into the request's body.
 export type Given = { code: string; kind?: string; challenge?: string };
 type Object_ = string | (() => Promise<string>);
-type Way = 'code' | 'webauthn' | 'push';
-const ofWay: Record<string, Way> = { totp: 'code', hotp: 'code', external: 'code', webauthn: 'webauthn', push: 'push' };
+type Way = 'code' | 'webauthn' | 'push' | 'external';
+const ofWay: Record<string, Way> = { totp: 'code', hotp: 'code', webauthn: 'webauthn', push: 'push', external: 'external' };
 
 /// The kinds that this person could use here, in the order in which the gateway wants them offered.
 function kindsOf(factors: Factor[], order: string[] | undefined): string[] {
@@ -93,6 +93,50 @@ function DeviceButton(props: { begin: () => Promise<Asked | null>; done: (asked:
   );
 }
 
+/// A factor that a plug-in judges: it says what it wants to know.
+function PluginButton(props: { factor: Factor; begin: () => Promise<{ challenge: string; text: string } | null>; done: (by: Given) => Promise<unknown>; primary?: boolean; submit: string }) {
+  const [asked, setAsked] = useState<{ challenge: string; text: string } | null>(null);
+  const [answer, setAnswer] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const go = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      setAsked(await props.begin());
+    } catch (e) {
+      setError(e);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const run = async () => {
+    const { challenge } = asked!;
+    try {
+      await props.done({ kind: 'external', challenge, code: answer });
+    } catch (e) {
+      setAsked(null);  // a question is answered once
+      setAnswer('');
+      setError(e);
+    }
+  };
+  return (
+    <>
+      <Problem error={error} />
+      {asked ? (
+        <Form run={run} submit={props.submit}>
+          {asked.text && <p class="said">{asked.text}</p>}
+          <Field label={t.act.answer(props.factor.label || t.devices.kinds.external!)} value={answer} change={setAnswer} required autoFocus autoComplete="off" autoCapitalize="none" spellcheck={false} />
+        </Form>
+      ) : (
+        <button type="button" class={props.primary ? 'primary wide' : 'wide'} disabled={busy} onClick={go}>
+          {busy ? `${t.loading} …` : t.act.use(props.factor.label || t.devices.kinds.external!)}
+        </button>
+      )}
+    </>
+  );
+}
+
 /// All the ways to prove a factor for one act; the first that the gateway offers comes first.
 export function Ways(props: {
   factors: Factor[]; order?: string[]; operation: string; object?: Object_; run: (by: Given) => Promise<unknown>;
@@ -124,7 +168,19 @@ export function Ways(props: {
       <CodeField label={props.label} value={code} change={setCode} hint={props.hint} autoFocus={props.autoFocus && ways[0] === 'code'} />
     </Form>
   );
-  const draw = (way: Way, primary: boolean) => (way === 'code' ? form : way === 'webauthn' ? <KeyButton run={byKey} primary={primary} />
+  const askPlugin = async (factor: Factor) => {
+    if (!filled()) return null;
+    const about = await object();
+    const several = props.factors.filter((f) => f.kind === 'external' && !f.disabled).length > 1;
+    const begun = await plain<{ challenge: string; options: string }>('/v1/challenges', {
+      kind: 'external', operation: props.operation, ...(about ? { object: about } : {}), ...(several ? { factor: factor.id } : {}),
+    });
+    return { challenge: begun.challenge, text: (JSON.parse(begun.options) as { text?: string }).text ?? '' };
+  };
+  const plugins = (primary: boolean) => props.factors.filter((f) => f.kind === 'external' && !f.disabled).map((f, n) => (
+    <PluginButton key={f.id} factor={f} begin={() => askPlugin(f)} done={props.run} primary={primary && n === 0} submit={props.submit} />
+  ));
+  const draw = (way: Way, primary: boolean) => (way === 'external' ? plugins(primary) : way === 'code' ? form : way === 'webauthn' ? <KeyButton run={byKey} primary={primary} />
     : <DeviceButton begin={askDevice} done={byDevice} primary={primary} />);
   // Fields of the act come before whatever confirms it.
   const order = props.children && ways.includes('code') ? ['code' as Way, ...ways.filter((way) => way !== 'code')] : ways;
