@@ -4,6 +4,8 @@
 #include <cstring>
 #include <optional>
 
+#include "identity/notices.hpp"
+
 namespace vestibule::portal {
 namespace {
 
@@ -35,7 +37,7 @@ std::string_view name(Topic topic) noexcept {
 }
 
 Events::Events(store::Database& database, session::Sessions& sessions, audit::Log& log) {
-  database.listen([this](store::Tx&, std::span<const store::Change> changes) { on_changes(changes); });
+  database.listen([this](store::Tx& tx, std::span<const store::Change> changes) { on_changes(tx, changes); });
   // Denials hold in memory before the store knows of them.
   sessions.on_deny([this](const session::Revocation&) { spread({Change{Change::What::denied, {}}}); });
   log.on_committed([this] { on_grown(); });
@@ -50,7 +52,7 @@ std::size_t Events::open() const noexcept {
 }
 
 // On the writer thread: which changes are anybody's, and off to the cores with them.
-void Events::on_changes(std::span<const store::Change> changes) {
+void Events::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
   if (open() == 0) return;
   using What = Change::What;
   constexpr std::array<std::pair<std::string_view, What>, 6> kKnown{{{"session", What::session},
@@ -65,7 +67,16 @@ void Events::on_changes(std::span<const store::Change> changes) {
     if (row == kKnown.end()) continue;
     Change out;
     out.what = row->second;
-    std::memcpy(out.key.data(), c.key.data(), std::min(c.key.size(), out.key.size()));
+    if (out.what == What::notice) {
+      // The feed names the notice; whose it is stands in its row.
+      const auto id = identity::NoticeId::from(c.key);
+      if (!id) continue;
+      const Result<std::optional<identity::Notice>> notice = identity::notice_in(tx, *id);
+      if (!notice || !*notice) continue;
+      std::memcpy(out.key.data(), (*notice)->account.bytes.data(), (*notice)->account.bytes.size());
+    } else {
+      std::memcpy(out.key.data(), c.key.data(), std::min(c.key.size(), out.key.size()));
+    }
     known.push_back(out);
   }
   if (!known.empty()) spread(std::move(known));

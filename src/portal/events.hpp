@@ -63,7 +63,7 @@ class Events {
     bool stopping = false;
   };
 
-  void on_changes(std::span<const store::Change> changes);
+  void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   void on_grown() noexcept;
   void spread(std::vector<Change> changes);
   static void apply(PerCore& on, const std::vector<Change>& changes);

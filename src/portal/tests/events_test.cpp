@@ -62,7 +62,9 @@ TEST_F(EventsTest, EachIsToldWhatIsTheirs) {
   HttpReply more = bound(alice, "/v1/recovery-codes");
   ASSERT_EQ(more.code(), "ok") << more.body;
   EXPECT_TRUE(hers->until("event: factors\n"));
+  EXPECT_TRUE(hers->until("event: notices\n")) << "what happened to her account";
   EXPECT_EQ(roots->text().find("event: factors"), std::string::npos);
+  EXPECT_EQ(roots->text().find("event: notices"), std::string::npos);
 
   hers->forget();
   ASSERT_EQ(post("/v1/stops", R"({"scope":"access_point","target":"lab"})", root.handle).code(), "ok");
