@@ -1,5 +1,5 @@
 // Any text as a policy: no crash; what parses has a canonical form that parses to the same digest,
-// decides, explains and compares without contradiction.
+// decides, explains and compares without contradiction; no signal lowers what is asked for.
 #include <cstdlib>
 #include <string_view>
 
@@ -60,6 +60,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         must(a.outcome == b.outcome && a.reason == b.reason && a.need == b.need && a.rule == b.rule);
         const auto both = policy::decide_both(p, &*again.policy, act, alice.subject, alice.evidence, source, now, trusted);
         must(both.outcome == a.outcome && both.reason == a.reason && both.need == a.need);
+        domain::Signals up;
+        for (const auto s : domain::kSignals) {
+          up.raise(s);
+          const auto raised = p.decide(act, alice.subject, alice.evidence, source, now, trusted, up);
+          must(stricter(a.need, raised.need) == raised.need);
+          must(a.outcome == domain::Outcome::allow || raised.outcome != domain::Outcome::allow);
+          must((a.outcome == domain::Outcome::deny) == (raised.outcome == domain::Outcome::deny));
+          must(!p.explain(act, alice.subject, alice.evidence, source, now, trusted, up).json().empty());
+        }
+        for (const auto kind : p.offer(access_point, alice.subject, a.need)) must(a.need.kinds.has(kind));
         const auto e = p.explain(act, alice.subject, alice.evidence, source, now, trusted);
         bool denied = false;
         bool allowed = false;
@@ -69,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
   }
+  must(p.sign_in_order(alice.subject).size() == domain::second_factors().size());
   must(policy::compare(p, *again.policy).empty());
   static const policy::Policy other = *policy::Policy::parse(policy::default_policy_text(), "default").policy;
   static const policy::Policy nothing = *policy::Policy::parse("", "empty").policy;

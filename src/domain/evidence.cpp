@@ -40,6 +40,19 @@ Traits traits_of(FactorKind kind) noexcept {
   return t;
 }
 
+std::vector<FactorKind> second_factors() {
+  std::vector<FactorKind> out;
+  for (const bool resistant : {true, false}) {
+    for (std::uint8_t n = 1; n < 16; ++n) {  // as many as a KindSet holds
+      const auto kind = static_cast<FactorKind>(n);
+      if (factor_kind_from(name(kind)) != kind) continue;
+      const Traits t = traits_of(kind);
+      if (t.possession && t.phishing_resistant == resistant) out.push_back(kind);
+    }
+  }
+  return out;
+}
+
 Duration age(const Proof& proof, const Instant& now) noexcept {
   Duration elapsed = std::max(now.wall - proof.wall, Duration::zero());
   if (proof.boot != Proof::no_boot) elapsed = std::max(elapsed, now.boot - proof.boot);
@@ -64,12 +77,13 @@ void Evidence::remove(FactorId factor) noexcept {
   size_ = static_cast<std::uint8_t>(last - proofs_.data());
 }
 
-int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age) noexcept {
+int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age, KindSet counts) noexcept {
   bool known = false;
   bool possessed = false;
   bool verified = false;  // one authenticator that is two kinds by itself
   bool strong = false;
   for (const Proof& p : evidence) {
+    if (!counts.has(p.kind)) continue;
     if (p.traits.knowledge) known = true;
     if (!p.traits.possession || !trusted || age(p, now) > max_age) continue;
     possessed = true;
@@ -82,8 +96,8 @@ int level(const Evidence& evidence, const Instant& now, bool trusted, Duration m
 }
 
 Duration time_left(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age,
-                   int wanted) noexcept {
-  if (level(evidence, now, trusted, max_age) < wanted) return Duration::zero();
+                   int wanted, KindSet counts) noexcept {
+  if (level(evidence, now, trusted, max_age, counts) < wanted) return Duration::zero();
   // The level falls when one of the counted proofs passes max_age: try each such moment in turn.
   std::array<Duration, Evidence::capacity> lapses{};
   std::size_t n = 0;
@@ -95,7 +109,7 @@ Duration time_left(const Evidence& evidence, const Instant& now, bool trusted, D
   for (std::size_t i = 0; i < n; ++i) {
     const Duration later = lapses[i] + Duration(1);
     const Instant then{now.wall + later, now.boot + later};
-    if (level(evidence, then, trusted, max_age) < wanted) return lapses[i];
+    if (level(evidence, then, trusted, max_age, counts) < wanted) return lapses[i];
   }
   return Duration::max();
 }

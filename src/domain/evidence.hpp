@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/id.hpp"
@@ -26,6 +27,29 @@ struct Traits {
 };
 /// What every proof of this kind shows; a WebAuthn proof may show more, as its flags say.
 [[nodiscard]] Traits traits_of(FactorKind kind) noexcept;
+
+/// Which kinds count for something. A plain value.
+class KindSet {
+ public:
+  constexpr KindSet() noexcept = default;  ///< none
+  static constexpr KindSet all() noexcept { return KindSet(0xffff); }
+  constexpr void add(FactorKind kind) noexcept { bits_ = static_cast<std::uint16_t>(bits_ | bit(kind)); }
+  [[nodiscard]] constexpr bool has(FactorKind kind) const noexcept { return (bits_ & bit(kind)) != 0; }
+  [[nodiscard]] constexpr bool within(KindSet o) const noexcept { return (bits_ & ~o.bits_) == 0; }
+  friend constexpr KindSet operator&(KindSet a, KindSet b) noexcept {
+    return KindSet(static_cast<std::uint16_t>(a.bits_ & b.bits_));
+  }
+  bool operator==(const KindSet&) const = default;
+
+ private:
+  explicit constexpr KindSet(std::uint16_t bits) noexcept : bits_(bits) {}
+  static constexpr unsigned bit(FactorKind kind) noexcept {
+    return static_cast<unsigned>(kind) < 16 ? 1U << static_cast<unsigned>(kind) : 0U;
+  }
+  std::uint16_t bits_ = 0;
+};
+/// Second factors that count toward a level, the phishing-resistant ones first.
+[[nodiscard]] std::vector<FactorKind> second_factors();
 
 /// One successful verification of one factor.
 struct Proof {
@@ -62,11 +86,12 @@ class Evidence {
 /// device-bound besides. Something you know counts for as long as the session lives; everything
 /// else only while its age is at most `max_age`. A recovery code never counts: it opens factor
 /// management and nothing else. With `trusted` false (clock set back) only what is known counts.
-[[nodiscard]] int level(const Evidence& evidence, const Instant& now, bool trusted,
-                        Duration max_age) noexcept;
+/// Proofs of kinds outside `counts` are as if they had not been given.
+[[nodiscard]] int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age,
+                        KindSet counts = KindSet::all()) noexcept;
 
 /// Time until level(...) falls below `wanted`, or zero if it is below already.
 [[nodiscard]] Duration time_left(const Evidence& evidence, const Instant& now, bool trusted,
-                                 Duration max_age, int wanted) noexcept;
+                                 Duration max_age, int wanted, KindSet counts = KindSet::all()) noexcept;
 
 }  // namespace vestibule::domain

@@ -59,12 +59,30 @@ std::vector<Matcher> matchers(const Rule& r) {
   return out;
 }
 
+std::vector<Matcher> matchers(const Flow& f) {
+  std::vector<Matcher> out;
+  if (!f.who.anyone) out.push_back({"who", f.who.entries});
+  if (!f.access_point.any) out.push_back({"access_point", entries_of(f.access_point)});
+  std::vector<std::string> factors;
+  for (const auto kind : f.order) factors.emplace_back(domain::name(kind));
+  out.push_back({"factors", std::move(factors)});
+  return out;
+}
+
 std::string canonical_text(const Compiled& c) {
   std::string out;
-  for (const auto s : kSensitivities) {
-    const auto& b = c.base(s);
-    out += fmt::format("[sensitivity.{}]\nlevel = {}\nmax_age = \"{}\"\nconfirm = \"{}\"\n", name(s), b.level,
-                       age_text(b.max_age), b.confirmation == domain::Confirmation::none ? "none" : "self");
+  const auto row = [&](std::string_view table, std::string_view name, const domain::Requirement& r) {
+    out += fmt::format("[{}.{}]\nlevel = {}\nmax_age = \"{}\"\nconfirm = \"{}\"\n", table, name, r.level,
+                       age_text(r.max_age), r.confirmation == domain::Confirmation::none ? "none" : "self");
+  };
+  for (const auto s : kSensitivities) row("sensitivity", name(s), c.base(s));
+  for (const auto s : domain::kSignals) row("signal", name(s), c.asked_by(s));
+  for (const Flow& f : c.flows) {
+    out.append("[[flow]]\nname = ");
+    append_quoted(out, f.name);
+    out.push_back('\n');
+    for (const Matcher& m : matchers(f)) append_list(out, m.key, m.entries);
+    if (f.level > 0) out += fmt::format("level = {}\n", f.level);
   }
   for (const Rule* r : c.rules()) {
     out.append("[[rule]]\nname = ");

@@ -10,7 +10,10 @@
 //  (2) each deny rule of before is covered by one deny rule of after;
 //  (3) each allow rule of after is covered by one allow rule of before: nothing new is allowed;
 //  (4) each allow rule of before that raises the requirement is covered by one allow rule of after
-//      that raises it as far: what is still allowed asks for no less.
+//      that raises it as far: what is still allowed asks for no less;
+//  (5) no signal asks for less;
+//  (6) each flow of before is covered by one flow of after that lists no other kinds: by (1), (4) and (5)
+//      a level that it holds from is still reached.
 // A change is blamed for the conditions that its own rule breaks.
 
 namespace vestibule::policy {
@@ -63,13 +66,11 @@ std::string need_text(const domain::Requirement& r) {
 
 std::string_view effect_text(const Rule& r) { return r.effect == Effect::allow ? "allow" : "deny"; }
 
-std::string changes(const Rule& a, const Rule& b) {
+std::string changes(const std::vector<Matcher>& ma, const std::vector<Matcher>& mb,
+                    std::initializer_list<std::string_view> keys) {
   std::string out;
   const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
-  if (a.effect != b.effect) add(fmt::format("effect was {}, is {}", effect_text(a), effect_text(b)));
-  const auto ma = matchers(a);
-  const auto mb = matchers(b);
-  for (const std::string_view key : {"who", "access_point", "operation", "model", "network", "hours"}) {
+  for (const std::string_view key : keys) {
     const auto find = [&](const std::vector<Matcher>& m) -> const std::vector<std::string>* {
       const auto it = std::find_if(m.begin(), m.end(), [&](const Matcher& x) { return x.key == key; });
       return it == m.end() ? nullptr : &it->entries;
@@ -85,23 +86,74 @@ std::string changes(const Rule& a, const Rule& b) {
     if (!more.empty()) add(fmt::format("{} adds {}", key, quoted(more)));
     if (!less.empty()) add(fmt::format("{} drops {}", key, quoted(less)));
   }
+  return out;
+}
+
+std::string changes(const Rule& a, const Rule& b) {
+  std::string out = a.effect == b.effect ? "" : fmt::format("effect was {}, is {}", effect_text(a), effect_text(b));
+  const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
+  const std::string matched = changes(matchers(a), matchers(b), {"who", "access_point", "operation", "model", "network", "hours"});
+  if (!matched.empty()) add(matched);
   if (a.zone_name != b.zone_name && !a.hours.always() && !b.hours.always()) add(fmt::format("zone was {}, is {}", a.zone_name, b.zone_name));
   if (!(a.need == b.need)) add(fmt::format("asked for {}, asks for {}", need_text(a.need), need_text(b.need)));
   return out;
 }
 
-void compare_baselines(const Compiled& a, const Compiled& b, std::vector<Difference>& out) {
-  for (const auto s : kSensitivities) {
-    const auto& x = a.base(s);
-    const auto& y = b.base(s);
-    const auto add = [&](std::string_view part, std::string was, std::string is, bool loosens) {
-      out.push_back({fmt::format("sensitivity {}: {} was {}, is {}", name(s), part, was, is), loosens});
-    };
-    if (x.level != y.level) add("level", std::to_string(x.level), std::to_string(y.level), y.level < x.level);
-    if (x.max_age != y.max_age) add("max_age", age_text(x.max_age), age_text(y.max_age), y.max_age > x.max_age);
-    const auto confirm = [](const domain::Requirement& r) { return r.confirmation == domain::Confirmation::none ? "none" : "self"; };
-    if (x.confirmation != y.confirmation) add("confirm", confirm(x), confirm(y), y.confirmation < x.confirmation);
+void compare_rows(const std::string& row, const domain::Requirement& x, const domain::Requirement& y,
+                  std::vector<Difference>& out) {
+  const auto add = [&](std::string_view part, std::string was, std::string is, bool loosens) {
+    out.push_back({fmt::format("{}: {} was {}, is {}", row, part, was, is), loosens});
+  };
+  if (x.level != y.level) add("level", std::to_string(x.level), std::to_string(y.level), y.level < x.level);
+  if (x.max_age != y.max_age) add("max_age", age_text(x.max_age), age_text(y.max_age), y.max_age > x.max_age);
+  const auto confirm = [](const domain::Requirement& r) { return r.confirmation == domain::Confirmation::none ? "none" : "self"; };
+  if (x.confirmation != y.confirmation) add("confirm", confirm(x), confirm(y), y.confirmation < x.confirmation);
+}
+
+bool flow_kept(const Flow& before, const Compiled& after) {
+  return std::any_of(after.flows.begin(), after.flows.end(),
+                     [&](const Flow& f) { return f.covers(before) && f.kinds.within(before.kinds); });
+}
+
+std::string changes(const Flow& a, const Flow& b) {
+  std::string out = changes(matchers(a), matchers(b), {"who", "access_point", "factors"});
+  const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
+  if (a.order != b.order && a.kinds == b.kinds) add("factors are offered in another order");
+  if (a.level != b.level) add(b.level > a.level ? "holds from level 3 on only" : "holds for every level");
+  return out;
+}
+
+// In order of names, like the lists themselves.
+template <class List, class Gone, class Come, class Both>
+void pair_up(const List& before, const List& after, Gone gone, Come come, Both both) {
+  auto i = before.begin();
+  auto j = after.begin();
+  const auto name_of = [](const auto& x) -> const std::string& {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(x)>>) {
+      return x->name;
+    } else {
+      return x.name;
+    }
+  };
+  while (i != before.end() || j != after.end()) {
+    if (j == after.end() || (i != before.end() && name_of(*i) < name_of(*j))) {
+      gone(*i++);
+    } else if (i == before.end() || name_of(*j) < name_of(*i)) {
+      come(*j++);
+    } else {
+      both(*i++, *j++);
+    }
   }
+}
+
+void compare_flows(const Compiled& a, const Compiled& b, std::vector<Difference>& out) {
+  pair_up(a.flows, b.flows,
+          [&](const Flow& x) { out.push_back({fmt::format("flow \"{}\" is removed", x.name), !flow_kept(x, b)}); },
+          [&](const Flow& y) { out.push_back({fmt::format("flow \"{}\" is added", y.name), false}); },
+          [&](const Flow& x, const Flow& y) {
+            const std::string what = changes(x, y);
+            if (!what.empty()) out.push_back({fmt::format("flow \"{}\": {}", x.name, what), !flow_kept(x, b)});
+          });
 }
 
 }  // namespace
@@ -111,29 +163,21 @@ std::vector<Difference> compare(const Policy& before, const Policy& after) {
   if (before.digest() == after.digest()) return out;
   const Compiled& a = before.compiled();
   const Compiled& b = after.compiled();
-  compare_baselines(a, b, out);
-  const auto old_rules = a.rules();
-  const auto new_rules = b.rules();
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < old_rules.size() || j < new_rules.size()) {
-    const Rule* x = i < old_rules.size() ? old_rules[i] : nullptr;
-    const Rule* y = j < new_rules.size() ? new_rules[j] : nullptr;
-    if (y == nullptr || (x != nullptr && x->name < y->name)) {
-      out.push_back({fmt::format("rule \"{}\" ({}) is removed", x->name, effect_text(*x)), removal_loosens(*x, b)});
-      ++i;
-    } else if (x == nullptr || y->name < x->name) {
-      out.push_back({fmt::format("rule \"{}\" ({}) is added", y->name, effect_text(*y)), addition_loosens(*y, a)});
-      ++j;
-    } else {
-      const std::string what = changes(*x, *y);
-      if (!what.empty()) {
-        out.push_back({fmt::format("rule \"{}\": {}", x->name, what), removal_loosens(*x, b) || addition_loosens(*y, a)});
-      }
-      ++i;
-      ++j;
-    }
-  }
+  for (const auto s : kSensitivities) compare_rows(fmt::format("sensitivity {}", name(s)), a.base(s), b.base(s), out);
+  for (const auto s : domain::kSignals) compare_rows(fmt::format("signal {}", name(s)), a.asked_by(s), b.asked_by(s), out);
+  pair_up(a.rules(), b.rules(),
+          [&](const Rule* x) {
+            out.push_back({fmt::format("rule \"{}\" ({}) is removed", x->name, effect_text(*x)), removal_loosens(*x, b)});
+          },
+          [&](const Rule* y) {
+            out.push_back({fmt::format("rule \"{}\" ({}) is added", y->name, effect_text(*y)), addition_loosens(*y, a)});
+          },
+          [&](const Rule* x, const Rule* y) {
+            const std::string what = changes(*x, *y);
+            if (what.empty()) return;
+            out.push_back({fmt::format("rule \"{}\": {}", x->name, what), removal_loosens(*x, b) || addition_loosens(*y, a)});
+          });
+  compare_flows(a, b, out);
   return out;
 }
 

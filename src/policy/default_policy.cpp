@@ -32,6 +32,14 @@ level = 3
 max_age = "15m"
 confirm = "self"
 
+# What is out of the ordinary asks for more, by default:
+#   signal.new_source     a network that the person has not been known by for a day: 15m
+#   signal.new_client     a program likewise: 1h
+#   signal.prompt_flood   many prompts that nobody answered in the last ten minutes: 15m
+#   signal.many_refusals  much that was refused in the last ten minutes: 15m
+# [signal.new_source]
+# max_age = "15m"                       # level and confirm too, as above; "24h" switches it off
+
 # Members may use every model behind every access point.
 [[rule]]
 name = "members use models"
@@ -71,6 +79,11 @@ operation = ["*.read", "*.list", "*.verify", "*.export"]
 # who = ["role:member"]
 # operation = ["chat"]
 # max_age = "15m"
+#
+# [[flow]]                              # what counts for administrators, and what is offered first
+# name = "administrators"
+# who = ["role:administrator"]
+# factors = ["webauthn", "totp"]
 #
 # [[rule]]                              # nobody, whatever else is allowed
 # name = "no loading of models"

@@ -98,8 +98,32 @@ std::string_view meaning(int level) {
                     : "factors of two different kinds (a password and a code from an authenticator app)";
 }
 
+// What a person has to hand for this kind.
+std::string_view thing(domain::FactorKind kind, int level) {
+  switch (kind) {
+    case domain::FactorKind::password: return "the password";
+    case domain::FactorKind::recovery_code: return "a recovery code";
+    case domain::FactorKind::totp: return "a code from an authenticator app";
+    case domain::FactorKind::hotp: return "a code from a hardware token";
+    case domain::FactorKind::webauthn:
+      return level >= 3 ? "a passkey or a security key, with PIN or biometrics and not synced" : "a passkey or a security key";
+  }
+  return domain::name(kind);
+}
+
+// "a passkey or a security key, or a code from an authenticator app, proved within the last 15 min"
+std::string satisfying(const std::vector<domain::FactorKind>& kinds, const domain::Requirement& need) {
+  if (kinds.empty()) return "no kind of factor would satisfy: the flows leave none";
+  std::string out;
+  for (const auto k : kinds) out.append(out.empty() ? "" : k == kinds.back() ? ", or " : ", ").append(thing(k, need.level));
+  const auto s = std::chrono::duration_cast<std::chrono::seconds>(need.max_age).count();
+  const std::string within = s % 3600 == 0 ? fmt::format("{} h", s / 3600) : s % 60 == 0 ? fmt::format("{} min", s / 60) : fmt::format("{} s", s);
+  return fmt::format("would satisfy: {}, proved within the last {}", out, within);
+}
+
 std::string proof_why(const domain::Proof& p, const domain::Requirement& need, const Instant& now, bool trusted, bool& counts) {
   counts = false;
+  if (!need.kinds.has(p.kind)) return "does not count here: the flow does not list it";
   if (p.traits.knowledge && !p.traits.possession) {
     counts = true;
     return "something known: counts as long as the session lives";
@@ -112,7 +136,8 @@ std::string proof_why(const domain::Proof& p, const domain::Requirement& need, c
   return fmt::format("counts for {} more", human(need.max_age - a));
 }
 
-void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const std::vector<const Rule*>& matched) {
+void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const std::vector<const Rule*>& matched,
+               domain::Signals signals) {
   const domain::Requirement& need = e.decision.need;
   const domain::Requirement& base = c.base(act.sensitivity);
   const auto part = [&](std::string what, std::string value, auto&& asks) {
@@ -120,6 +145,10 @@ void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const 
     if (asks(base)) p.from.push_back(fmt::format("sensitivity {}", domain::name(act.sensitivity)));
     for (const Rule* r : matched) {
       if (asks(r->need)) p.from.push_back(fmt::format("rule \"{}\"", r->name));
+    }
+    for (const auto s : domain::kSignals) {
+      // What the sensitivity asks for anyway is not the signal's doing.
+      if (signals.has(s) && asks(c.asked_by(s)) && !asks(base)) p.from.push_back(fmt::format("signal {}", domain::name(s)));
     }
     e.parts.push_back(std::move(p));
   };
@@ -130,7 +159,18 @@ void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const 
   }
 }
 
-void add_remedies(Explanation& e) {
+void add_factors(Explanation& e, const Compiled& c, const Situation& at, const std::vector<domain::FactorKind>& offered) {
+  Explanation::Part p{"factors", {}, {}};
+  for (const Flow& f : c.flows) {
+    if (at.covered(f, e.decision.need.level)) p.from.push_back(fmt::format("flow \"{}\"", f.name));
+  }
+  if (p.from.empty()) return;
+  for (const auto k : offered) p.value.append(p.value.empty() ? "" : ", ").append(domain::name(k));
+  if (offered.empty()) p.value = "none";
+  e.parts.push_back(std::move(p));
+}
+
+void add_remedies(Explanation& e, const std::vector<domain::FactorKind>& offered) {
   const domain::Requirement& need = e.decision.need;
   const std::string rule(e.decision.rule.view());
   const auto say = [&](std::string text) { e.remedies.push_back(std::move(text)); };
@@ -163,6 +203,7 @@ void add_remedies(Explanation& e) {
   } else if (e.decision.reason == Reason::confirmation_required) {
     say("confirm this one act with a factor");
   }
+  if (e.decision.reason == Reason::mfa_required || e.decision.reason == Reason::mfa_lapsed) say(satisfying(offered, need));
   if (e.decision.outcome == domain::Outcome::step_up && need.confirmation != Confirmation::none) {
     say("then confirm this one act with a factor");
   }
@@ -171,10 +212,14 @@ void add_remedies(Explanation& e) {
 }  // namespace
 
 Explanation Policy::explain(const domain::Act& act, const domain::Subject& subject, const domain::Evidence& evidence,
-                            const domain::Source& source, const Instant& now, bool clock_trusted) const {
+                            const domain::Source& source, const Instant& now, bool clock_trusted,
+                            domain::Signals signals) const {
   const Compiled& c = *compiled_;
   Explanation e;
-  e.decision = decide(act, subject, evidence, source, now, clock_trusted);
+  e.decision = decide(act, subject, evidence, source, now, clock_trusted, signals);
+  for (const auto s : domain::kSignals) {
+    if (signals.has(s)) e.signals.push_back(fmt::format("{}: {}", domain::name(s), domain::meaning(s)));
+  }
   Situation at(c, act, subject, source, now, clock_trusted);
   const auto has = principals_of(subject);
   e.act = fmt::format("{}{} asks for {}{} at {} (sensitivity {}) from {} at {}", shown(subject.name.view()),
@@ -195,14 +240,18 @@ Explanation Policy::explain(const domain::Act& act, const domain::Subject& subje
     if (line.matched && line.allow) matched.push_back(r);
     e.rules.push_back(std::move(line));
   }
-  if (e.decision.outcome != domain::Outcome::deny) add_parts(e, c, act, matched);
+  const std::vector<domain::FactorKind> offered = offer(act.access_point, subject, e.decision.need);
+  if (e.decision.outcome != domain::Outcome::deny) {
+    add_parts(e, c, act, matched, signals);
+    add_factors(e, c, at, offered);
+  }
   for (const auto& p : evidence) {
     Explanation::ProofLine line{std::string(domain::name(p.kind)), age(p, now), false, {}};
     line.why = proof_why(p, e.decision.need, now, clock_trusted, line.counts);
     e.proofs.push_back(std::move(line));
   }
-  e.level = level(evidence, now, clock_trusted, e.decision.need.max_age);
-  add_remedies(e);
+  e.level = level(evidence, now, clock_trusted, e.decision.need.max_age, e.decision.need.kinds);
+  add_remedies(e, offered);
   return e;
 }
 
@@ -211,7 +260,10 @@ std::string Explanation::text(Rules which) const {
   out += fmt::format("-> {}: {}", domain::name(decision.outcome), info(decision.reason).code);
   if (decision.rule.view() != "default") out += fmt::format(" (rule \"{}\")", decision.rule.view());
   if (decision.outcome == domain::Outcome::allow) out += fmt::format(", {} left", human(decision.time_left));
-  out += "\n\nrules\n";
+  out += "\n";
+  if (!signals.empty()) out += "\nsignals\n";
+  for (const auto& s : signals) out += fmt::format("  {}\n", s);
+  out += "\nrules\n";
   const bool some = std::any_of(rules.begin(), rules.end(), [](const auto& r) { return r.matched; });
   for (const auto& r : rules) {
     if (!r.matched && which == Rules::matching && some) continue;
@@ -247,7 +299,9 @@ std::string Explanation::json() const {
   } else {
     w.value(seconds(decision.time_left));
   }
-  w.key("rules").begin_array();
+  w.key("signals").begin_array();
+  for (const auto& s : signals) w.value(std::string_view(s).substr(0, s.find(':')));
+  w.end_array().key("rules").begin_array();
   for (const auto& r : rules) {
     w.begin_object().member("name", r.name).member("effect", r.allow ? "allow" : "deny").member("line", r.line);
     w.member("matched", r.matched).key("why_not").begin_array();

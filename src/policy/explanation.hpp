@@ -18,8 +18,8 @@ struct Explanation {
     std::vector<std::string> why_not;   ///< one for each matcher that does not fit; empty if matched
   };
   struct Part {
-    std::string what;                   ///< "level", "max_age", "confirm"
-    std::string value;                  ///< "3", "15min", "self"
+    std::string what;                   ///< "level", "max_age", "confirm", "factors"
+    std::string value;                  ///< "3", "15min", "self", "webauthn, totp"
     std::vector<std::string> from;      ///< "sensitivity high", "rule \"night shift\"": all that ask for this much
   };
   struct ProofLine {
@@ -31,6 +31,7 @@ struct Explanation {
 
   domain::Decision decision;
   std::string act;                      ///< one line: who, what, where, whence, when
+  std::vector<std::string> signals;     ///< that are up: "new_source: the network is new for this person"
   std::vector<RuleLine> rules;
   std::vector<Part> parts;              ///< empty if denied
   std::vector<ProofLine> proofs;

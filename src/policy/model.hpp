@@ -97,8 +97,33 @@ struct Rule {
   }
 };
 
+/// Which kinds count for the acts that it covers, and in which order they are offered. Like a deny rule
+/// it only takes away, so what is left out or a wildcard reaches the administration too.
+struct Flow {
+  Who who;
+  Names access_point;
+  int level = 0;                          ///< covers what asks for this much at least
+  domain::KindSet kinds;                  ///< with the password, which always counts
+  std::vector<domain::FactorKind> order;  ///< as written
+  domain::InlineText<48> label;           ///< "flow:NAME"
+  std::string name;
+  int line = 0;
+
+  /// True only if every act that `o` covers is covered by this one, whatever it asks for.
+  [[nodiscard]] bool covers(const Flow& o) const noexcept {
+    return level <= o.level && who.covers(o.who) && access_point.covers(o.access_point);
+  }
+  /// Gives the order where both cover an act: the shorter list, else the first by name.
+  [[nodiscard]] bool before(const Flow* o) const noexcept { return o == nullptr || order.size() < o->order.size(); }
+};
+
+/// "signal:new_source": what a decision names as its rule where the signal has raised it.
+[[nodiscard]] const domain::InlineText<48>& label_of(domain::Signal s) noexcept;
+
 struct Compiled {
   std::array<domain::Requirement, 4> baseline;  ///< by Sensitivity
+  std::array<domain::Requirement, domain::kSignals.size()> signals;  ///< by Signal
+  std::vector<Flow> flows;                      ///< in order of names
   std::vector<Rule> denies, allows;             ///< each in order of names
   std::vector<Zone> zones;                      ///< those that rules name, each once
   std::string canonical;
@@ -107,6 +132,9 @@ struct Compiled {
   [[nodiscard]] const domain::Requirement& base(domain::Sensitivity s) const noexcept {
     const auto i = static_cast<std::size_t>(s);
     return baseline[i < baseline.size() ? i : baseline.size() - 1];
+  }
+  [[nodiscard]] const domain::Requirement& asked_by(domain::Signal s) const noexcept {
+    return signals[static_cast<std::size_t>(s)];
   }
   /// Every rule in order of names.
   [[nodiscard]] std::vector<const Rule*> rules() const;
@@ -131,6 +159,9 @@ class Situation {
       return Match::no;
     }
     return hour(r);
+  }
+  [[nodiscard]] bool covered(const Flow& f, int level) const noexcept {
+    return f.level <= level && f.who.matches(subject_) && f.access_point.matches(access_point);
   }
   [[nodiscard]] Match hour(const Rule& r) noexcept {
     if (r.hours.always()) return Match::yes;
@@ -169,8 +200,12 @@ class Situation {
 /// "15m", "12h", "90s": the largest unit that is exact, as the file spells it.
 [[nodiscard]] std::string age_text(Duration d);
 [[nodiscard]] std::string canonical_text(const Compiled& c);
+/// Lets only those kinds count that every flow which covers the act lets count. Gives the flow whose
+/// order holds; none if no flow covers it.
+const Flow* narrow(const Compiled& c, const Situation& at, domain::Requirement& need) noexcept;
 /// The rule's matchers by key, each with its canonical entries; omitted ones left out.
 struct Matcher { std::string_view key; std::vector<std::string> entries; };
 [[nodiscard]] std::vector<Matcher> matchers(const Rule& r);
+[[nodiscard]] std::vector<Matcher> matchers(const Flow& f);
 
 }  // namespace vestibule::policy

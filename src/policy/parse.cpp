@@ -15,14 +15,14 @@ using schema::Type;
 
 struct Defaults { std::string_view level, max_age, confirm; };
 constexpr std::array<Defaults, 4> kDefaults = {{{"2", "12h", "none"}, {"2", "1h", "none"}, {"3", "15m", "none"}, {"3", "15m", "self"}}};
+constexpr std::array<Defaults, domain::kSignals.size()> kSignalDefaults = {
+    {{"2", "15m", "none"}, {"2", "1h", "none"}, {"2", "15m", "none"}, {"2", "15m", "none"}}};
 
 const schema::Schema& declarations() {
   static const schema::Schema s = [] {
     schema::Schema out;
-    for (const auto sensitivity : kSensitivities) {
-      const std::string table = "sensitivity." + std::string(name(sensitivity));
-      const Defaults& d = kDefaults[static_cast<std::size_t>(sensitivity)];
-      out.table(table, fmt::format("What access points of sensitivity {} ask for before any rule raises it.", name(sensitivity)));
+    const auto requirement = [&](const std::string& table, std::string help, const Defaults& d) {
+      out.table(table, std::move(help));
       out.option({.name = table + ".level", .type = Type::integer,
                   .help = "2: two kinds of factor. 3: a phishing-resistant, user-verified, device-bound one.",
                   .fallback = std::string(d.level), .example = "3", .min = "2", .max = "3", .reloadable = true});
@@ -31,6 +31,16 @@ const schema::Schema& declarations() {
       out.option({.name = table + ".confirm", .type = Type::choice,
                   .help = "self: the person confirms each act with a factor of its own.",
                   .fallback = std::string(d.confirm), .example = "self", .choices = {"none", "self"}, .reloadable = true});
+    };
+    for (const auto sensitivity : kSensitivities) {
+      requirement("sensitivity." + std::string(name(sensitivity)),
+                  fmt::format("What access points of sensitivity {} ask for before any rule raises it.", name(sensitivity)),
+                  kDefaults[static_cast<std::size_t>(sensitivity)]);
+    }
+    for (const auto signal : domain::kSignals) {
+      requirement("signal." + std::string(name(signal)),
+                  fmt::format("What is asked for at least while {}. It raises, and never lowers.", domain::meaning(signal)),
+                  kSignalDefaults[static_cast<std::size_t>(signal)]);
     }
     out.table("rule[]", "One rule. Matchers that are left out match anything; the order of rules means nothing.");
     const auto text = [&](std::string key, std::string help, std::string example, bool required, Type type,
@@ -56,6 +66,30 @@ const schema::Schema& declarations() {
     out.option({.name = "rule[].max_age", .type = Type::duration, .help = "Asks for a younger proof.",
                 .example = "15m", .min = "10s", .max = "24h", .reloadable = true});
     text("confirm", "self: the person confirms each act with a factor of its own.", "self", false, Type::choice, {"self"});
+    out.table("flow[]", "Which kinds of factors count, and in which order they are offered. Matchers that are left out match anything.");
+    const auto of_flow = [&](std::string key, std::string help, std::string example, schema::Option option) {
+      option.name = "flow[]." + std::move(key);
+      option.help = std::move(help);
+      option.example = std::move(example);
+      option.reloadable = true;
+      out.option(std::move(option));
+    };
+    schema::Option entries;
+    entries.type = Type::list;
+    entries.min = "1";
+    entries.max = std::to_string(kMaxEntries);
+    schema::Option once;
+    once.required = true;
+    of_flow("name", "Unique among flows; stands in decisions as flow:NAME. At most 40 bytes.", "administrators", once);
+    of_flow("who", "As in a rule.", "[\"role:administrator\"]", entries);
+    of_flow("access_point", "As in a rule; wildcards and omission reach `vestibule` too, since a flow only takes away.", "[\"lab-*\"]", entries);
+    schema::Option level;
+    level.type = Type::integer;
+    level.min = "2";
+    level.max = "3";
+    of_flow("level", "Holds only where this level or a higher one is asked for.", "3", level);
+    entries.required = true;
+    of_flow("factors", "Second factors that count, the first to be offered first. What is not listed does not count.", "[\"webauthn\", \"totp\"]", entries);
     return out;
   }();
   return s;
@@ -82,7 +116,9 @@ class Reader {
   Reader(Compiled& out, std::vector<Problem>& problems) : out_(out), problems_(problems) {}
 
   void read(const schema::Document& doc) {
-    for (const auto s : kSensitivities) read_baseline(doc, s);
+    for (const auto s : kSensitivities) {
+      out_.baseline[static_cast<std::size_t>(s)] = read_requirement(doc, fmt::format("sensitivity.{}.", name(s)));
+    }
     for (std::size_t i = 1; i < kSensitivities.size(); ++i) {
       const auto above = kSensitivities[i];
       const auto below = kSensitivities[i - 1];
@@ -98,20 +134,28 @@ class Reader {
       problems_.push_back(rules[kMaxRules].problem("", fmt::format("is one rule too many: at most {}", kMaxRules)));
       return;
     }
+    for (const auto s : domain::kSignals) out_.signals[static_cast<std::size_t>(s)] = read_requirement(doc, fmt::format("signal.{}.", name(s)));
     for (const Section& r : rules) read_rule(r);
+    const auto& flows = doc.sections("flow");
+    if (flows.size() > kMaxFlows) {
+      problems_.push_back(flows[kMaxFlows].problem("", fmt::format("is one flow too many: at most {}", kMaxFlows)));
+      return;
+    }
+    lines_.clear();
+    for (const Section& f : flows) read_flow(f);
+    std::sort(out_.flows.begin(), out_.flows.end(), [](const Flow& a, const Flow& b) { return a.name < b.name; });
     const auto by_name = [](const Rule& a, const Rule& b) { return a.name < b.name; };
     std::sort(out_.denies.begin(), out_.denies.end(), by_name);
     std::sort(out_.allows.begin(), out_.allows.end(), by_name);
   }
 
  private:
-  void read_baseline(const schema::Document& doc, domain::Sensitivity s) {
-    const std::string table = fmt::format("sensitivity.{}.", name(s));
-    domain::Requirement& b = out_.baseline[static_cast<std::size_t>(s)];
-    b = kNothing;
+  static domain::Requirement read_requirement(const schema::Document& doc, const std::string& table) {
+    domain::Requirement b = kNothing;
     b.level = static_cast<int>(doc.get_integer(table + "level"));
     b.max_age = doc.get_duration(table + "max_age");
     if (doc.get_string(table + "confirm") == "self") b.confirmation = domain::Confirmation::self;
+    return b;
   }
 
   void read_rule(const Section& s) {
@@ -120,7 +164,11 @@ class Reader {
     r.effect = s.get_string("effect") == "allow" ? Effect::allow : Effect::deny;
     r.name = s.get_string("name");
     r.label = domain::InlineText<48>(r.name);
-    read_name(s, r);
+    read_name(s, r.name, r.line, kMaxRuleName, "rule");
+    if (r.name == "default") problem(s, "name", "\"default\" is taken: it stands for no rule in the log");
+    for (const std::string_view taken : {"signal:", "flow:"}) {
+      if (r.name.starts_with(taken)) problem(s, "name", fmt::format("must not begin with \"{}\": it stands for one in the log", taken));
+    }
     if (s.present("who")) read_who(s, r.who);
     read_names(s, "access_point", r.effect, r.access_point);
     read_names(s, "operation", r.effect, r.operation);
@@ -137,16 +185,41 @@ class Reader {
     (r.effect == Effect::allow ? out_.allows : out_.denies).push_back(std::move(r));
   }
 
-  void read_name(const Section& s, const Rule& r) {
-    const std::string& n = r.name;
-    if (n.empty() || n.size() > kMaxRuleName) {
-      problem(s, "name", fmt::format("needs 1 to {} bytes", kMaxRuleName));
+  void read_flow(const Section& s) {
+    Flow f;
+    f.line = static_cast<int>(s.line_of());
+    f.name = s.get_string("name");
+    f.label = domain::InlineText<48>("flow:" + f.name);
+    read_name(s, f.name, f.line, kMaxFlowName, "flow");
+    if (s.present("who")) read_who(s, f.who);
+    read_names(s, "access_point", Effect::deny, f.access_point);
+    if (s.present("level") && s.get_integer("level") > 2) f.level = 3;  // 2 is what everything asks for
+    f.kinds.add(domain::FactorKind::password);
+    for (const auto& e : s.get_list("factors")) {
+      const auto kinds = domain::second_factors();
+      const auto kind = domain::factor_kind_from(e);
+      if (kind && f.kinds.has(*kind)) {
+        complain(s, "factors", e, *kind == domain::FactorKind::password ? "always counts as the first factor: leave it out" : "is there twice");
+      } else if (!kind || std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) {
+        std::string known;
+        for (const auto k : kinds) known.append(known.empty() ? "" : ", ").append(domain::name(k));
+        complain(s, "factors", e, "is no second factor: there are " + known);
+      } else {
+        f.kinds.add(*kind);
+        f.order.push_back(*kind);
+      }
+    }
+    out_.flows.push_back(std::move(f));
+  }
+
+  // Names stand in the log: unique among their like.
+  void read_name(const Section& s, const std::string& n, int line, std::size_t most, std::string_view what) {
+    if (n.empty() || n.size() > most) {
+      problem(s, "name", fmt::format("needs 1 to {} bytes", most));
     } else if (!printable(n) || n.front() == ' ' || n.back() == ' ') {
       problem(s, "name", "has control characters, or spaces at its ends");
-    } else if (n == "default") {
-      problem(s, "name", "\"default\" is taken: it stands for no rule in the log");
-    } else if (const auto [it, fresh] = lines_.try_emplace(n, r.line); !fresh) {
-      problem(s, "name", fmt::format("is used already by the rule in line {}", it->second));
+    } else if (const auto [it, fresh] = lines_.try_emplace(n, line); !fresh) {
+      problem(s, "name", fmt::format("is used already by the {} in line {}", what, it->second));
     }
   }
 

@@ -1,6 +1,8 @@
 // The decision. Nothing here allocates, locks, reads files or writes what cores share.
 #include "policy/policy.hpp"
 
+#include <fmt/format.h>
+
 #include "policy/model.hpp"
 
 namespace vestibule::policy {
@@ -9,14 +11,14 @@ namespace {
 using domain::Decision;
 using domain::Outcome;
 
-// What one policy's rules say, before evidence is looked at.
+// What one policy's rules say, before flows and evidence are looked at.
 struct Verdict {
   Reason reason = Reason::policy_no_rule;
-  const Rule* rule = nullptr;
-  domain::Requirement need{};  // where reason is ok
+  const domain::InlineText<48>* label = nullptr;  // whose word it was; none: "default"
+  domain::Requirement need{};                     // where reason is ok
 };
 
-Verdict judge(const Compiled& c, Situation situation) noexcept {
+Verdict judge(const Compiled& c, Situation& situation, domain::Signals signals) noexcept {
   using Match = Situation::Match;
   Verdict v;
   v.need = c.base(situation.act().sensitivity);
@@ -24,48 +26,56 @@ Verdict judge(const Compiled& c, Situation situation) noexcept {
   const Rule* unknown = nullptr;
   for (const Rule& r : c.denies) {
     const Match m = situation.match(r);
-    if (m == Match::yes) return {Reason::policy_denied, &r, v.need};
+    if (m == Match::yes) return {Reason::policy_denied, &r.label, v.need};
     if (m == Match::unknown && unknown == nullptr) unknown = &r;
   }
-  if (unknown != nullptr) return {Reason::clock_untrusted, unknown, v.need};
+  if (unknown != nullptr) return {Reason::clock_untrusted, &unknown->label, v.need};
   for (const Rule& r : c.allows) {
     const Match m = situation.match(r);
     if (m == Match::unknown && unknown == nullptr) unknown = &r;
     if (m != Match::yes) continue;
     const domain::Requirement raised = stricter(v.need, r.need);
-    if (v.rule == nullptr || !(raised == v.need)) v.rule = &r;
+    if (v.label == nullptr || !(raised == v.need)) v.label = &r.label;
     v.need = raised;
   }
-  if (v.rule != nullptr) {
+  if (v.label != nullptr) {
     v.reason = Reason::ok;
   } else if (unknown != nullptr) {
     v.reason = Reason::clock_untrusted;
-    v.rule = unknown;
+    v.label = &unknown->label;
+  }
+  if (v.reason != Reason::ok || signals.none()) return v;
+  for (const domain::Signal s : domain::kSignals) {
+    if (!signals.has(s)) continue;
+    const domain::Requirement raised = stricter(v.need, c.asked_by(s));
+    if (!(raised == v.need)) v.label = &label_of(s);
+    v.need = raised;
   }
   return v;
 }
 
-Decision decision(const Verdict& v, const Digest& digest, const domain::Evidence& evidence, const Instant& now,
-                  bool trusted) noexcept {
+Decision decision(const Verdict& v, const Flow* flow, const Digest& digest, const domain::Evidence& evidence,
+                  const Instant& now, bool trusted) noexcept {
   Decision d;
   d.policy = digest;
   d.need = v.need;
-  d.rule = v.rule != nullptr ? v.rule->label : domain::InlineText<48>("default");
+  d.rule = v.label != nullptr ? *v.label : domain::InlineText<48>("default");
   d.reason = v.reason;
   if (v.reason != Reason::ok) return d;
   const domain::Requirement& need = v.need;
-  if (level(evidence, now, trusted, need.max_age) < need.level) {
+  if (level(evidence, now, trusted, need.max_age, need.kinds) < need.level) {
     d.outcome = Outcome::step_up;
-    if (!trusted && level(evidence, now, true, need.max_age) >= need.level) {
+    if (!trusted && level(evidence, now, true, need.max_age, need.kinds) >= need.level) {
       d.reason = Reason::clock_untrusted;
-    } else if (level(evidence, now, true, Duration::max()) < need.level) {
+    } else if (level(evidence, now, true, Duration::max(), need.kinds) < need.level) {
       d.reason = Reason::mfa_required;
     } else {
       d.reason = Reason::mfa_lapsed;
     }
+    if (flow != nullptr && level(evidence, now, trusted, need.max_age) >= need.level) d.rule = flow->label;
     return d;
   }
-  d.time_left = time_left(evidence, now, trusted, need.max_age, need.level);
+  d.time_left = time_left(evidence, now, trusted, need.max_age, need.level, need.kinds);
   if (need.confirmation == domain::Confirmation::none) {
     d.outcome = Outcome::allow;
   } else {
@@ -77,28 +87,97 @@ Decision decision(const Verdict& v, const Digest& digest, const domain::Evidence
 
 }  // namespace
 
+const Flow* narrow(const Compiled& c, const Situation& at, domain::Requirement& need) noexcept {
+  const Flow* first = nullptr;
+  for (const Flow& f : c.flows) {
+    if (!at.covered(f, need.level)) continue;
+    need.kinds = need.kinds & f.kinds;
+    if (f.before(first)) first = &f;
+  }
+  return first;
+}
+
+const domain::InlineText<48>& label_of(domain::Signal s) noexcept {
+  static const auto labels = [] {
+    std::array<domain::InlineText<48>, domain::kSignals.size()> out;
+    for (const domain::Signal each : domain::kSignals) {
+      out[static_cast<std::size_t>(each)] = domain::InlineText<48>("signal:" + std::string(domain::name(each)));
+    }
+    return out;
+  }();
+  return labels[static_cast<std::size_t>(s)];
+}
+
 Decision Policy::decide(const domain::Act& act, const domain::Subject& subject, const domain::Evidence& evidence,
-                        const domain::Source& source, const Instant& now, bool clock_trusted) const noexcept {
-  return decision(judge(*compiled_, Situation(*compiled_, act, subject, source, now, clock_trusted)),
-                  compiled_->digest, evidence, now, clock_trusted);
+                        const domain::Source& source, const Instant& now, bool clock_trusted,
+                        domain::Signals signals) const noexcept {
+  Situation at(*compiled_, act, subject, source, now, clock_trusted);
+  Verdict v = judge(*compiled_, at, signals);
+  const Flow* const flow = v.reason == Reason::ok ? narrow(*compiled_, at, v.need) : nullptr;
+  return decision(v, flow, compiled_->digest, evidence, now, clock_trusted);
 }
 
 Decision decide_both(const Policy& active, const Policy* staged, const domain::Act& act, const domain::Subject& subject,
                      const domain::Evidence& evidence, const domain::Source& source, const Instant& now,
-                     bool clock_trusted) noexcept {
+                     bool clock_trusted, domain::Signals signals) noexcept {
+  if (staged == nullptr) return active.decide(act, subject, evidence, source, now, clock_trusted, signals);
   const Compiled& c = active.compiled();
-  Verdict v = judge(c, Situation(c, act, subject, source, now, clock_trusted));
-  if (staged != nullptr && v.reason == Reason::ok) {
-    const Compiled& s = staged->compiled();
-    Verdict other = judge(s, Situation(s, act, subject, source, now, clock_trusted));
+  const Compiled& s = staged->compiled();
+  Situation here(c, act, subject, source, now, clock_trusted);
+  Situation there(s, act, subject, source, now, clock_trusted);
+  Verdict v = judge(c, here, signals);
+  const Flow* flow = nullptr;
+  if (v.reason == Reason::ok) {
+    const Verdict other = judge(s, there, signals);
     const domain::Requirement both = stricter(v.need, other.need);
     if (other.reason != Reason::ok || !(both == v.need)) {
       v.reason = other.reason;
-      v.rule = other.rule;
+      v.label = other.label;
     }
     v.need = both;
   }
-  return decision(v, c.digest, evidence, now, clock_trusted);
+  if (v.reason == Reason::ok) {
+    // By what both ask for together: it may be more than either asks for, and so be covered by more flows.
+    flow = narrow(c, here, v.need);
+    const Flow* const other = narrow(s, there, v.need);
+    if (other != nullptr && other->before(flow)) flow = other;
+  }
+  return decision(v, flow, c.digest, evidence, now, clock_trusted);
+}
+
+std::vector<domain::FactorKind> Policy::offer(std::string_view access_point, const domain::Subject& subject,
+                                              const domain::Requirement& need) const {
+  domain::Act act;
+  act.access_point = access_point;
+  domain::Requirement asked = need;
+  const Flow* const flow = narrow(*compiled_, Situation(*compiled_, act, subject, {}, {}, true), asked);
+  std::vector<domain::FactorKind> out = flow != nullptr ? flow->order : domain::second_factors();
+  std::erase_if(out, [&](domain::FactorKind k) {
+    return !asked.kinds.has(k) || (asked.level >= 3 && !domain::traits_of(k).phishing_resistant);
+  });
+  return out;
+}
+
+std::vector<domain::FactorKind> Policy::sign_in_order(const domain::Subject& subject) const {
+  const Flow* first = nullptr;
+  for (const Flow& f : compiled_->flows) {
+    if (f.access_point.any && f.level <= 2 && f.who.matches(subject) && f.before(first)) first = &f;
+  }
+  std::vector<domain::FactorKind> out = first != nullptr ? first->order : std::vector<domain::FactorKind>();
+  for (const domain::FactorKind k : domain::second_factors()) {
+    if (std::find(out.begin(), out.end(), k) == out.end()) out.push_back(k);
+  }
+  return out;
+}
+
+std::string why(const domain::Decision& d) {
+  const std::string_view rule = d.rule.view();
+  const std::size_t colon = rule.find(':');
+  if (colon == std::string_view::npos) return {};
+  const std::string_view name = rule.substr(colon + 1);
+  if (rule.substr(0, colon) == "flow") return fmt::format("what was proved does not count here: flow \"{}\" of the policy", name);
+  const auto signal = rule.substr(0, colon) == "signal" ? domain::signal_from(name) : std::nullopt;
+  return signal ? fmt::format("more than usual is asked for: {}", domain::meaning(*signal)) : std::string();
 }
 
 const Digest& Policy::digest() const noexcept { return compiled_->digest; }
@@ -109,6 +188,7 @@ const domain::Requirement& Policy::baseline(domain::Sensitivity s) const noexcep
 std::vector<std::string> Policy::principals() const {
   std::vector<std::string> out;
   for (const Rule* r : compiled_->rules()) out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());
+  for (const Flow& f : compiled_->flows) out.insert(out.end(), f.who.entries.begin(), f.who.entries.end());
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

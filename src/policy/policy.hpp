@@ -3,8 +3,9 @@
 // language is taught in docs/policy.md.
 //
 // A deny rule that matches wins; else an allow rule must match. What must be proved is the
-// strictest of the sensitivity's row and of every allow rule that matches. The order of rules and
-// keys in the file means nothing.
+// strictest of the sensitivity's row, of every allow rule that matches and of every signal that is up.
+// Flows say which kinds of factors count toward it. The order of rules, flows and keys in the file
+// means nothing.
 
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "domain/act.hpp"
+#include "domain/signals.hpp"
 #include "schema/schema.hpp"
 
 namespace vestibule::policy {
@@ -31,6 +33,8 @@ struct ParseResult;
 inline constexpr std::size_t kMaxRules = 1000;
 inline constexpr std::size_t kMaxEntries = 100;
 inline constexpr std::size_t kMaxRuleName = 48;
+inline constexpr std::size_t kMaxFlows = 100;
+inline constexpr std::size_t kMaxFlowName = 40;
 inline constexpr std::size_t kMaxEntry = 128;
 inline constexpr std::size_t kMaxPolicyText = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxFact = 1024;
@@ -51,18 +55,28 @@ class Policy {
   /// clock_trusted false (Clock::trusted): proofs count as lapsed; an allow rule with hours does
   /// not match, a deny rule with hours matches, since the hour is not known. A subject without a
   /// user matches nothing. Decision::rule is the deny rule that matched, or of the allow rules the
-  /// last (by name) that raised the requirement, or the first that matched, or "default".
+  /// last (by name) that raised the requirement, or the first that matched, or "default"; or
+  /// "signal:NAME" where a signal raised it further, or "flow:NAME" where proofs would do but for a flow.
   [[nodiscard]] domain::Decision decide(const domain::Act& act, const domain::Subject& subject,
                                         const domain::Evidence& evidence,
                                         const domain::Source& source, const Instant& now,
-                                        bool clock_trusted) const noexcept;
+                                        bool clock_trusted, domain::Signals signals = {}) const noexcept;
 
   /// The same decision with its grounds: every rule and why it does not match, each part of the
   /// requirement and who asked for it, each proof with its age, what would satisfy. Slow; for
   /// people. Include policy/explanation.hpp.
   [[nodiscard]] Explanation explain(const domain::Act& act, const domain::Subject& subject,
                                     const domain::Evidence& evidence, const domain::Source& source,
-                                    const Instant& now, bool clock_trusted) const;
+                                    const Instant& now, bool clock_trusted,
+                                    domain::Signals signals = {}) const;
+
+  /// Kinds that can reach `need` (a decision's) at this access point, in the order in which they are
+  /// to be offered: a flow's where one covers it, else the phishing-resistant ones first.
+  [[nodiscard]] std::vector<domain::FactorKind> offer(std::string_view access_point, const domain::Subject& subject,
+                                                      const domain::Requirement& need) const;
+  /// All second factors, since each finishes a sign-in: first those that a flow of every access point
+  /// lists, in its order.
+  [[nodiscard]] std::vector<domain::FactorKind> sign_in_order(const domain::Subject& subject) const;
 
   /// SHA-256 of canonical(): two files that say the same have the same digest, whatever their
   /// comments, key order and rule order. Zones are named, not spelled out: a new release of the
@@ -100,7 +114,11 @@ struct ParseResult {
                                            const domain::Act& act, const domain::Subject& subject,
                                            const domain::Evidence& evidence,
                                            const domain::Source& source, const Instant& now,
-                                           bool clock_trusted) noexcept;
+                                           bool clock_trusted, domain::Signals signals = {}) noexcept;
+
+/// Why a refusal asks for what it asks, in a few words for the person: which signal or flow it was.
+/// Empty if it was a rule.
+[[nodiscard]] std::string why(const domain::Decision& decision);
 
 /// What `vestibule setup` writes: members chat, administrators administrate; its comments teach.
 [[nodiscard]] std::string_view default_policy_text() noexcept;

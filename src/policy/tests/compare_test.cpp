@@ -63,6 +63,22 @@ std::vector<Row> rows() {
       {"rule asks for less", allow("max_age = \"10m\""), allow("max_age = \"30m\""), 1, true, "asks for max_age 30m"},
       {"rule asks for more here and less there", allow("max_age = \"10m\""), allow("level = 3"), 1, true, "asked for"},
       {"rule asks for nothing any more", allow("confirm = \"self\""), allow(), 1, true, "asks for nothing more"},
+      {"flow added", "", flow("\"totp\""), 1, false, "flow \"f\" is added"},
+      {"flow removed", flow("\"totp\""), "", 1, true, "flow \"f\" is removed"},
+      {"flow removed that another covers", flow("\"totp\", \"hotp\"") + flow("\"totp\"", "", "g"), flow("\"totp\"", "", "g"), 1, false, "removed"},
+      {"flow removed that another covers but lets more count", flow("\"totp\"") + flow("\"totp\", \"hotp\"", "", "g"), flow("\"totp\", \"hotp\"", "", "g"), 1, true, "removed"},
+      {"flow lets more count", flow("\"webauthn\""), flow("\"webauthn\", \"totp\""), 1, true, "flow \"f\": factors adds \"totp\""},
+      {"flow lets less count", flow("\"webauthn\", \"totp\""), flow("\"webauthn\""), 1, false, "factors drops \"totp\""},
+      {"flow lets another count", flow("\"webauthn\""), flow("\"totp\""), 1, true, "factors adds"},
+      {"flow in another order", flow("\"webauthn\", \"totp\""), flow("\"totp\", \"webauthn\""), 1, false, "factors are offered in another order"},
+      {"flow for fewer people", flow("\"totp\""), flow("\"totp\"", "who = [\"role:x\"]"), 1, true, "who was anything"},
+      {"flow for more people", flow("\"totp\"", "who = [\"role:x\"]"), flow("\"totp\"", "who = [\"role:x\", \"role:y\"]"), 1, false, "who adds"},
+      {"flow at fewer access points", flow("\"totp\"", "access_point = [\"l*\"]"), flow("\"totp\"", "access_point = [\"lab\"]"), 1, true, "access_point adds"},
+      {"flow from level 3 on only", flow("\"webauthn\""), flow("\"webauthn\"", "level = 3"), 1, true, "holds from level 3 on only"},
+      {"flow for every level", flow("\"webauthn\"", "level = 3"), flow("\"webauthn\""), 1, false, "holds for every level"},
+      {"signal asks for more", "", on_signal(domain::Signal::new_source, "level = 3"), 1, false, "signal new_source: level was 2, is 3"},
+      {"signal asks for less", "", on_signal(domain::Signal::many_refusals, "max_age = \"24h\""), 1, true, "signal many_refusals: max_age was 15m, is 24h"},
+      {"signal as by default", "", on_signal(domain::Signal::new_client, "max_age = \"60m\""), 0, false, ""},
       {"split in two", allow("model = [\"x\", \"y\"]"), allow("model = [\"x\"]") + allow("model = [\"y\"]", "b"), 2, false, ""},
       {"joined of two: not provable by single rules", allow("model = [\"x\"]") + allow("model = [\"y\"]", "b"), allow("model = [\"x\", \"y\"]"), 2, true, ""},
   };
@@ -85,7 +101,14 @@ TEST(Compare, TighteningIsNeverALie) {
   std::mt19937 random(11);
   const auto pick = [&](std::initializer_list<const char*> list) { return std::string(list.begin()[random() % list.size()]); };
   const auto draw = [&] {
-    std::string text = pick({"", "", "[sensitivity.moderate]\nmax_age = \"30m\"\n", "[sensitivity.moderate]\nlevel = 3\n"});
+    std::string text = pick({"", "", "[sensitivity.moderate]\nmax_age = \"30m\"\n", "[sensitivity.moderate]\nlevel = 3\n"}) +
+                       pick({"", "", "[signal.new_source]\nlevel = 3\n", "[signal.new_source]\nmax_age = \"1m\"\n"});
+    for (std::size_t i = random() % 4 / 2; i > 0; --i) {
+      text += flow(pick({"\"webauthn\"", "\"totp\", \"webauthn\"", "\"hotp\", \"webauthn\", \"totp\""}),
+                   pick({"", "", "who = [\"role:a\"]\n", "who = [\"group:g\", \"user:u\"]\n"}) +
+                       pick({"", "", "access_point = [\"demo\"]\n", "access_point = [\"*e*\"]\n"}) + pick({"", "", "level = 3\n"}),
+                   pick({"f", "g"}) + std::to_string(i));
+    }
     const std::size_t n = random() % 4;
     for (std::size_t i = 0; i < n; ++i) {
       const bool is_allow = random() % 3 != 0;
@@ -111,9 +134,13 @@ TEST(Compare, TighteningIsNeverALie) {
     }
   }
   std::vector<Situated> situations;
-  for (const Call& c : calls) situations.emplace_back(c);
+  for (Call c : calls) {
+    situations.emplace_back(c);
+    c.signals.raise(domain::Signal::new_source);
+    situations.emplace_back(c);
+  }
   int tightenings = 0;
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     const Policy a = draw();
     const Policy b = draw();
     if (a.digest() == b.digest() || loosens(compare(a, b))) continue;

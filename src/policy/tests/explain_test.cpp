@@ -10,7 +10,7 @@ using namespace test;
 
 Explanation explain(const Policy& p, const Call& c) {
   const Situated s(c);
-  return p.explain(s.act, s.subject, s.evidence, s.source, s.now, s.trusted);
+  return p.explain(s.act, s.subject, s.evidence, s.source, s.now, s.trusted, s.signals);
 }
 const Explanation::RuleLine& line(const Explanation& e, const std::string& name) {
   for (const auto& r : e.rules) {
@@ -87,7 +87,7 @@ TEST(Explain, SaysWhatWouldHelp) {
     EXPECT_NE(e.remedies[0].find(r.says), std::string::npos) << e.remedies[0];
   }
   EXPECT_TRUE(explain(must_parse(allow()), {}).remedies.empty());
-  EXPECT_EQ(explain(must_parse(allow("confirm = \"self\"")), {.proofs = {}}).remedies.size(), 2U);
+  EXPECT_EQ(explain(must_parse(allow("confirm = \"self\"")), {.proofs = {}}).remedies.size(), 3U);
 }
 
 TEST(Explain, ProofsHaveTheirAges) {
@@ -109,7 +109,7 @@ TEST(Explain, TextAndJson) {
 -> step_up: mfa_lapsed (rule "members use models")
 
 rules
-  + allow "members use models" (line 31)
+  + allow "members use models" (line 39)
 
 needed
   level    2     sensitivity moderate
@@ -121,6 +121,7 @@ proved (level 1)
 
 what would help
   prove the second factor again: for level 2 it may be 1h old at most
+  would satisfy: a passkey or a security key, a code from an authenticator app, or a code from a hardware token, proved within the last 1 h
 )");
   EXPECT_NE(e.text().find("- allow \"auditors read\""), std::string::npos);
   for (const Call& c : {Call{}, Call{.proofs = {}}, Call{.operation = "\x01\xff"}}) {

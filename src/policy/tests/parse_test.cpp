@@ -50,6 +50,26 @@ std::vector<Wrong> wrongs() {
       {"name with a C1 control", rule("a\\u009b31m", "allow"), 2, "rule[1].name", "control"},
       {"name with spaces at its end", rule("a ", "allow"), 2, "rule[1].name", "spaces"},
       {"name default", rule("default", "deny"), 2, "rule[1].name", "taken"},
+      {"name of a signal's word", rule("signal:new_source", "allow"), 2, "rule[1].name", "must not begin with"},
+      {"name of a flow's word", rule("flow:x", "deny"), 2, "rule[1].name", "must not begin with"},
+      {"unknown signal", "[signal.new_moon]\nlevel = 3\n", 1, "signal.new_moon", "unknown key"},
+      {"unknown key of a signal", "[signal.new_source]\ncount = 3\n", 2, "signal.new_source.count", "unknown key"},
+      {"signal that would lower", "[signal.new_source]\nlevel = 1\n", 2, "signal.new_source.level", "at least 2"},
+      {"signal without an age", "[signal.new_source]\nmax_age = \"0s\"\n", 2, "signal.new_source.max_age", "at least 10s"},
+      {"flow as a table", "[flow]\nname = \"a\"\n", 1, "flow", "[[flow]]"},
+      {"flow without factors", "[[flow]]\nname = \"f\"\n", 1, "flow[1].factors", "required"},
+      {"flow without a name", "[[flow]]\nfactors = [\"totp\"]\n", 1, "flow[1].name", "required"},
+      {"flow with no factor", flow(""), 3, "flow[1].factors", "at least 1"},
+      {"flow with a factor of another world", flow("\"sms\""), 3, "flow[1].factors", "\"sms\" is no second factor: there are webauthn, totp, hotp"},
+      {"flow with the password", flow("\"password\", \"totp\""), 3, "flow[1].factors", "always counts"},
+      {"flow with recovery codes", flow("\"recovery_code\""), 3, "flow[1].factors", "no second factor"},
+      {"flow with a factor twice", flow("\"totp\", \"totp\""), 3, "flow[1].factors", "is there twice"},
+      {"flow with a slip", flow("\"TOTP\""), 3, "flow[1].factors", "no second factor"},
+      {"flow with a level that everything asks for less of", flow("\"totp\"", "level = 4"), 4, "flow[1].level", "at most 3"},
+      {"flow with an unknown key", flow("\"totp\"", "operation = [\"chat\"]"), 4, "flow[1].operation", "unknown key"},
+      {"flow for a wildcard of people", flow("\"totp\"", "who = [\"user:*\"]"), 4, "flow[1].who", "wildcard"},
+      {"flow with a long name", flow("\"totp\"", "", std::string(41, 'x')), 2, "flow[1].name", "1 to 40 bytes"},
+      {"flow of a name that is taken", flow("\"totp\"") + flow("\"totp\""), 6, "flow[2].name", "by the flow in line 1"},
       {"name twice", allow() + allow(), 6, "rule[2].name", "line 1"},
       {"no such effect", rule("a", "permit"), 3, "rule[1].effect", "not one of: allow, deny"},
       {"unknown key of a rule", allow("host = [\"x\"]"), 4, "rule[1].host", "unknown key"},
@@ -202,7 +222,8 @@ TEST(Parse, DigestIsOfTheMeaning) {
 
 // The digest stands in audit records: it must not change by accident from one release to the next.
 TEST(Parse, CanonicalFormIsFrozen) {
-  EXPECT_EQ(must_parse(allow("who = [\"role:m\"]\nmodel = [\"b*\", \"a\"]\nhours = [\"Fri 22:00-06:00\"]\nzone = \"UTC\"\nlevel = 3\nmax_age = \"90s\"\nconfirm = \"self\"")).canonical(),
+  EXPECT_EQ(must_parse(flow("\"webauthn\", \"totp\"", "level = 2", "z") + flow("\"webauthn\"", "level = 3\nwho = [\"role:m\"]\naccess_point = [\"b\", \"a\"]") +
+                       on_signal(domain::Signal::new_source, "level = 3\nconfirm = \"self\"") + allow("who = [\"role:m\"]\nmodel = [\"b*\", \"a\"]\nhours = [\"Fri 22:00-06:00\"]\nzone = \"UTC\"\nlevel = 3\nmax_age = \"90s\"\nconfirm = \"self\"")).canonical(),
             R"([sensitivity.low]
 level = 2
 max_age = "12h"
@@ -219,6 +240,31 @@ confirm = "none"
 level = 3
 max_age = "15m"
 confirm = "self"
+[signal.new_source]
+level = 3
+max_age = "15m"
+confirm = "self"
+[signal.new_client]
+level = 2
+max_age = "1h"
+confirm = "none"
+[signal.prompt_flood]
+level = 2
+max_age = "15m"
+confirm = "none"
+[signal.many_refusals]
+level = 2
+max_age = "15m"
+confirm = "none"
+[[flow]]
+name = "f"
+who = ["role:m"]
+access_point = ["a", "b"]
+factors = ["webauthn"]
+level = 3
+[[flow]]
+name = "z"
+factors = ["webauthn", "totp"]
 [[rule]]
 name = "a"
 effect = "allow"

@@ -32,6 +32,8 @@ struct Shown {
 };
 inline const Shown kPassword{FactorKind::password};
 inline Shown totp(Duration age = 0us) { return {FactorKind::totp, age}; }
+inline Shown hotp(Duration age = 0us) { return {FactorKind::hotp, age}; }
+inline Shown key(Duration age = 0us) { return {FactorKind::webauthn, age, Shown::As::passkey}; }
 inline Shown passkey(Duration age = 0us) { return {FactorKind::totp, age, Shown::As::passkey}; }
 
 struct Call {
@@ -47,6 +49,7 @@ struct Call {
   std::string when = "2026-11-23T10:00:00Z";  // a Monday
   bool trusted = true;
   bool signed_in = true;
+  domain::Signals signals = {};
 };
 
 /// Everything that decide() takes, made of a Call.
@@ -58,9 +61,10 @@ struct Situated {
   domain::Source source;
   Instant now{};
   bool trusted = true;
+  domain::Signals signals;
 
   explicit Situated(Call made)
-      : call(std::make_shared<const Call>(std::move(made))), now{at(call->when), BootTime(1'000'000s)}, trusted(call->trusted) {
+      : call(std::make_shared<const Call>(std::move(made))), now{at(call->when), BootTime(1'000'000s)}, trusted(call->trusted), signals(call->signals) {
     const Call& c = *call;
     act.access_point = c.access_point;
     act.operation = c.operation;
@@ -81,7 +85,7 @@ struct Situated {
     if (parsed) source = *parsed; else ADD_FAILURE() << c.source;
   }
   [[nodiscard]] domain::Decision decide(const Policy& p) const {
-    return p.decide(act, subject, evidence, source, now, trusted);
+    return p.decide(act, subject, evidence, source, now, trusted, signals);
   }
 };
 
@@ -95,6 +99,12 @@ inline Policy must_parse(const std::string& text) {
 }
 inline std::string rule(const std::string& name, const std::string& effect, const std::string& rest = "") {
   return "[[rule]]\nname = \"" + name + "\"\neffect = \"" + effect + "\"\n" + rest + "\n";
+}
+inline std::string flow(const std::string& factors, const std::string& rest = "", const std::string& name = "f") {
+  return "[[flow]]\nname = \"" + name + "\"\nfactors = [" + factors + "]\n" + rest + "\n";
+}
+inline std::string on_signal(domain::Signal s, const std::string& rest) {
+  return "[signal." + std::string(domain::name(s)) + "]\n" + rest + "\n";
 }
 inline std::string allow(const std::string& rest = "", const std::string& name = "a") { return rule(name, "allow", rest); }
 inline std::string deny(const std::string& rest = "", const std::string& name = "d") { return rule(name, "deny", rest); }
