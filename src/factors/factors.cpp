@@ -257,6 +257,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
       auto handled = cloned_in(tx, copied, a.by, now);
       if (!handled) return moved(handled);
     }
+    auto told = tell(tx, a.by, Event::wrong, now);
+    if (!told) return moved(told);
     return fail(reason, std::move(flaw));
   }
   for (const FactorId id : charged.factors_) {
@@ -274,7 +276,10 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   if (a.kind == FactorKind::recovery_code) {
     auto told = tell_of_recovery(tx, by, matched, now);
     if (!told) return moved(told);
+    return proof;  // no factor: from where it was given says nothing
   }
+  auto told = tell(tx, by, kind->describe().challenge ? Event::answered : Event::proved, now);
+  if (!told) return moved(told);
   return proof;
 }
 
@@ -361,6 +366,8 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
       {c.id, by.user, by.session, kind, crypto::sha256(as_bytes(purpose)), question->payload, c.expires});
   if (!put) return moved(put);
   c.options = std::move(question->options);
+  auto told = tell(tx, by, Event::asked, now);
+  if (!told) return moved(told);
   return c;
 }
 
@@ -477,6 +484,8 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
                                "A factor was added: " + described(kind, out.factor.label) + ", from " + by.source.text() + ".",
                                now.wall);
   if (!told) return moved(told);
+  auto noted = tell(tx, self, Event::proved, now);
+  if (!noted) return moved(noted);
   auto has_codes = tx.one("SELECT 1 FROM factor WHERE account = $1 AND kind = $2", {user, FactorKind::recovery_code},
                           [](const store::Row&) {});
   if (!has_codes) return moved(has_codes);

@@ -132,6 +132,14 @@ struct Confirmed {
   std::vector<Secret> recovery_codes;     ///< made with the first factor; shown once
 };
 
+/// What is told to whoever keeps books on it.
+enum class Event : std::uint8_t {
+  asked,     ///< a question was put, behind the first factor
+  answered,  ///< a question was answered rightly
+  proved,    ///< a right answer to none
+  wrong,     ///< a wrong answer, behind the first factor
+};
+
 /// Owned by app, made before Database::start(). Thread-safe; tasks run on cores. Functions ending in
 /// _in belong into a write job.
 class Factors {
@@ -203,6 +211,9 @@ class Factors {
                                         Instant now);
   /// Called in the job that disables a factor because it may have been copied.
   void on_disable(std::function<Result<void>(store::Tx&, FactorId)> listener) { disable_ = std::move(listener); }
+  /// Called in the job in which it happens. Registered before Database::start().
+  using Listener = std::function<Result<void>(store::Tx&, const Actor& by, Event, Instant)>;
+  void on_event(Listener listener) { events_ = std::move(listener); }
 
   /// What was asked on push devices.
   [[nodiscard]] Prompts& prompts() noexcept { return prompts_; }
@@ -275,6 +286,9 @@ class Factors {
   Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);
   /// Until when a factor is locked once it has failed this often; zero: not.
   [[nodiscard]] WallTime lock_from(std::int64_t failures, WallTime now) const noexcept;
+  [[nodiscard]] Result<void> tell(store::Tx& tx, const Actor& by, Event event, Instant now) const {
+    return events_ ? events_(tx, by, event, now) : Result<void>{};
+  }
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
               std::string_view object, std::string_view note, Instant now) const;
 
@@ -293,6 +307,7 @@ class Factors {
   crypto::HmacKey passkey_key_;
   Seats passkey_looks_;
   std::function<Result<void>(store::Tx&, FactorId)> disable_;
+  Listener events_;
 };
 
 /// Migrations of this room.

@@ -124,6 +124,8 @@ Result<Factors::PasskeyProof> Factors::prove_passkey_in(store::Tx& tx, std::stri
   by.evidence.add(out.proof);
   record(tx, audit::Kind::sign_in, "factor.prove", Reason::ok, by, (*owner)->factor.text(),
          proved->note.empty() ? note : note + "; " + proved->note, now);
+  auto told = tell(tx, by, Event::proved, now);
+  if (!told) return std::move(told).error();
   return out;
 }
 
