@@ -92,7 +92,7 @@ session::Actor the_gateway() {
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{{"app", 1, kMetaMigration}};
   for (const auto room : {audit::migrations(), access::migrations(), identity::migrations(), factors::migrations(),
-                          session::migrations(), gate::Gate::migrations()}) {
+                          session::migrations(), risk::migrations(), gate::Gate::migrations()}) {
     all.insert(all.end(), room.begin(), room.end());
   }
   return all;
@@ -221,10 +221,16 @@ Result<void> House::open_rooms() {
   if (!sessions) return std::move(sessions).error();
   sessions_ = std::move(*sessions);
 
+  Result<std::unique_ptr<risk::History>> history =
+      risk::History::open(*database_, *users_, *factors_, clock_, risk::Options());
+  if (!history) return std::move(history).error();
+  history_ = std::move(*history);
+
   gate::Options go;
   go.await_admission = config_.await_admission;
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();
+  go.history = history_.get();
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
   events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
   gate_->on_change([this] { events_->gate_changed(); });

@@ -18,6 +18,7 @@
 #include "portal/portal.hpp"
 #include "portal/watch.hpp"
 #include "process/child.hpp"
+#include "risk/history.hpp"
 #include "wire/server.hpp"
 
 namespace vestibule::app {
@@ -96,6 +97,7 @@ class House {
   std::unique_ptr<factors::Factors> factors_;
   std::unique_ptr<notify::Bells> bells_;
   std::unique_ptr<portal::Watch> watch_;  // of push prompts
+  std::unique_ptr<risk::History> history_;
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<portal::Events> events_;

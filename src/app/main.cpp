@@ -180,6 +180,9 @@ class CommandLine {
     c = command(g, "remove", "Remove a factor", "", [this](Context& ctx) { return factor_remove(ctx, id_); });
     c->add_option("id", id_, "Id of the factor")->required();
     takes_code(c);
+    c = command(g, "prefer", "Which kind of factor is offered first", "  vestibule factor prefer webauthn",
+                [this](Context& ctx) { return factor_prefer(ctx, name_); });
+    c->add_option("kind", name_, "Kind, as `factor list` gives it")->required();
     c = command(g, "recovery-codes", "Make new recovery codes; all older ones are void", "",
                 [](Context& ctx) { return factor_recovery_codes(ctx); });
     takes_code(c);
@@ -285,6 +288,8 @@ class CommandLine {
     c->add_option("--operation", explain_.operation, "Operation, e.g. chat")->type_name("OPERATION")->required();
     c->add_option("--model", explain_.model, "Model")->type_name("NAME");
     c->add_option("--source", explain_.source, "Address that the request comes from")->type_name("ADDRESS");
+    c->add_option("--signal", explain_.signals, "As if this signal were up; may be given again")
+        ->check(CLI::IsMember({"new_source", "new_client", "prompt_flood", "many_refusals"}));
     c = command(g, "approve", "Put a policy that loosens into force", "", [this](Context& ctx) { return policy_approve(ctx, digest_); });
     c->add_option("digest", digest_, "Digest, as `policy show` gives it")->required();
     takes_code(c);

@@ -7,6 +7,7 @@
 #include "identity/users.hpp"
 #include "notify/bells.hpp"
 #include "portal/events.hpp"
+#include "risk/history.hpp"
 #include "session/sessions.hpp"
 #include "wire/server.hpp"
 #include "wire/upstream.hpp"
@@ -88,6 +89,14 @@ std::string limits() {
   row("factor: first wait, then doubling", time(f.first_back_off));
   row("factor: longest wait", time(f.most_back_off));
   row("factor: wrong codes in a row before it is disabled", std::to_string(f.disable_after));
+  const risk::Options h;
+  row("signal: a network or client is new for", time(h.settles));
+  row("signal: forgotten after the last proof", time(h.forgotten));
+  row("signal: networks known of a user", std::to_string(h.max_networks));
+  row("signal: clients known of a user", std::to_string(h.max_clients));
+  row("signal: how long refusals and unanswered questions count", time(h.window));
+  row("signal: unanswered questions that make a flood", std::to_string(risk::kManyPrompts));
+  row("signal: refusals that are many", std::to_string(risk::kManyRefusals));
   const identity::Options i;
   row("set-up token", time(i.setup_ttl));
   row("enrolment code", time(i.enrolment_ttl));

@@ -7,6 +7,7 @@
 #include "gate/completions.hpp"
 #include "identity/actor.hpp"
 #include "net/signal.hpp"
+#include "risk/place.hpp"
 
 namespace vestibule::gate {
 namespace {
@@ -33,6 +34,7 @@ CREATE TABLE policy_active (
 constexpr std::size_t kSettleAt = 256;  // completions sent: looked after before the sweep's time
 constexpr std::size_t kSpare = 1024;    // a core's admissions kept for reuse
 constexpr std::chrono::milliseconds kSettleWait{20};
+constexpr std::size_t kNewClients = 16;  // written down in one round
 
 constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
 
@@ -59,6 +61,11 @@ struct Gate::PerCore {
   Completions sent, settling, left;  // journaled, and perhaps not durable yet
   Completions overdue;               // to be journaled again
   net::Signal many_sent;
+  struct NewClient {
+    UserId user{};
+    std::string family;
+  };
+  std::vector<NewClient> new_clients;
   std::array<std::uint8_t, 4096> random{};
   std::size_t random_left = 0;
   bool sweeping = true;
@@ -168,11 +175,37 @@ RequestId Gate::new_request() noexcept {
   return id;
 }
 
+domain::Signals Gate::signals(const Caller& caller) const noexcept {
+  if (options_.history == nullptr) return {};
+  return options_.history->signals(caller.who.subject.user, caller.source, caller.client, clock_.now());
+}
+
+void Gate::note_refusal(const Caller& caller, Reason reason, Instant now) const noexcept {
+  // Not what every client meets now and then: a lapsed factor, an unknown route, a full queue.
+  const bool tells = reason == Reason::policy_denied || reason == Reason::policy_no_rule || reason == Reason::model_denied ||
+                     reason == Reason::role_required || reason == Reason::route_denied || reason == Reason::object_foreign;
+  if (tells && options_.history != nullptr) options_.history->refused(caller.who.subject.user, now);
+}
+
+net::Task<> Gate::write_clients(PerCore& core) {
+  std::vector<PerCore::NewClient> todo;
+  std::swap(todo, core.new_clients);
+  for (PerCore::NewClient& c : todo) {
+    const Result<void> heard = co_await options_.history->heard(c.user, std::move(c.family));
+    static_cast<void>(heard);  // it will be new the next time too
+  }
+}
+
 domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
+  return decide(caller, act, signals(caller), clock_.now());
+}
+
+domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
+                              Instant now) const noexcept {
   const PerCore& core = mine();
   const PolicySet& set = *core.policies;
   domain::Decision d = policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject,
-                                           caller.who.evidence, caller.source, clock_.now(), clock_.trusted());
+                                           caller.who.evidence, caller.source, now, clock_.trusted(), signals);
   if (core.stops->covers(act.access_point, caller.who.subject.name.view())) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
@@ -203,6 +236,7 @@ domain::Refusal refusal(Reason reason, const domain::Decision& d, const Caller& 
   out.need = d.need;
   out.request = caller.request;
   out.access_point = act.access_point;
+  out.hint = reason == d.reason ? policy::why(d) : std::string();
   if (info(reason).status == 503) out.retry_after_s = 1;
   return out;
 }
@@ -210,16 +244,25 @@ domain::Refusal refusal(Reason reason, const domain::Decision& d, const Caller& 
 }  // namespace
 
 void Gate::refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept {
+  domain::Decision d;
+  d.reason = reason;
+  d.policy = mine().policies->active.digest();
+  refuse(caller, act, d);
+}
+
+void Gate::refuse(const Caller& caller, const domain::Act& act, const domain::Decision& decision) noexcept {
   g_refused.add();
   const Instant now = clock_.now();
+  note_refusal(caller, decision.reason, now);
   audit::Record r;
   fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);
   r.kind = audit::Kind::refusal;
   r.at = now.wall;
   r.now = now;
-  r.outcome = domain::Outcome::deny;
-  r.reason = reason;
-  r.policy = mine().policies->active.digest();
+  r.outcome = decision.outcome;
+  r.reason = decision.reason;
+  r.rule = decision.rule.view();
+  r.policy = decision.policy;
   r.evidence = caller.who.evidence;
   static_cast<void>(log_.submit(r, store::Urgency::soon));  // a refusal stands with or without its record
 }
@@ -237,7 +280,8 @@ struct Gate::Begun {
 std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act) {
   PerCore& core = mine();
   const Instant now = clock_.now();
-  const domain::Decision decision = consider(caller, act);
+  const domain::Signals raised = signals(caller);
+  const domain::Decision decision = decide(caller, act, raised, now);
 
   audit::Record r;
   fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);
@@ -248,10 +292,11 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   r.rule = decision.rule.view();
   r.policy = decision.policy;
   r.evidence = caller.who.evidence;
-  r.level = domain::level(caller.who.evidence, now, clock_.trusted(), decision.need.max_age);
+  r.level = domain::level(caller.who.evidence, now, clock_.trusted(), decision.need.max_age, decision.need.kinds);
 
   if (decision.outcome != domain::Outcome::allow) {
     g_refused.add();
+    note_refusal(caller, decision.reason, now);
     r.kind = audit::Kind::refusal;
     static_cast<void>(log_.submit(r, store::Urgency::soon));
     return refusal(decision.reason, decision, caller, act);
@@ -282,6 +327,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->admitted = now;
   s->subject = caller.who.subject;
   s->evidence = caller.who.evidence;
+  s->signals = raised;
   s->handle = caller.who.handle;
   s->source = caller.source;
   s->request = caller.request;
@@ -298,6 +344,11 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->next = core.first;
   if (core.first != nullptr) core.first->prev = s.get();
   core.first = s.get();
+  // What the signal asks for was given: the client need not stay new for ever.
+  if (raised.has(domain::Signal::new_client) && core.new_clients.size() < kNewClients &&
+      options_.history->unheard(caller.who.subject.user, caller.client)) {
+    core.new_clients.push_back({caller.who.subject.user, std::string(risk::family_of(caller.client))});
+  }
   g_admitted.add();
   g_live.add();
   return Begun{Admission(std::move(s)), *ticket};
@@ -331,7 +382,7 @@ Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) 
     const PolicySet& set = *core.policies;
     const domain::Decision d =
         policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, s.evidence, s.source,
-                            s.admitted, true);
+                            s.admitted, true, s.signals);
     if (d.outcome != domain::Outcome::allow) return Reason::revoked_in_flight;
   }
   return Reason::ok;
@@ -459,6 +510,7 @@ net::Task<> Gate::sweep(net::Core& core) {
     co_await own.many_sent.wait(options_.sweep);
     look(own);
     co_await settle(own);
+    if (!own.new_clients.empty()) co_await write_clients(own);
     const auto now = std::chrono::steady_clock::now();
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;

@@ -16,6 +16,7 @@
 #include "gate/stops.hpp"
 #include "http/head.hpp"
 #include "net/core.hpp"
+#include "risk/history.hpp"
 #include "session/sessions.hpp"
 #include "store/denials.hpp"
 
@@ -27,6 +28,7 @@ struct Options {
   std::chrono::milliseconds sweep{500};      ///< how often live admissions are looked at
   PolicyTrust trust = PolicyTrust::approval;
   store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
+  risk::History* history = nullptr;          ///< what is usual for people; none: no signals
 };
 
 /// Who asks, from where: what gate needs of an exchange. Views live as long as the exchange.
@@ -87,6 +89,7 @@ class Admission {
     Instant admitted{};
     domain::Subject subject;
     domain::Evidence evidence;
+    domain::Signals signals;
     session::HandleKey handle{};
     domain::Source source;
     RequestId request;
@@ -119,6 +122,8 @@ class Gate {
   /// From Authorization: Bearer or x-api-key; both, or a doubled one, is malformed.
   [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience) const noexcept;
   [[nodiscard]] RequestId new_request() noexcept;
+  /// What is out of the ordinary about this caller.
+  [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;
   /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
   /// lists filtered by what each caller may use.
   [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
@@ -126,6 +131,8 @@ class Gate {
   net::Task<Verdict> admit(const Caller& caller, const domain::Act& act);
   /// Records a refusal that was made elsewhere on the way (dialect, limits).
   void refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept;
+  /// The same for what consider() refused: the record names the rule, signal or flow.
+  void refuse(const Caller& caller, const domain::Act& act, const domain::Decision& decision) noexcept;
   /// Counts a refusal of somebody unknown.
   void refuse_unknown(const domain::Source& source, Reason reason, std::string_view access_point) noexcept;
   /// May this admission still go on? After waits, before the first upstream byte.
@@ -170,6 +177,12 @@ class Gate {
   /// After the wait: the admission if it still stands.
   [[nodiscard]] Verdict finish(Begun begun, const Result<void>& durable, const Caller& caller, const domain::Act& act);
   [[nodiscard]] PerCore& mine() const noexcept;
+  /// A refusal that a person gets who tries what he is not entitled to; those count.
+  void note_refusal(const Caller& caller, Reason reason, Instant now) const noexcept;
+  /// Clients that were let in for the first time are written down, off the path of requests.
+  net::Task<> write_clients(PerCore& core);
+  [[nodiscard]] domain::Decision decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
+                                        Instant now) const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
   std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;

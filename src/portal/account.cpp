@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "portal/call.hpp"
+#include "portal/offers.hpp"
 #include "portal/render.hpp"
 
 namespace vestibule::portal {
@@ -45,9 +46,12 @@ Reply Portal::signed_in(const session::SignedIn& in, std::string_view name) cons
   if (door_.kind == Door::Kind::bearer) w.member("handle", in.handle.reveal_text());
   w.member("session", in.session.text()).member("user", in.user.text()).member("name", name);
   member_time(w, "ends", in.ends);
-  w.key("second").begin_array();
-  for (const session::FactorKind kind : in.second) w.value(domain::name(kind));
-  w.end_array().member("pending", in.pending).end_object();
+  domain::Subject subject;
+  static_cast<void>(services_.users.fill(in.user, subject));  // of somebody disabled just now the order does not matter
+  domain::KindSet there;
+  for (const session::FactorKind kind : in.second) there.add(kind);
+  member_kinds(w, "second", offered(services_.gate.policies()->active.sign_in_order(subject), there, in.preferred));
+  w.member("pending", in.pending).end_object();
   Reply reply = body(w);
   // Both copies of the handle are wiped once they are sent.
   if (door_.kind == Door::Kind::browser) reply.cookie = cookie_line(in.handle);
@@ -175,7 +179,10 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
   const session::Identified& who = call.caller.who;
   Result<std::vector<factors::FactorInfo>> factors = co_await services_.factors.list(who.subject.user);
   if (!factors) co_return std::move(factors).error();
+  Result<std::optional<domain::FactorKind>> preferred = co_await services_.sessions.preferred(who.subject.user);
+  if (!preferred) co_return std::move(preferred).error();
   const Instant now = services_.clock.now();
+  const std::shared_ptr<const gate::PolicySet> policies = services_.gate.policies();
   std::string display;
   services_.users.read(who.subject.user, [&](const identity::User& u) { display = u.display; });
 
@@ -195,6 +202,13 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
   w.key("factors").begin_array();
   for (const factors::FactorInfo& f : *factors) value_factor(w, f);
   w.end_array();
+  member_kinds(w, "second", offered(policies->active.sign_in_order(who.subject), working(*factors, 0), *preferred));
+  w.key("signals").begin_array();
+  const domain::Signals signals = services_.gate.signals(call.caller);
+  for (const domain::Signal s : domain::kSignals) {
+    if (signals.has(s)) w.value(domain::name(s));
+  }
+  w.end_array();
 
   const std::shared_ptr<const access::Catalogue> catalogue = services_.catalogue();
   w.key("access_points").begin_array();
@@ -211,6 +225,9 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
     w.end_object();
     w.member("outcome", domain::name(d.outcome)).member("reason", info(d.reason).code);
     member_seconds(w, "expires_in_s", d.outcome == domain::Outcome::allow ? d.time_left : Duration::zero());
+    std::vector<domain::FactorKind> offer;
+    if (d.outcome != domain::Outcome::deny) offer = policies->active.offer(p.name, who.subject, d.need);
+    member_kinds(w, "offer", offered(std::move(offer), working(*factors, d.need.level), *preferred));
     w.end_object();
   }
   w.end_array().end_object();

@@ -208,17 +208,30 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
     if (!given) co_return fail(Reason::invalid_argument, "source: an address or \"unix\"");
     source = *given;
   }
+  // Those that are asked about, else those that are up now; of others nobody knows whence they come.
+  domain::Signals signals;
+  if (call.body.has("signals")) {
+    for (const std::string& name : call.body.list("signals")) {
+      const auto signal = domain::signal_from(name);
+      if (!signal) co_return fail(Reason::invalid_argument, "signals: new_source, new_client, prompt_flood or many_refusals");
+      signals.raise(*signal);
+    }
+  } else if (subject.user == self.subject.user) {
+    gate::Caller as = call.caller;
+    as.source = source;
+    signals = services_.gate.signals(as);
+  }
   const auto set = services_.gate.policies();
   const bool trusted = services_.clock.trusted();
   const Instant now = services_.clock.now();
-  const policy::Explanation why = set->active.explain(act, subject, evidence, source, now, trusted);
+  const policy::Explanation why = set->active.explain(act, subject, evidence, source, now, trusted, signals);
   std::string text = why.text();
   if (services_.gate.stops().covers(act.access_point, subject.name.view())) {
     text.insert(0, "An emergency stop shuts this out, whatever the policy says.\n");
   }
   if (set->staged) {
     const domain::Decision both =
-        policy::decide_both(set->active, &*set->staged, act, subject, evidence, source, now, trusted);
+        policy::decide_both(set->active, &*set->staged, act, subject, evidence, source, now, trusted, signals);
     text += "A policy waits for approval; until then both must allow, which gives: ";
     text.append(domain::name(both.outcome)).append(" (").append(info(both.reason).code).append(")\n");
   }

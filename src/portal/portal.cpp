@@ -219,15 +219,18 @@ Result<void> Portal::ask_policy(Call& call, std::uint8_t roles) const {
     }
     const auto set = services_.gate.policies();
     d = policy::decide_both(set->active, set->staged ? &*set->staged : nullptr, call.act, who.subject, who.evidence,
-                            call.caller.source, services_.clock.now(), services_.clock.trusted());
+                            call.caller.source, services_.clock.now(), services_.clock.trusted(),
+                            services_.gate.signals(call.caller));
   }
+  call.kinds = d.need.kinds;
   if (d.outcome == domain::Outcome::allow) return {};
   // The code that a bound route takes is the confirmation by oneself that a policy may ask for.
   const bool confirmed = call.route->evidence == Evidence::bound && d.outcome == domain::Outcome::confirm &&
                          d.need.confirmation == domain::Confirmation::self;
   if (confirmed) return {};
-  call.need = d.need;
-  return fail(d.reason == Reason::ok ? Reason::policy_denied : d.reason);
+  if (d.reason == Reason::ok) d.reason = Reason::policy_denied;
+  call.refused = d;
+  return fail(d.reason, policy::why(d));
 }
 
 Reason Portal::still_entitled(const Call& call) const {
@@ -265,6 +268,7 @@ Result<session::Answer> Portal::answer_of(const Call& call, std::string_view mem
 Result<factors::Attempt> Portal::attempt_of(Call& call, std::string purpose) const {
   Result<session::Answer> answer = answer_of(call, "code");
   if (!answer) return std::move(answer).error();
+  if (!call.kinds.has(answer->kind)) return fail(Reason::mfa_required, "this kind of factor does not count here");
   factors::Attempt attempt;
   attempt.kind = answer->kind;
   attempt.answer = std::move(answer->text);
@@ -343,7 +347,11 @@ net::Task<> Portal::refuse(Call& call, Error error) {
   const bool recorded = factors::commits(reason) || reason == Reason::signin_failed ||
                         reason == Reason::password_locked || reason == Reason::setup_token;
   if (call.known()) {
-    if (!recorded) services_.gate.refuse(call.caller, call.act, reason);
+    if (call.refused && call.refused->reason == reason) {
+      services_.gate.refuse(call.caller, call.act, *call.refused);
+    } else if (!recorded) {
+      services_.gate.refuse(call.caller, call.act, reason);
+    }
   } else if (!recorded && !(call.route != nullptr && call.route->evidence == Evidence::none &&
                             reason == Reason::credential_unknown)) {
     services_.gate.refuse_unknown(call.caller.source, reason, policy::kAdministration);
@@ -369,7 +377,7 @@ net::Task<> Portal::refuse(Call& call, Error error) {
   out.field("Vestibule-Reason", i.code);
   domain::Refusal refusal;
   refusal.reason = reason;
-  refusal.need = call.need;
+  if (call.refused) refusal.need = call.refused->need;
   if (const std::string challenge = domain::www_authenticate(refusal); !challenge.empty()) {
     out.field("WWW-Authenticate", challenge);
   }

@@ -149,6 +149,7 @@ class Portal final : public wire::Handler {
   Answer sign_in_with_passkey(Call& call);
   Answer begin_challenge(Call& call);
   Answer prove(Call& call);
+  Answer prefer(Call& call);  // offers.cpp
   Answer sign_out(Call& call);
   Answer me(Call& call);
   Answer issue_token(Call& call);

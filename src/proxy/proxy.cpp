@@ -5,6 +5,7 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
+#include "policy/policy.hpp"
 #include "proxy/heads.hpp"
 #include "proxy/relay.hpp"
 
@@ -161,11 +162,12 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   const domain::Decision early = gate_.consider(r.caller, r.act);
   // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
   if (early.outcome != domain::Outcome::allow && early.reason != Reason::policy_no_rule) {
-    gate_.refuse(r.caller, r.act, early.reason);
+    gate_.refuse(r.caller, r.act, early);
     r.known = false;  // recorded already
     domain::Refusal refusal;
     refusal.reason = early.reason;
     refusal.need = early.need;
+    refusal.hint = policy::why(early);
     co_await refuse(r, std::move(refusal));
     co_return;
   }

@@ -157,6 +157,9 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
       auto opened = tx.run("UPDATE session SET factor_management = 1 WHERE id = $1", {who.subject.session});
       if (!opened) return std::move(opened).error();
       record(tx, audit::Kind::sign_in, "signin.recovery", Reason::ok, self, {}, "factor management is open", now);
+    } else if (pending) {
+      auto remembered = prefer_in(tx, who.subject.user, kind);
+      if (!remembered) return std::move(remembered).error();
     }
     auto evidence = add_proof_in(tx, who.subject.session, std::move(*session), *proof, now);
     if (!evidence) return std::move(evidence).error();

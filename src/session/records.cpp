@@ -173,6 +173,13 @@ Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Pro
     const auto same = [&](const factors::FactorInfo& f) { return f.kind == k.kind && !f.disabled; };
     if (k.strong && std::ranges::any_of(*listed_factors, same)) out.second.push_back(k.kind);
   }
+  if (opening == Opening::whole) {
+    auto remembered = prefer_in(tx, user, proof.kind);
+    if (!remembered) return std::move(remembered).error();
+  }
+  auto preferred = preferred_in(tx, user);
+  if (!preferred) return std::move(preferred).error();
+  out.preferred = *preferred;
   auto marked = raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kSessionTopic, out.session.bytes);

@@ -51,6 +51,12 @@ CREATE TABLE clock_mark (
   wall BIGINT NOT NULL
 )
 )"},
+    store::Migration{"session", 2, R"(
+CREATE TABLE factor_preference (
+  account BYTES PRIMARY KEY NOT NULL,
+  kind BIGINT NOT NULL
+)
+)"},
 };
 
 }  // namespace

@@ -75,6 +75,11 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
     return {};
   };
   users.on_remove(end_all);
+  users.on_remove([](store::Tx& tx, UserId user) -> Result<void> {
+    auto gone = tx.run("DELETE FROM factor_preference WHERE account = $1", {user});
+    if (!gone) return std::move(gone).error();
+    return {};
+  });
   users.on_disable(end_all);
   factors.on_disable(drop_proofs_in);
   return s;

@@ -83,6 +83,7 @@ struct SignedIn {
   Secret handle;                         ///< vs_...
   WallTime ends{};                       ///< of the session as it stands
   std::vector<FactorKind> second;        ///< strong kinds enrolled; empty: none
+  std::optional<FactorKind> preferred;   ///< what the user finished his last sign-in with, or asked for
   bool pending = true;                   ///< a second factor is still to be proved
 };
 
@@ -171,6 +172,11 @@ class Sessions {
   /// asked, at once, and puts its source to sleep for this account. Errors as of Prompts::look() and
   /// answer_in().
   net::Task<Result<std::optional<factors::PromptState>>> answer_prompt(factors::DeviceAnswer answer, Actor by);
+
+  // --- which factor is offered first
+  /// Remembers it; every finished sign-in does so too. factor_missing if the user has none of the kind.
+  net::Task<Result<void>> prefer(Identified who, FactorKind kind);
+  net::Task<Result<std::optional<FactorKind>>> preferred(UserId user) const;
 
   // --- changing factors, password
   /// What entitles is the code of an existing factor, given in this call and bound to this act, or the
@@ -278,6 +284,8 @@ class Sessions {
   Result<domain::Evidence> add_proof_in(store::Tx& tx, SessionId id, SessionEntry session, const domain::Proof& proof,
                                         Instant now);
   Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
+  static Result<void> prefer_in(store::Tx& tx, UserId user, FactorKind kind);
+  static Result<std::optional<FactorKind>> preferred_in(store::Tx& tx, UserId user);
   Result<void> end_in(store::Tx& tx, SessionId id) const;
   Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
   Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,

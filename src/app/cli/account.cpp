@@ -25,6 +25,7 @@ Result<SignedIn> sign_in(Context& ctx, std::string name, Secret password) {
   if (!reply) return std::move(reply).error();
   if (Result<void> r = keep_session(ctx, *reply); !r) return std::move(r).error();
   const json::Value* second = reply->json.find("second");
+  if (second != nullptr) static_cast<void>(ctx.kind_of_codes(second));
   return SignedIn{second != nullptr && !second->items().empty(), only_push(second)};
 }
 

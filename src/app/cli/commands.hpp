@@ -50,6 +50,7 @@ int factor_list(Context& ctx);
 int factor_add(Context& ctx, const EnrolOptions& o);
 int factor_confirm(Context& ctx, const std::string& id, const std::string& code);
 int factor_remove(Context& ctx, const std::string& id);
+int factor_prefer(Context& ctx, const std::string& kind);
 int factor_recovery_codes(Context& ctx);
 
 // --- chat (commands_chat.cpp)
@@ -99,6 +100,7 @@ int stop_lift(Context& ctx, const StopOptions& o);
 int policy_show(Context& ctx);
 struct ExplainOptions {
   std::string user, access_point, operation, model, source;
+  std::vector<std::string> signals;
 };
 int policy_explain(Context& ctx, const ExplainOptions& o);
 int policy_approve(Context& ctx, const std::string& digest);

@@ -415,6 +415,19 @@ int factor_remove(Context& ctx, const std::string& id) {
   return status(Exit::ok);
 }
 
+int factor_prefer(Context& ctx, const std::string& kind) {
+  Body body;
+  body.set("kind", kind);
+  Result<Reply> reply = ctx.post("/preference", As::session, std::move(body));
+  if (!reply) return ctx.failed(reply.error());
+  if (ctx.json()) {
+    ctx.print_json(*reply);
+  } else {
+    out("From now on " + printable(kind) + " is offered first.\n");
+  }
+  return status(Exit::ok);
+}
+
 int factor_recovery_codes(Context& ctx) {
   Result<Reply> reply = ctx.post("/recovery-codes", As::bound);
   if (!reply) return ctx.failed(reply.error());

@@ -115,6 +115,7 @@ int policy_explain(Context& ctx, const ExplainOptions& o) {
   Body body;
   body.set_if("user", o.user).set("access_point", o.access_point).set("operation", o.operation);
   body.set_if("model", o.model).set_if("source", o.source);
+  if (!o.signals.empty()) body.set("signals", o.signals);
   Result<Reply> reply = ctx.post("/policy/explain", As::session, std::move(body));
   if (!reply) return ctx.failed(reply.error());
   if (ctx.json()) {

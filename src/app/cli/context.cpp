@@ -175,8 +175,7 @@ Result<Reply> Context::call(http::Method method, std::string_view target, As as,
     if (as == As::bound) {
       Result<Secret> answer = code(question);
       if (!answer) return std::move(answer).error();
-      body.set("code", *answer);
-      if (globals_.recovery) body.set("kind", "recovery_code");
+      body.set("code", *answer).set("kind", kind_of_codes());
     }
     Result<Reply> reply = call_once(method, target, as, body, sink);
     if (reply || tries + 1 >= kTries || as == As::nobody) return reply;
@@ -225,14 +224,34 @@ Result<Secret> Context::code(std::string_view question) {
   return answer;
 }
 
+std::string Context::kind_of_codes(const json::Value* second) {
+  if (globals_.recovery) return "recovery_code";
+  const auto choose = [this](const json::Value* offered) {
+    if (offered == nullptr) return;
+    for (const json::Value& kind : offered->items()) {
+      const std::string name = kind.as_string().value_or("");
+      if (name != "totp" && name != "hotp") continue;
+      kind_ = name;
+      return;
+    }
+  };
+  if (second != nullptr) {
+    choose(second);
+  } else if (kind_.empty()) {
+    const Result<Reply> me = call_once(http::Method::get, "/me", As::session, {});
+    if (me) choose(me->json.find("second"));
+  }
+  return kind_.empty() ? "totp" : kind_;
+}
+
 Result<Reply> Context::prove(std::string_view question) {
   std::string asked(question);
+  if (kind_of_codes() == "hotp") asked = "Code of your hardware token:";
   for (int tries = 0;; ++tries) {
     Result<Secret> answer = code(asked);
     if (!answer) return std::move(answer).error();
     Body body;
-    if (globals_.recovery) body.set("kind", "recovery_code");
-    body.set("answer", *answer);
+    body.set("kind", kind_of_codes()).set("answer", *answer);
     Result<Reply> reply = call_once(http::Method::post, "/prove", As::session, body);
     if (reply || tries + 1 >= kTries) return reply;
     const Reason why = reply.error().code;

@@ -67,6 +67,9 @@ class Context {
   [[nodiscard]] Result<Secret> code(std::string_view question);
   /// As if it were given by --code.
   void give_code(const Secret& code) { globals_.code = std::string(code.reveal_text()); }
+  /// Which factor codes are asked of: the first that gives any, in the order in which the gateway offers
+  /// them; `second` as in its replies. Without it the gateway is asked, once.
+  [[nodiscard]] std::string kind_of_codes(const json::Value* second = nullptr);
   /// Another code can be had after this one.
   [[nodiscard]] bool more_codes() const;
   /// Proves a factor for the session, asking up to three times. Gives the reply of /prove.
@@ -83,6 +86,7 @@ class Context {
   Globals globals_;
   bool session_loaded_ = false;
   std::optional<SavedSession> session_;
+  std::string kind_;  // of codes; empty: not known yet
   std::unique_ptr<Client> control_;
 };
 
