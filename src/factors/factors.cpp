@@ -257,8 +257,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
       auto handled = cloned_in(tx, copied, a.by, now);
       if (!handled) return moved(handled);
     }
-    auto told = tell(tx, a.by, Event::wrong, now);
-    if (!told) return moved(told);
+    auto counted = tell(tx, a.by, Event::wrong, now);
+    if (!counted) return moved(counted);
     return fail(reason, std::move(flaw));
   }
   for (const FactorId id : charged.factors_) {
