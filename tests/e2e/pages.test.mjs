@@ -142,6 +142,36 @@ test('notices: told live, marked as seen', async (t) => {
   await at.close();
 });
 
+// Only how they look: what stands there is made up here.
+test('resets, coverage, alerts and deadlines: legible at every width', async (t) => {
+  const { gateway } = await house(t);
+  const admin = await gateway.setup();
+  const at = await visit(browser, gateway);
+  const { page } = at;
+  const in_ = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
+  const say = (path, body) => page.route(`**${path}`, (route) => route.fulfill({ json: body }));
+  await say('/v1/resets', { resets: [{ id: 'one', user: 'mia', requested_by: 'bea', at: in_(-300), expires: in_(3600) }, { id: 'two', user: 'tom', requested_by: 'ada', at: in_(-900), expires: in_(3000) }] });
+  await say('/v1/coverage', { rules: [{ role: 'administrator', needs: 'webauthn', by: '2027-03-01', users: 4, covered: 3, missing: ['bea'] }, { role: 'member', needs: 'totp', by: '2027-06-01', users: 40, covered: 40, missing: [] }] });
+  await page.route('**/v1/me', async (route) => {
+    const response = await route.fetch();
+    const me = await response.json();
+    await route.fulfill({ response, json: me.user ? { ...me,
+      alerts: [{ kind: 'host_recovery', text: 'Access was recovered on the gateway’s own machine.', until: in_(9e5) }],
+      deadlines: [{ needs: 'webauthn', by: '2027-03-01', met: false }] } : me });
+  });
+  await into(page, gateway, admin);
+  await page.getByRole('alert').getByText('recovered on the gateway’s own machine').waitFor();
+  await page.getByText('By Mar 1, 2027 your account needs a passkey or security key.').waitFor();
+  await open(page, 'Coverage');
+  await page.getByText('3 of 4').waitFor();
+  await look(page, 'coverage');
+  await open(page, 'Resets');
+  await page.getByText('Another administrator must approve it.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Approve tom' }).count(), 0, 'not one’s own request');
+  await look(page, 'resets');
+  await at.close();
+});
+
 test('few recovery codes are a banner on every page', async (t) => {
   const { gateway } = await house(t);
   const token = fs.readFileSync(`${gateway.dir}/data/setup-token`, 'utf8').trim();

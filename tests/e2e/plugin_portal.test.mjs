@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Gateway, freePort, password, root, sleep } from './lib/gateway.mjs';
-import { launch, look, visit } from './lib/browser.mjs';
+import { accessible, launch, visit } from './lib/browser.mjs';
 import { button, into, open } from './lib/portal.mjs';
 import { Upstream } from './lib/upstream.mjs';
 
@@ -62,7 +62,7 @@ test('a plug-in’s factor: enrolled, signed in with, an act confirmed', async (
   const use = button(page, 'Use Codes on the console');
   await use.click();
   await page.getByLabel('Answer for Codes on the console').waitFor();
-  await look(page, 'plugin');
+  await accessible(page, 'a plug-in’s question');
   const right = await code(1);
   await page.getByLabel('Answer for Codes on the console').fill(right === '000000' ? '000001' : '000000');
   await page.getByRole('button', { name: 'Sign in', exact: true }).last().click();

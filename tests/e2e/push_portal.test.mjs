@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, password, sleep } from './lib/gateway.mjs';
-import { launch, look, visit } from './lib/browser.mjs';
+import { accessible, launch, look, visit } from './lib/browser.mjs';
 import { button, into, open } from './lib/portal.mjs';
 import { PushService, useService } from './lib/push.mjs';
 import { Upstream } from './lib/upstream.mjs';
@@ -62,7 +62,7 @@ test('enrolled; asked by push; the right number opens, a wrong one declines, "no
   // The inbox of a browser that is no device, without a session.
   await phone.page.goto(`${gateway.portal}/#/inbox`);
   await phone.page.getByText('This browser is not one of your devices').waitFor();
-  await look(phone.page, 'inbox-none');
+  await accessible(phone.page, 'inbox of no device');
   await phone.close();
 
   const device = await visit(browser, gateway);
@@ -80,7 +80,7 @@ test('enrolled; asked by push; the right number opens, a wrong one declines, "no
   await device.page.getByText('You have signed out.').waitFor();
   await device.page.goto(`${gateway.portal}/#/inbox`);
   await device.page.getByText('Nothing asks for your approval.').waitFor();
-  await look(device.page, 'inbox-empty');
+  await accessible(device.page, 'empty inbox');
 
   const asking = await visit(browser, gateway);
   const digits = await asks(asking.page, gateway, 'ada');
