@@ -79,6 +79,14 @@ schema::Schema declare() {
   s.option({.name = "notify.ntfy_token", .type = Type::path, .help = "File with an access token of that server.", .example = "/etc/vestibule/ntfy.token"});
   s.option({.name = "notify.authorities", .type = Type::path, .help = "PEM file of the certificate authorities for all of these. Not given: the system's.", .example = "/etc/ssl/certs/internal.pem"});
 
+  s.table("factor_plugin.*", "A kind of second factor of your own, asked over HTTP: `[factor_plugin.NAME]`, NAME of lower-case letters, digits and '-'. See docs/factor-plugins.md.");
+  s.option({.name = "factor_plugin.*.label", .type = Type::string, .help = "What people see it called.", .example = "Codes by pager", .min = "1", .max = "64", .required = true});
+  s.option({.name = "factor_plugin.*.url", .type = Type::string, .help = "Where requests go: `https://...`, or `http://` on a loopback address.", .example = "http://127.0.0.1:8425/", .required = true});
+  s.option({.name = "factor_plugin.*.key_file", .type = Type::path, .help = "File with the key that both sides sign with: 32 bytes or more of text (`openssl rand -hex 32`), mode 0600.", .example = "/etc/vestibule/pager.key", .required = true});
+  s.option({.name = "factor_plugin.*.traits", .type = Type::list, .help = "What a proof of it counts for; your word, the plug-in has no say. `possession` always; `user_verified` makes it two kinds of factor by itself, and with `phishing_resistant` and `device_bound` besides it is level 3.", .fallback = "[\"possession\"]", .example = "[\"possession\"]", .min = "1", .max = "4"});
+  s.option({.name = "factor_plugin.*.mode", .type = Type::choice, .help = "`asks`: the plug-in is told first, and sends or shows the person something. `typed`: the person has something to type by himself.", .fallback = "asks", .example = "asks", .choices = {"asks", "typed"}});
+  s.option({.name = "factor_plugin.*.timeout", .type = Type::duration, .help = "How long it may take to answer, all in all.", .fallback = "5s", .example = "5s", .min = "100ms", .max = "30s"});
+
   s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
   s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
   s.option({.name = "access_point.*.prefix", .type = Type::string, .help = "Path under which it is served, taken off before the request goes on; empty: the root.", .fallback = "", .example = "/lab", .max = "128", .reloadable = true});
@@ -168,6 +176,7 @@ class Reader {
     config.password_memory = d_.get_size("factors.password_memory");
     webauthn();
     notify();
+    for (const schema::Section& s : d_.sections("factor_plugin")) plugin(s);
     for (const schema::Section& s : d_.sections("access_point")) point(s);
     if (config.points.empty() && problems.empty()) {
       problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
@@ -274,6 +283,45 @@ class Reader {
     if (sign_count == "allow") o.sign_count = factors::SignCountPolicy::allow;
     if (!problems.empty()) return;
     if (const auto party = factors::RelyingParty::make(o); !party) problem("portal.rp_id", party.error().detail);
+  }
+
+  void plugin(const schema::Section& s) {
+    PluginConfig p;
+    p.name = s.name();
+    if (p.name.size() > 32 || p.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+      problems.push_back(s.problem("", "the name of a plug-in has at most 32 lower-case letters, digits and '-'"));
+    }
+    p.label = s.get_string("label");
+    if (const Result<http::Url> url = http::parse_url(s.get_string("url"))) {
+      p.url = *url;
+      // By its number: what a name leads to is the resolver's word.
+      const Result<net::Address> at = net::Address::parse(url->host + ":" + std::to_string(url->port));
+      const bool loopback = at && at->is_loopback() && url->host != "localhost";
+      if (url->scheme == http::Url::Scheme::http && !loopback) {
+        problems.push_back(s.problem("url", "http:// goes to a loopback address only (127.0.0.1 or [::1]): answers must not travel in the clear"));
+      }
+    } else {
+      problems.push_back(s.problem("url", "not a URL that can be read in one way only: " + url.error().detail));
+    }
+    const std::filesystem::path key = s.get_string("key_file");
+    p.key_file = (key.is_absolute() ? key : base_ / key).lexically_normal();
+    for (const std::string& trait : s.get_list("traits")) {
+      if (trait == "possession") {
+        p.traits.possession = true;
+      } else if (trait == "user_verified") {
+        p.traits.user_verified = true;
+      } else if (trait == "phishing_resistant") {
+        p.traits.phishing_resistant = true;
+      } else if (trait == "device_bound") {
+        p.traits.device_bound = true;
+      } else {
+        problems.push_back(s.problem("traits", "\"" + trait + "\" is none: possession, user_verified, phishing_resistant, device_bound"));
+      }
+    }
+    if (!p.traits.possession) problems.push_back(s.problem("traits", "what is not something one has is no second factor besides a password: possession"));
+    if (s.get_string("mode") == "asks") p.mode = factors::Plugin::Mode::asks;
+    p.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(s.get_duration("timeout"));
+    config.plugins.push_back(std::move(p));
   }
 
   void point(const schema::Section& s) {

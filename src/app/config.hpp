@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "access/catalogue.hpp"
+#include "app/plugins.hpp"
 #include "base/log.hpp"
 #include "factors/webauthn.hpp"
 #include "http/url.hpp"
@@ -64,6 +65,7 @@ struct Config {
   factors::WebAuthnOptions webauthn;          ///< the anchors' text included
 
   NotifyConfig notify;
+  std::vector<PluginConfig> plugins;          ///< kinds of factor of the operator's own
 
   std::string child_user;                     ///< whom spawned programs run as when the gateway is root
   std::vector<access::AccessPoint> points;

@@ -203,6 +203,9 @@ Result<void> House::open_rooms() {
   fo.lock_after = static_cast<int>(config_.lock_after);
   fo.webauthn = config_.webauthn;
   fo.push.hosts = push_hosts(config_.notify);
+  auto plugins = make_plugins(config_.plugins, *cores_);
+  if (!plugins) return std::move(plugins).error();
+  fo.plugins = std::move(*plugins);
   Result<std::unique_ptr<factors::Factors>> factors =
       factors::Factors::open(*database_, *keys_, *users_, *log_, clock_, rng_, fo);
   if (!factors) return std::move(factors).error();
@@ -367,6 +370,7 @@ net::Task<> House::run_core(unsigned index) {
   c.tasks.spawn(gate_->sweep(c.core));
   if (index == 0) {
     c.tasks.spawn(gate_->persist(c.core));
+    c.tasks.spawn(factors_->tell_plugins(c.core));
     c.tasks.spawn(sessions_->maintain(c.core));
     for (auto& child : children_) c.tasks.spawn(child->run());
   }
@@ -760,6 +764,7 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
     sessions_->stop();
     bells_->stop();
     co_await bells_->join();
+    factors_->stop();
     for (auto& child : children_) co_await child->stop();
   }
   co_await own->tasks.join();

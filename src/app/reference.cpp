@@ -85,6 +85,10 @@ std::string limits() {
   row("bell: messages under way", std::to_string(b.max_waiting));
   row("factor: hardware tokens imported at once", std::to_string(factors::kMaxTokenLines));
   row("factor: strong factors of a user", std::to_string(f.max_factors));
+  row("factor: strangers' passkey answers verified at once", std::to_string(f.passkey_looks));
+  row("factor plug-in: requests under way", std::to_string(factors::kPluginRequests));
+  row("factor plug-in: an answer", std::to_string(factors::kMaxPluginAnswer) + " bytes");
+  row("factor plug-in: a reply", std::to_string(factors::kMaxPluginReply) + " bytes");
   row("factor: wrong codes in a row before each wait", std::to_string(f.failures_per_back_off));
   row("factor: first wait, then doubling", time(f.first_back_off));
   row("factor: longest wait", time(f.most_back_off));

@@ -12,13 +12,14 @@ std::string_view name(FactorKind kind) noexcept {
     case FactorKind::webauthn: return "webauthn";
     case FactorKind::hotp: return "hotp";
     case FactorKind::push: return "push";
+    case FactorKind::external: return "external";
   }
   return "unknown";
 }
 
 std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
   for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn, FactorKind::hotp,
-                             FactorKind::push}) {
+                             FactorKind::push, FactorKind::external}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;
@@ -30,6 +31,7 @@ Traits traits_of(FactorKind kind) noexcept {
     case FactorKind::password: t.knowledge = true; break;
     case FactorKind::totp:
     case FactorKind::push:
+    case FactorKind::external:  // more is the operator's to say
     case FactorKind::hotp: t.possession = true; break;
     case FactorKind::recovery_code: break;  // counts toward no level
     case FactorKind::webauthn:

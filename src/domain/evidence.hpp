@@ -13,7 +13,7 @@
 
 namespace vestibule::domain {
 
-enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3, webauthn = 4, hotp = 5, push = 6 };
+enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3, webauthn = 4, hotp = 5, push = 6, external = 7 };
 [[nodiscard]] std::string_view name(FactorKind kind) noexcept;  ///< frozen: stands in audit records
 [[nodiscard]] std::optional<FactorKind> factor_kind_from(std::string_view name) noexcept;
 

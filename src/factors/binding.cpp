@@ -18,6 +18,8 @@ std::string canonical(const Binding& b) {
   return w.take();
 }
 
+std::string enrolment_purpose(FactorId factor) { return "factor.enrol " + factor.text(); }
+
 Digest digest(const Binding& binding) { return crypto::sha256(as_bytes(canonical(binding))); }
 
 }  // namespace vestibule::factors

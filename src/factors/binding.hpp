@@ -23,5 +23,7 @@ struct Binding {
 [[nodiscard]] std::string canonical(const Binding& binding);
 /// Its SHA-256: what goes into the challenge.
 [[nodiscard]] Digest digest(const Binding& binding);
+/// The purpose of confirming a new factor.
+[[nodiscard]] std::string enrolment_purpose(FactorId factor);
 
 }  // namespace vestibule::factors

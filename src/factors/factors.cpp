@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "factors/binding.hpp"
+#include "factors/external_kind.hpp"
 #include "factors/hotp_kind.hpp"
 #include "factors/kinds.hpp"
 #include "factors/push_kind.hpp"
@@ -32,16 +33,6 @@ Enrolled enrolled_from(const store::Row& row) {
   e.sealed.assign(sealed.begin(), sealed.end());
   return e;
 }
-
-// The password, or a passkey that verified its user: two kinds of factor by itself.
-bool has_first_factor(const domain::Evidence& evidence, UserId user) {
-  return std::any_of(evidence.begin(), evidence.end(), [&](const domain::Proof& p) {
-    return (p.traits.knowledge && p.factor == identity::password_factor(user)) ||
-           (p.traits.possession && p.traits.user_verified);
-  });
-}
-
-std::string enrolment_purpose(FactorId id) { return "factor.enrol " + id.text(); }
 
 // A factor as its owner knows it.
 std::string described(FactorKind kind, std::string_view label) {
@@ -82,9 +73,20 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
   hotp_ = tokens.get();
   kinds_.push_back(std::move(tokens));
   kinds_.push_back(std::make_unique<PushKind>(keys, rng, prompts_));
+  auto external = std::make_unique<ExternalKind>(options_.plugins);
+  external_ = external.get();
+  kinds_.push_back(std::move(external));
 }
 
 Factors::~Factors() = default;
+
+// The password, or a passkey that verified its user: two kinds of factor by itself.
+bool Factors::has_first_factor(const domain::Evidence& evidence, UserId user) {
+  return std::any_of(evidence.begin(), evidence.end(), [&](const domain::Proof& p) {
+    return (p.traits.knowledge && p.factor == identity::password_factor(user)) ||
+           (p.kind == FactorKind::webauthn && p.traits.possession && p.traits.user_verified);
+  });
+}
 
 bool commits(Reason reason) noexcept {
   return reason == Reason::code_wrong || reason == Reason::code_used || reason == Reason::factor_cloned ||
@@ -145,24 +147,21 @@ WallTime Factors::lock_from(std::int64_t failures, WallTime now) const noexcept 
   return until;
 }
 
-Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) {
-  if (!clock_.trusted()) return fail(Reason::clock_untrusted);
-  const UserId user = attempt.by.user;
-  if (!has_first_factor(attempt.by.evidence, user)) return fail(Reason::mfa_required, "the first factor comes first");
-  if (kind_of(attempt.kind) == nullptr) return fail(Reason::factor_missing, "no such kind");
+Result<std::vector<FactorId>> Factors::charge_factors(store::Tx& tx, const Attempt& attempt, FactorId only, Instant now,
+                                                      bool& locks) {
   std::vector<FactorId> candidates;
   auto found = tx.query("SELECT id FROM factor WHERE account = $1 AND kind = $2 AND confirmed = 1 ORDER BY created",
-                        {user, attempt.kind}, [&](const store::Row& row) {
+                        {attempt.by.user, attempt.kind}, [&](const store::Row& row) {
                           const FactorId id = row.id<FactorId>(0);
-                          if (attempt.factor.is_nil() || attempt.factor == id) candidates.push_back(id);
+                          if (only.is_nil() || only == id) candidates.push_back(id);
                           return true;
                         });
   if (!found) return moved(found);
   if (candidates.empty()) return fail(Reason::factor_missing);
   const Kind* const kind = kind_of(attempt.kind);
-  const bool guessable = kind == nullptr || !kind->describe().challenge;
-  Charged charged(std::move(attempt));
-  charged.locks_ = true;
+  const bool guessable = kind == nullptr || !kind->describe().signs();
+  locks = true;
+  std::vector<FactorId> charged;
   for (const FactorId id : candidates) {
     std::int64_t failures = 0;
     auto counted = tx.one(
@@ -171,27 +170,39 @@ Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) 
         {id, now.wall}, [&](const store::Row& row) { failures = row.integer(0); });
     if (!counted) return moved(counted);
     if (!*counted) continue;  // locked
-    charged.factors_.push_back(id);
+    charged.push_back(id);
     // A signature cannot be guessed: misses slow its asker down, and never take the key from its owner.
     const bool last = guessable && failures >= options_.disable_after;
     const WallTime until = lock_from(failures, now.wall);
     if (!last && until == WallTime{}) {
-      charged.locks_ = false;
+      locks = false;
       continue;
     }
     auto locked = tx.run("UPDATE factor SET locked_until = $2, disabled = $3 WHERE id = $1", {id, until, last ? 1 : 0});
     if (!locked) return moved(locked);
   }
-  if (charged.factors_.empty()) return fail(Reason::factor_locked);
+  if (charged.empty()) return fail(Reason::factor_locked);
   return charged;
 }
 
-net::Task<Result<Charged>> Factors::charge(Attempt attempt) {
-  auto job = [this, a = std::move(attempt)](store::Tx& tx) mutable {
-    return charge_in(tx, std::move(a), clock_.now());
-  };
-  auto charged = co_await database_.write(std::move(job));
-  co_return charged;
+Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) {
+  if (!clock_.trusted()) return fail(Reason::clock_untrusted);
+  if (!has_first_factor(attempt.by.evidence, attempt.by.user)) return fail(Reason::mfa_required, "the first factor comes first");
+  if (kind_of(attempt.kind) == nullptr) return fail(Reason::factor_missing, "no such kind");
+  Charged charged(std::move(attempt));
+  Attempt& a = charged.attempt_;
+  if (a.kind == FactorKind::external) {
+    // Paid for before the plug-in was asked.
+    auto good = check_consulted(a.consulted, a.by, a.purpose, now);
+    if (!good) return moved(good);
+    charged.factors_ = a.consulted->charged_;
+    charged.locks_ = a.consulted->locks_;
+    return charged;
+  }
+  auto factors = charge_factors(tx, a, a.factor, now, charged.locks_);
+  if (!factors) return moved(factors);
+  charged.factors_ = std::move(*factors);
+  return charged;
 }
 
 Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant now) {
@@ -203,7 +214,7 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   Bytes payload;
   Asked asked;
   bool answered = true;
-  if (kind->describe().challenge) {
+  if (kind->describe().challenge && !a.consulted) {
     WallTime expires{};
     auto taken = tx.one(
         "DELETE FROM factor_challenge WHERE id = $1 AND account = $2 AND session = $3 AND kind = $4 AND purpose = $5 "
@@ -231,7 +242,7 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
         {id, a.by.user}, [&](const store::Row& row) { e = enrolled_from(row); });
     if (!found) return moved(found);
     if (!*found) continue;  // removed meanwhile
-    auto verified = kind->verify(tx, e, asked, a.answer.reveal_text(), now);
+    auto verified = a.consulted ? said_in(tx, *a.consulted, id, now) : kind->verify(tx, e, asked, a.answer.reveal_text(), now);
     if (verified) {
       matched = id;
       proved = std::move(*verified);
@@ -339,7 +350,7 @@ Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by,
 }
 
 Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std::string_view purpose, const Actor& by,
-                                             Instant now) {
+                                             Instant now, FactorId factor) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   if (!has_first_factor(by.evidence, by.user)) return fail(Reason::mfa_required, "the first factor comes first");
   Kind* const k = kind_of(kind);
@@ -358,7 +369,8 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
   const Duration lives = k->describe().lives;
   Challenge c{ChallengeId::make(rng_), {}, now.wall + (lives > Duration::zero() ? lives : options_.challenge_ttl)};
   const Digest binding = digest(Binding{by.user, by.session, purpose, c.expires});
-  auto question = k->begin(tx, Ask{c.id, by.user, purpose, binding, c.expires, by}, now);
+  const Ask asking{c.id, by.user, purpose, binding, c.expires, by};
+  auto question = kind == FactorKind::external ? begin_external_in(tx, factor, by, binding, c, now) : k->begin(tx, asking, now);
   if (!question) return moved(question);
   auto put = tx.run(
       "INSERT INTO factor_challenge (id, account, session, kind, purpose, payload, expires) "
@@ -375,9 +387,10 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
 
 Result<std::int64_t> Factors::count_strong(store::Tx& tx, UserId user, Count which) const {
   std::int64_t n = 0;
-  auto counted = tx.query("SELECT kind, disabled FROM factor WHERE account = $1 AND confirmed = 1", {user},
+  auto counted = tx.query("SELECT kind, disabled, plugin FROM factor WHERE account = $1 AND confirmed = 1", {user},
                           [&](const store::Row& row) {
-                            if (which == Count::working && row.integer(1) != 0) return true;
+                            const bool orphan = !row.null(2) && external_->find(row.text(2)) == nullptr;
+                            if (which == Count::working && (row.integer(1) != 0 || orphan)) return true;
                             const Kind* const k = kind_of(static_cast<FactorKind>(row.integer(0)));
                             if (k != nullptr && k->describe().strong) ++n;
                             return true;
@@ -403,17 +416,26 @@ Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user,
   auto gone = tx.run("DELETE FROM factor WHERE account = $1 AND confirmed = 0", {user});
   if (!gone) return moved(gone);
   const FactorId id = FactorId::make(rng_);
-  const WallTime expires = now.wall + (k->describe().challenge ? options_.challenge_ttl : options_.enrolment_ttl);
-  auto offer = k->enrol(tx, {id, user, account, digest(Binding{user, by.session, enrolment_purpose(id), expires}), wish});
+  const WallTime expires = now.wall + (k->describe().signs() ? options_.challenge_ttl : options_.enrolment_ttl);
+  const std::string purpose = enrolment_purpose(id);
+  const Digest binding = digest(Binding{user, by.session, purpose, expires});
+  auto offer = k->enrol(tx, {id, user, account, binding, wish});
   if (!offer) return moved(offer);
   PendingEnrolment out{id, kind, std::move(offer->secret), std::move(offer->uri), decode_totp(offer->parameters),
-                       std::move(offer->options), expires};
+                       std::move(offer->options), {}, expires};
   auto put = tx.run(
       "INSERT INTO factor (id, account, kind, label, sealed, parameters, last_step, created, confirmed, authority, "
       "expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)",
       {id, user, kind, label, offer->sealed, offer->parameters, offer->last_step, now.wall, authority, out.expires});
   if (!put) return moved(put);
-  record(tx, audit::Kind::change, "factor.begin", Reason::ok, by, id.text(), domain::name(kind), now);
+  std::string note(domain::name(kind));
+  if (kind == FactorKind::external) {
+    auto named = tx.run("UPDATE factor SET plugin = $2 WHERE id = $1", {id, wish.plugin});
+    if (!named) return moved(named);
+    out.call = PluginCall{wish.plugin, id, user, account, {}, binding};
+    note += " " + wish.plugin;
+  }
+  record(tx, audit::Kind::change, "factor.begin", Reason::ok, by, id.text(), note, now);
   return out;
 }
 
@@ -425,7 +447,7 @@ Result<Authority> Factors::charge_enrolment_in(store::Tx& tx, UserId user, Facto
                       [&](const store::Row& row) { kind = static_cast<FactorKind>(row.integer(0)); });
   if (!found) return moved(found);
   const Kind* const k = kind_of(kind);
-  const std::int64_t tries = k != nullptr && k->describe().challenge ? 1 : kEnrolmentTries;
+  const std::int64_t tries = k != nullptr && k->describe().signs() ? 1 : kEnrolmentTries;
   auto counted = tx.one(
       "UPDATE factor SET failures = failures + 1 WHERE id = $1 AND account = $2 AND confirmed = 0 AND expires >= $3 "
       "AND failures < $4 RETURNING authority",
@@ -437,7 +459,7 @@ Result<Authority> Factors::charge_enrolment_in(store::Tx& tx, UserId user, Facto
 }
 
 Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pending, std::string_view answer,
-                                      const Actor& by, Instant now) {
+                                      const Actor& by, Instant now, const std::optional<Consulted>& said) {
   Enrolled e;
   FactorKind kind{};
   WallTime expires{};
@@ -460,7 +482,13 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
   auto strong = count_strong(tx, user, Count::all);
   if (!strong) return moved(strong);
   if (authority == Authority::enrol_grant && *strong != 0) return fail(Reason::factor_exists);
-  auto proved = k->prove(tx, e, digest(Binding{user, by.session, enrolment_purpose(pending), expires}), answer, now);
+  const std::string purpose = enrolment_purpose(pending);
+  if (kind == FactorKind::external) {
+    auto good = check_consulted(said, by, purpose, now);
+    if (!good) return moved(good);
+  }
+  auto proved = said ? said_in(tx, *said, pending, now)
+                     : k->prove(tx, e, digest(Binding{user, by.session, purpose, expires}), answer, now);
   std::string note(domain::name(kind));
   if (!proved) {
     if (!proved.error().detail.empty()) note.append("; ").append(proved.error().detail);
@@ -531,7 +559,9 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
   // What it may have begun goes with it.
   auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account = $1", {user});
   if (!begun) return moved(begun);
-  for (const std::string_view sql : {"DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
+  for (const std::string_view sql : {"INSERT INTO plugin_removal (factor, account, plugin) SELECT id, account, plugin FROM factor "
+                                     "WHERE id = $1 AND plugin IS NOT NULL",
+                                     "DELETE FROM recovery_code WHERE factor = $1", "DELETE FROM webauthn_credential WHERE factor = $1",
                                      "DELETE FROM hardware_token WHERE factor = $1", "DELETE FROM push_device WHERE factor = $1",
                                      "DELETE FROM factor WHERE id = $1"}) {
     auto gone = tx.run(sql, {factor});
@@ -586,7 +616,9 @@ Result<std::vector<Secret>> Factors::make_recovery_codes(store::Tx& tx, UserId u
 
 Result<void> Factors::delete_rows(store::Tx& tx, UserId user) {
   for (const std::string_view sql :
-       {"DELETE FROM recovery_code WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
+       {"INSERT INTO plugin_removal (factor, account, plugin) SELECT id, account, plugin FROM factor "
+        "WHERE account = $1 AND plugin IS NOT NULL AND confirmed = 1",
+        "DELETE FROM recovery_code WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM webauthn_credential WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM hardware_token WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
         "DELETE FROM push_device WHERE factor IN (SELECT id FROM factor WHERE account = $1)",
@@ -612,7 +644,7 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
   auto rows = tx.query(
       "SELECT id, kind, label, created, last_used, failures, locked_until, disabled, "
       "(SELECT COUNT(*) FROM recovery_code WHERE recovery_code.factor = factor.id), backup_eligible, backed_up, aaguid, "
-      "transports FROM factor LEFT JOIN webauthn_credential ON webauthn_credential.factor = factor.id "
+      "transports, plugin FROM factor LEFT JOIN webauthn_credential ON webauthn_credential.factor = factor.id "
       "WHERE account = $1 AND confirmed = 1 ORDER BY kind, created, id",
       {user}, [&](const store::Row& row) {
         FactorInfo f;
@@ -633,6 +665,7 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
           if (aaguid.size() == key.aaguid.size()) std::ranges::copy(aaguid, key.aaguid.begin());
           key.transports = row.text(12);
         }
+        if (!row.null(13)) f.plugin = row.text(13);
         out.push_back(std::move(f));
         return true;
       });

@@ -3,6 +3,7 @@
 // asks for a code, for whatever purpose, passes charge and prove below; sign-in by passkey alone has its
 // own two calls.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@
 #include "audit/log.hpp"
 #include "base/seats.hpp"
 #include "crypto/sealed.hpp"
-#include "factors/kind.hpp"
+#include "factors/attempt.hpp"
 #include "factors/prompts.hpp"
 #include "factors/totp.hpp"
 #include "factors/webauthn.hpp"
@@ -22,6 +23,7 @@
 
 namespace vestibule::factors {
 
+class ExternalKind;
 class HotpKind;
 class RecoveryKind;
 class WebAuthnKind;
@@ -46,7 +48,8 @@ struct Options {
   Duration lock_for = std::chrono::minutes(30);
   int disable_after = 100;                ///< consecutive failures; at most 100 (SP 800-63B-4)
   std::size_t max_factors = 5;            ///< strong ones a user
-  int passkey_looks = 8;                  ///< strangers' answers that are verified at once
+  int passkey_looks = 32;                 ///< strangers' answers that are verified at once
+  std::vector<std::shared_ptr<const Plugin>> plugins;
 };
 
 /// What the list tells of a security key.
@@ -68,44 +71,7 @@ struct FactorInfo {
   bool disabled = false;                  ///< by too many failures: only removal helps
   int codes_left = 0;                     ///< of recovery codes
   std::optional<KeyDetails> key;          ///< of WebAuthn
-};
-
-/// An answer, by whom and what for. `by.evidence` must hold the user's first factor, the password or a
-/// user-verified passkey: failures count only after it, so that a stranger can lock nobody out.
-struct Attempt {
-  FactorKind kind = FactorKind::totp;
-  Secret answer;
-  std::string purpose;                    ///< the act that the answer is bound to, e.g. "factor.remove fac_..."
-  std::size_t recorded = std::string::npos;  ///< how much of it the record shows: not what a secret hashes to
-  Actor by;
-  FactorId factor{};                      ///< nil: every one of the kind that the user has
-  ChallengeId challenge{};                ///< for kinds that need one
-};
-
-/// An answer was looked at and refused: the job that did commits, so that charge, record and whatever
-/// was consumed stand. All other errors take the job back.
-[[nodiscard]] bool commits(Reason reason) noexcept;
-
-/// What a job that must commit although it refuses gives back: the outer Result decides about the
-/// commit, the inner one is the answer.
-template <class R>
-struct Settled { R value; };
-
-/// An attempt that has been paid for. Move-only; prove_in() takes it and with it the right to look.
-class Charged {
- public:
-  Charged(Charged&&) = default;
-  Charged& operator=(Charged&&) = default;
-  [[nodiscard]] const Attempt& attempt() const noexcept { return attempt_; }
-  /// This very attempt, if wrong, locks or disables the factor: sign-ins in progress die with it.
-  [[nodiscard]] bool last_before_lock() const noexcept { return locks_; }
-
- private:
-  friend class Factors;
-  explicit Charged(Attempt a) : attempt_(std::move(a)) {}
-  Attempt attempt_;
-  std::vector<FactorId> factors_;
-  bool locks_ = false;
+  std::string plugin;                     ///< of external: its name
 };
 
 struct PendingEnrolment {
@@ -115,7 +81,9 @@ struct PendingEnrolment {
   Secret uri;                             ///< otpauth://
   TotpParameters parameters;
   std::string options;                    ///< of WebAuthn: PublicKeyCredentialCreationOptionsJSON; of push: the nonce
+  std::string text;                       ///< of external: what the plug-in has to say
   WallTime expires{};
+  std::optional<PluginCall> call{};       ///< of external: still to be made, by ask()
 };
 
 /// What entitles to begin an enrolment. The session room reads it from its own rows, never from a request.
@@ -150,10 +118,11 @@ class Factors {
   ~Factors();
 
   // --- proving
-  /// Charges in a job of its own, so that no failing job gives the charge back. mfa_required (no
-  /// knowledge proof), factor_missing, factor_locked, clock_untrusted, store_unavailable.
-  net::Task<Result<Charged>> charge(Attempt attempt);
-  /// The same within a job. The caller's job must then commit whatever prove_in() says.
+  /// Before any of the calls below, and before their job: where a plug-in judges the answer it is charged
+  /// and asked now (plugins.cpp). Nothing happens to all other kinds. What goes wrong is told by charge_in().
+  net::Task<Attempt> consult(Attempt attempt);
+  /// mfa_required (no knowledge proof), factor_missing, factor_locked, clock_untrusted; plugin_failed. The
+  /// caller's job must then commit whatever prove_in() says.
   Result<Charged> charge_in(store::Tx& tx, Attempt attempt, Instant now);
   /// Verifies and consumes the answer in the caller's job, refunds, records what act it was bound to.
   /// code_wrong, code_used, factor_cloned: commit all the same (commits()).
@@ -165,7 +134,8 @@ class Factors {
   template <class F>
   net::Task<std::invoke_result_t<F&, store::Tx&, const domain::Proof&>> prove_and(Attempt attempt, F act) {
     using R = std::invoke_result_t<F&, store::Tx&, const domain::Proof&>;
-    auto job = [this, a = std::move(attempt), act = std::move(act)](store::Tx& tx) mutable -> Result<Settled<R>> {
+    Attempt asked = co_await consult(std::move(attempt));
+    auto job = [this, a = std::move(asked), act = std::move(act)](store::Tx& tx) mutable -> Result<Settled<R>> {
       const Instant now = clock_.now();
       Result<Charged> charged = charge_in(tx, std::move(a), now);
       if (!charged) return std::move(charged).error();
@@ -183,11 +153,18 @@ class Factors {
   /// For kinds with challenges: single use, expiring, in the store, bound to user, session and purpose.
   struct Challenge {
     ChallengeId id{};
-    std::string options;                  ///< PublicKeyCredentialRequestOptionsJSON
+    std::string options;                  ///< PublicKeyCredentialRequestOptionsJSON, or what the kind has to say
     WallTime expires{};
+    std::optional<PluginCall> call{};     ///< of external: still to be made, by ask()
   };
-  /// `by` as in Attempt. factor_missing if nothing of the kind is enrolled, mfa_required.
-  Result<Challenge> begin_in(store::Tx& tx, FactorKind kind, std::string_view purpose, const Actor& by, Instant now);
+  /// `by` as in Attempt. `factor`: which one, for kinds whose answers do not tell; nil: the only one there is.
+  /// factor_missing if nothing of the kind is enrolled, mfa_required; factor_locked, plugin_failed.
+  Result<Challenge> begin_in(store::Tx& tx, FactorKind kind, std::string_view purpose, const Actor& by, Instant now,
+                             FactorId factor = {});
+  /// After the job of begin_in() or begin_enrolment_in(): what a plug-in has to ask or say. plugin_failed,
+  /// and then the question or enrolment is gone. Nothing happens to all other kinds.
+  net::Task<Result<Challenge>> ask(Challenge begun);
+  net::Task<Result<PendingEnrolment>> ask(PendingEnrolment begun);
 
   // --- signing in by a passkey alone (passkeys.cpp)
   struct PasskeyQuestion {
@@ -231,7 +208,11 @@ class Factors {
   /// A code proves possession, and the factor counts from now on. code_wrong, authenticator_refused,
   /// authenticator_known (these commit); not_found, factor_exists.
   Result<Confirmed> confirm_in(store::Tx& tx, UserId user, FactorId pending, std::string_view answer, const Actor& by,
-                               Instant now);
+                               Instant now, const std::optional<Consulted>& said = std::nullopt);
+  /// Where this is true a plug-in confirms: it is asked between charge_enrolment_in() and confirm_in().
+  net::Task<Result<bool>> needs_plugin(UserId user, FactorId pending) const;
+  Result<PluginCall> confirmation_in(store::Tx& tx, UserId user, FactorId pending, const Actor& by) const;
+  net::Task<Consulted> consult_enrolment(PluginCall about, Secret answer, Actor by);
   /// factor_last for the last strong one, factor_missing. The proof (of this job) may come from the
   /// factor itself.
   Result<void> remove_in(store::Tx& tx, UserId user, FactorId factor, const domain::Proof& proof, const Actor& by,
@@ -259,9 +240,13 @@ class Factors {
   net::Task<Result<std::vector<FactorInfo>>> list(UserId user) const;
   Result<std::vector<FactorInfo>> list_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] std::vector<KindInfo> kinds() const;
+  [[nodiscard]] const std::vector<std::shared_ptr<const Plugin>>& plugins() const noexcept { return options_.plugins; }
 
   /// Deletes expired enrolments and challenges.
   net::Task<Result<void>> maintain();
+  /// Until stop(): tells plug-ins which of their factors were removed, again until they have heard. On one core.
+  net::Task<> tell_plugins(net::Core& core);
+  void stop() noexcept { stopping_.store(true); }
   /// Master key rotation: seals again what another key than the active one sealed. Gives how many.
   net::Task<Result<std::int64_t>> reseal();
   /// How many secrets are sealed by this master key, or by one that cannot be told.
@@ -281,6 +266,18 @@ class Factors {
   Result<void> cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now);
   Result<void> tell_of_misses(store::Tx& tx, const Charged& charged, Instant now);
   Result<void> tell_of_recovery(store::Tx& tx, const Actor& by, FactorId factor, Instant now);
+  [[nodiscard]] static bool has_first_factor(const domain::Evidence& evidence, UserId user);
+  /// One failure more for each of the attempt's factors (or for `only`) that is not locked; gives which.
+  Result<std::vector<FactorId>> charge_factors(store::Tx& tx, const Attempt& attempt, FactorId only, Instant now, bool& locks);
+  // of plug-ins (plugins.cpp)
+  net::Task<Result<PluginReply>> call_plugin(PluginOperation operation, PluginCall about, Secret answer);
+  Result<Question> begin_external_in(store::Tx& tx, FactorId wanted, const Actor& by, const Digest& binding, Challenge& c,
+                                     Instant now);
+  /// Charges and takes the question; whether there is something to ask.
+  Result<bool> pay_in(store::Tx& tx, const Attempt& attempt, Consulted& out, Instant now);
+  Result<void> check_consulted(const std::optional<Consulted>& said, const Actor& by, std::string_view purpose, Instant now) const;
+  Result<Proved> said_in(store::Tx& tx, const Consulted& said, FactorId factor, Instant now) const;
+  net::Task<bool> tell_of_removals();
   struct OpenPasskey;
   [[nodiscard]] std::optional<OpenPasskey> open_passkey(std::string_view challenge) const;
   Result<std::vector<Secret>> make_recovery_codes(store::Tx& tx, UserId user, Instant now);
@@ -304,10 +301,12 @@ class Factors {
   RecoveryKind* recovery_ = nullptr;  // one of kinds_
   WebAuthnKind* webauthn_ = nullptr;  // likewise
   HotpKind* hotp_ = nullptr;          // likewise
+  ExternalKind* external_ = nullptr;  // likewise
   crypto::HmacKey passkey_key_;
   Seats passkey_looks_;
   std::function<Result<void>(store::Tx&, FactorId)> disable_;
   Listener events_;
+  std::atomic<bool> stopping_{false};
 };
 
 /// Migrations of this room.

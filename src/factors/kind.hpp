@@ -26,7 +26,10 @@ struct KindInfo {
   bool strong = true;         ///< counts as a second factor; recovery codes do not
   bool challenge = false;     ///< answers need a question of begin() (WebAuthn)
   bool enrollable = true;     ///< by begin_enrolment()
-  Duration lives{};           ///< of its questions; zero: Options::challenge_ttl
+  Duration lives{  bool typed = false;         ///< with challenge: a person types the answer, so it can be guessed
+  /// A machine answers: nothing to guess, and no second try at the same question.
+  [[nodiscard]] bool signs() const noexcept { return challenge && !typed; }
+};           ///< of its questions; zero: Options::challenge_ttl
 };
 
 /// A push device: the key that it signs with, and how it can be rung, if it can.
@@ -40,6 +43,7 @@ struct EnrolmentWish {
   ResidentKey resident = ResidentKey::preferred;  ///< of WebAuthn
   std::string serial;         ///< of HOTP: the token in stock, whose seed is ours
   std::optional<PushWish> push;
+  std::string plugin;         ///< of external: its name
 };
 
 /// What a new factor is to be. Server state, but for the wish: nothing else comes from the request

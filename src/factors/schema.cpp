@@ -125,6 +125,15 @@ CREATE TABLE push_sleeper (
   PRIMARY KEY (account, source)
 )
 )"},
+    // plugin: of kind 7 alone. plugin_removal: what plug-ins have not been told yet.
+    store::Migration{"factors", 5, R"(
+ALTER TABLE factor ADD COLUMN plugin TEXT;
+CREATE TABLE plugin_removal (
+  factor BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  plugin TEXT NOT NULL
+)
+)"},
 };
 
 }  // namespace

@@ -106,6 +106,7 @@ std::string_view thing(domain::FactorKind kind, int level) {
     case domain::FactorKind::totp: return "a code from an authenticator app";
     case domain::FactorKind::hotp: return "a code from a hardware token";
     case domain::FactorKind::push: return "an answer on an enrolled device";
+    case domain::FactorKind::external: return "what a factor plug-in asks for";
     case domain::FactorKind::webauthn:
       return level >= 3 ? "a passkey or a security key, with PIN or biometrics and not synced" : "a passkey or a security key";
   }

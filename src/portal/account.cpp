@@ -1,4 +1,4 @@
-// Health, signing in, and one's own session, factors and password.
+// Health, signing in, and one's own session and password.
 
 #include <algorithm>
 
@@ -12,15 +12,6 @@ namespace {
 constexpr std::int64_t kLongestToken = 366LL * 24 * 3600;
 
 Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
-
-std::string_view algorithm_name(crypto::HashAlg algorithm) {
-  switch (algorithm) {
-    case crypto::HashAlg::sha1: return "SHA1";
-    case crypto::HashAlg::sha256: return "SHA256";
-    case crypto::HashAlg::sha512: return "SHA512";
-  }
-  return "SHA1";
-}
 
 /// An operation and what it is done to, as they will stand in the record of the act.
 Result<std::string> purpose_from(const Body& body) {
@@ -128,8 +119,14 @@ net::Task<Result<Reply>> Portal::begin_challenge(Call& call) {
   if (!kind) co_return fail(Reason::invalid_argument, "kind: not a factor");
   Result<std::string> purpose = purpose_from(call.body);
   if (!purpose) co_return std::move(purpose).error();
+  FactorId factor;
+  if (call.body.has("factor")) {
+    const auto id = FactorId::parse(call.body.text("factor"));
+    if (!id) co_return fail(Reason::invalid_argument, "factor: the id of one");
+    factor = *id;
+  }
   Result<factors::Factors::Challenge> begun =
-      co_await services_.sessions.begin_challenge(call.caller.who, *kind, std::move(*purpose), call.actor());
+      co_await services_.sessions.begin_challenge(call.caller.who, *kind, std::move(*purpose), call.actor(), factor);
   if (!begun) co_return std::move(begun).error();
   json::Writer w = writer();
   w.begin_object().member("challenge", begun->id.text()).member("options", begun->options);
@@ -250,125 +247,6 @@ net::Task<Result<Reply>> Portal::issue_token(Call& call) {
   json::Writer w = writer();
   w.begin_object().member("token", token->handle.reveal_text());
   member_time(w, "ends", token->ends);
-  w.end_object();
-  co_return body(w);
-}
-
-// ------------------------------------------------------------------------------------- factors
-
-net::Task<Result<Reply>> Portal::list_factors(Call& call) {
-  Result<std::vector<factors::FactorInfo>> factors = co_await services_.factors.list(call.caller.who.subject.user);
-  if (!factors) co_return std::move(factors).error();
-  json::Writer w = writer();
-  w.begin_object().key("factors").begin_array();
-  for (const factors::FactorInfo& f : *factors) value_factor(w, f);
-  w.end_array().end_object();
-  co_return body(w);
-}
-
-net::Task<Result<Reply>> Portal::add_totp(Call& call) {
-  std::optional<session::Answer> existing;
-  if (call.body.has("code")) {
-    Result<session::Answer> answer = answer_of(call, "code");
-    if (!answer) co_return std::move(answer).error();
-    existing = std::move(*answer);
-  }
-  std::string label(call.body.text("label"));
-  factors::EnrolmentWish wish;
-  Result<factors::PendingEnrolment> begun =
-      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::totp, std::move(label),
-                                                  std::move(existing), call.actor(), std::move(wish));
-  if (!begun) co_return std::move(begun).error();
-  json::Writer w = writer();
-  w.begin_object().member("id", begun->id.text());
-  w.member("secret", begun->secret.reveal_text()).member("uri", begun->uri.reveal_text());
-  w.member("digits", begun->parameters.digits).member("period_s", factors::kTotpPeriod);
-  w.member("algorithm", algorithm_name(begun->parameters.algorithm));
-  member_time(w, "expires", begun->expires);
-  w.end_object();
-  co_return body(w);
-}
-
-net::Task<Result<Reply>> Portal::add_webauthn(Call& call) {
-  factors::EnrolmentWish wish;
-  if (call.body.has("resident")) {
-    const auto wanted = factors::resident_key_from(call.body.text("resident"));
-    if (!wanted) co_return fail(Reason::invalid_argument, "resident: required, preferred or discouraged");
-    wish.resident = *wanted;
-  }
-  std::optional<session::Answer> existing;
-  if (call.body.has("code")) {
-    Result<session::Answer> answer = answer_of(call, "code");
-    if (!answer) co_return std::move(answer).error();
-    existing = std::move(*answer);
-  }
-  std::string label(call.body.text("label"));
-  Result<factors::PendingEnrolment> begun =
-      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::webauthn, std::move(label),
-                                                  std::move(existing), call.actor(), std::move(wish));
-  if (!begun) co_return std::move(begun).error();
-  json::Writer w = writer();
-  w.begin_object().member("id", begun->id.text()).member("options", begun->options);
-  member_time(w, "expires", begun->expires);
-  w.end_object();
-  co_return body(w);
-}
-
-net::Task<Result<Reply>> Portal::add_hotp(Call& call) {
-  factors::EnrolmentWish wish;
-  wish.serial = call.body.text("serial");
-  std::optional<session::Answer> existing;
-  if (call.body.has("code")) {
-    Result<session::Answer> answer = answer_of(call, "code");
-    if (!answer) co_return std::move(answer).error();
-    existing = std::move(*answer);
-  }
-  std::string label(call.body.text("label"));
-  Result<factors::PendingEnrolment> begun =
-      co_await services_.sessions.begin_enrolment(call.caller.who, session::FactorKind::hotp, std::move(label),
-                                                  std::move(existing), call.actor(), std::move(wish));
-  if (!begun) co_return std::move(begun).error();
-  json::Writer w = writer();
-  w.begin_object().member("id", begun->id.text()).member("digits", begun->parameters.digits);
-  member_time(w, "expires", begun->expires);
-  w.end_object();
-  co_return body(w);
-}
-
-net::Task<Result<Reply>> Portal::confirm_factor(Call& call) {
-  const auto id = FactorId::parse(call.param);
-  if (!id) co_return fail(Reason::not_found, "no such enrolment");
-  Secret code = call.body.secret("code");
-  Result<factors::Confirmed> done =
-      co_await services_.sessions.confirm_enrolment(call.caller.who, *id, std::move(code), call.actor());
-  if (!done) co_return std::move(done).error();
-  json::Writer w = writer();
-  w.begin_object().key("factor");
-  value_factor(w, done->factor);
-  member_codes(w, done->recovery_codes);
-  w.end_object();
-  co_return body(w);
-}
-
-net::Task<Result<Reply>> Portal::remove_factor(Call& call) {
-  Result<session::Answer> answer = answer_of(call, "code");
-  if (!answer) co_return std::move(answer).error();
-  const auto id = FactorId::parse(call.param);
-  if (!id) co_return fail(Reason::factor_missing);
-  Result<void> done = co_await services_.sessions.remove_factor(call.caller.who, *id, std::move(*answer), call.actor());
-  if (!done) co_return std::move(done).error();
-  co_return Reply{};
-}
-
-net::Task<Result<Reply>> Portal::recovery_codes(Call& call) {
-  Result<session::Answer> answer = answer_of(call, "code");
-  if (!answer) co_return std::move(answer).error();
-  Result<std::vector<Secret>> codes =
-      co_await services_.sessions.new_recovery_codes(call.caller.who, std::move(*answer), call.actor());
-  if (!codes) co_return std::move(codes).error();
-  json::Writer w = writer();
-  w.begin_object();
-  member_codes(w, *codes);
   w.end_object();
   co_return body(w);
 }

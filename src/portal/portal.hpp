@@ -140,7 +140,10 @@ class Portal final : public wire::Handler {
   [[nodiscard]] domain::Requirement administration() const;
   [[nodiscard]] Result<UserId> user_of(const Call& call) const;
 
-  // Handlers: health and one's own account (account.cpp)
+  net::Task<Result<factors::PendingEnrolment>> begin_enrolment(Call& call, session::FactorKind kind,
+                                                               factors::EnrolmentWish wish);
+
+  // Handlers: health and one's own account (account.cpp, own_factors.cpp)
   Answer health(Call& call);
   Answer setup(Call& call);
   Answer enrol(Call& call);
@@ -157,6 +160,7 @@ class Portal final : public wire::Handler {
   Answer add_totp(Call& call);
   Answer add_webauthn(Call& call);
   Answer add_hotp(Call& call);
+  Answer add_external(Call& call);
   Answer confirm_factor(Call& call);
   Answer remove_factor(Call& call);
   Answer recovery_codes(Call& call);

@@ -64,6 +64,7 @@ void value_factor(json::Writer& w, const factors::FactorInfo& f) {
     w.key("key").begin_object().member("synced", f.key->backup_eligible).member("backed_up", f.key->backed_up);
     w.member("aaguid", factors::text(f.key->aaguid)).member("transports", f.key->transports).end_object();
   }
+  if (!f.plugin.empty()) w.member("plugin", f.plugin);
   w.end_object();
 }
 

@@ -109,31 +109,52 @@ net::Task<Result<SignedIn>> Sessions::start_with_passkey(std::string challenge, 
 }
 
 net::Task<Result<factors::Factors::Challenge>> Sessions::begin_challenge(Identified who, FactorKind kind,
-                                                                         std::string purpose, Actor by) {
-  auto job = [this, who, kind, p = std::move(purpose), by](store::Tx& tx) -> Result<factors::Factors::Challenge> {
+                                                                         std::string purpose, Actor by, FactorId factor) {
+  auto job = [this, who, kind, p = std::move(purpose), by, factor](store::Tx& tx) -> Result<factors::Factors::Challenge> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     const std::string_view act = p == kProve ? prove_purpose(session->flags) : std::string_view(p);
-    return factors_.begin_in(tx, kind, act, as(who, by, session->evidence), now);
+    return factors_.begin_in(tx, kind, act, as(who, by, session->evidence), now, factor);
   };
   Result<factors::Factors::Challenge> begun = co_await database_.write(std::move(job));
-  co_return begun;
+  if (!begun) co_return begun;
+  Result<factors::Factors::Challenge> asked = co_await factors_.ask(std::move(*begun));
+  co_return asked;
+}
+
+net::Task<Answer> Sessions::consult(Answer answer, std::string purpose, Actor by) {
+  if (answer.kind != FactorKind::external) co_return answer;
+  Attempt attempt;
+  attempt.kind = answer.kind;
+  attempt.answer = std::move(answer.text);
+  attempt.purpose = std::move(purpose);
+  attempt.by = std::move(by);
+  attempt.challenge = answer.challenge;
+  Attempt asked = co_await factors_.consult(std::move(attempt));
+  answer.text = std::move(asked.answer);
+  answer.consulted = std::move(asked.consulted);
+  co_return answer;
 }
 
 net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind kind, Secret answer, Actor by,
                                                     factors::ChallengeId challenge) {
   using Out = Settled<Result<domain::Evidence>>;
-  auto job = [this, who, kind, a = std::move(answer), by, challenge](store::Tx& tx) mutable -> Result<Out> {
+  Answer given(kind, std::move(answer), challenge);
+  std::string purpose(prove_purpose(who.flags));
+  Actor asking = as(who, by, who.evidence);
+  given = co_await consult(std::move(given), std::move(purpose), std::move(asking));
+  auto job = [this, who, kind, a = std::move(given), by](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     const bool pending = session->flags.pending;
     Attempt attempt;
     attempt.kind = kind;
-    attempt.answer = std::move(a);
+    attempt.answer = std::move(a.text);
     attempt.purpose = prove_purpose(session->flags);
-    attempt.challenge = challenge;
+    attempt.challenge = a.challenge;
+    attempt.consulted = std::move(a.consulted);
     attempt.by = as(who, std::move(by), session->evidence);
     const Actor self = attempt.by;
     auto charged = factors_.charge_in(tx, std::move(attempt), now);
@@ -295,6 +316,7 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answe
   attempt.kind = answer.kind;
   attempt.answer = std::move(answer.text);
   attempt.challenge = answer.challenge;
+  attempt.consulted = std::move(answer.consulted);
   attempt.purpose = std::move(purpose);
   attempt.by = by;
   auto charged = factors_.charge_in(tx, std::move(attempt), now);
@@ -331,7 +353,13 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
                                                                        std::optional<Answer> existing, Actor by,
                                                                        factors::EnrolmentWish wish) {
   using Out = Settled<Result<factors::PendingEnrolment>>;
-  auto job = [this, who, kind, l = std::move(label), code = std::move(existing), by,
+  const std::string purpose = "factor.add " + std::string(domain::name(kind));
+  if (existing) {
+    std::string act = purpose;
+    Actor asking = as(who, by, who.evidence);
+    existing = co_await consult(std::move(*existing), std::move(act), std::move(asking));
+  }
+  auto job = [this, who, kind, l = std::move(label), code = std::move(existing), by, purpose,
               wish = std::move(wish)](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
@@ -342,7 +370,7 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
       auto enough = strong_enough(tx, factors_, who.subject.user, code->kind);
       if (!enough) return std::move(enough).error();
       std::optional<Result<domain::Proof>> proof;
-      auto proved = prove_act_in(tx, self, std::move(*code), "factor.add " + std::string(domain::name(kind)), now, proof);
+      auto proved = prove_act_in(tx, self, std::move(*code), purpose, now, proof);
       if (!proved) return std::move(proved).error();
       if (!*proof) return Out{std::move(*proof).error()};
       self.evidence.add(**proof);
@@ -362,29 +390,58 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
     return Out{std::move(begun)};
   };
   auto settled = co_await database_.write(std::move(job));
-  co_return unsettled(std::move(settled));
+  Result<factors::PendingEnrolment> begun = unsettled(std::move(settled));
+  if (!begun) co_return begun;
+  Result<factors::PendingEnrolment> asked = co_await factors_.ask(std::move(*begun));
+  co_return asked;
+}
+
+Result<Authority> Sessions::may_confirm_in(store::Tx& tx, const SessionEntry& session, UserId user, FactorId pending,
+                                           Instant now) {
+  auto authority = factors_.charge_enrolment_in(tx, user, pending, now);
+  if (!authority) return authority;
+  bool entitled = false;
+  switch (*authority) {
+    case Authority::enrol_grant: entitled = session.flags.enrol_grant; break;
+    case Authority::recovery: entitled = session.flags.factor_management; break;
+    case Authority::existing_factor: entitled = !session.flags.pending; break;
+  }
+  if (!entitled) return fail(Reason::not_found, "begun in another session");
+  return authority;
 }
 
 net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who, FactorId pending, Secret answer,
                                                                   Actor by) {
   using Out = Settled<Result<factors::Confirmed>>;
-  auto job = [this, who, pending, a = std::move(answer), by](store::Tx& tx) -> Result<Out> {
+  const UserId user = who.subject.user;
+  Actor self = as(who, std::move(by), who.evidence);
+  const Result<bool> external = co_await factors_.needs_plugin(user, pending);
+  if (!external) co_return external.error();
+  std::optional<factors::Consulted> said;
+  if (*external) {
+    // Charged before the plug-in is asked; the job below charges once more, so half as many tries do.
+    auto pay = [this, who, pending, user, self](store::Tx& tx) -> Result<factors::PluginCall> {
+      const Instant now = clock_.now();
+      auto session = standing_in(tx, who, now);
+      if (!session) return std::move(session).error();
+      auto may = may_confirm_in(tx, *session, user, pending, now);
+      if (!may) return std::move(may).error();
+      return factors_.confirmation_in(tx, user, pending, self);
+    };
+    Result<factors::PluginCall> about = co_await database_.write(std::move(pay));
+    if (!about) co_return std::move(about).error();
+    Secret copy = answer.clone();
+    Actor asking = self;
+    said = co_await factors_.consult_enrolment(std::move(*about), std::move(copy), std::move(asking));
+  }
+  auto job = [this, who, pending, user, a = std::move(answer), s = std::move(said), self](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
-    const UserId user = who.subject.user;
-    auto authority = factors_.charge_enrolment_in(tx, user, pending, now);
+    auto authority = may_confirm_in(tx, *session, user, pending, now);
     if (!authority) return std::move(authority).error();
-    // Whatever entitled the beginning must be this session's too.
-    bool entitled = false;
-    switch (*authority) {
-      case Authority::enrol_grant: entitled = session->flags.enrol_grant; break;
-      case Authority::recovery: entitled = session->flags.factor_management; break;
-      case Authority::existing_factor: entitled = !session->flags.pending; break;
-    }
-    if (!entitled) return fail(Reason::not_found, "begun in another session");
-    const Actor self = as(who, by, session->evidence);
-    auto confirmed = factors_.confirm_in(tx, user, pending, a.reveal_text(), self, now);
+    self.evidence = session->evidence;
+    auto confirmed = factors_.confirm_in(tx, user, pending, a.reveal_text(), self, now, s);
     if (!confirmed) {
       if (factors::commits(confirmed.error().code)) return Out{std::move(confirmed).error()};
       return std::move(confirmed).error();
@@ -405,6 +462,9 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
 
 net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor, Answer answer, Actor by) {
   using Out = Settled<Result<void>>;
+  std::string purpose = "factor.remove " + factor.text();
+  Actor asking = as(who, by, who.evidence);
+  answer = co_await consult(std::move(answer), std::move(purpose), std::move(asking));
   auto job = [this, who, factor, c = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
@@ -428,6 +488,9 @@ net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor,
 
 net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified who, Answer answer, Actor by) {
   using Out = Settled<Result<std::vector<Secret>>>;
+  std::string purpose = "factor.recovery_codes";
+  Actor asking = as(who, by, who.evidence);
+  answer = co_await consult(std::move(answer), std::move(purpose), std::move(asking));
   auto job = [this, who, c = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
@@ -457,6 +520,11 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
   if (verified->user() != who.subject.user) co_return fail(Reason::signin_failed);
   Result<identity::PreparedPassword> prepared = co_await users_.prepare(std::move(name), std::move(new_password));
   if (!prepared) co_return std::move(prepared).error();
+  if (answer) {
+    std::string purpose = "password.change";
+    Actor asking = self;
+    answer = co_await consult(std::move(*answer), std::move(purpose), std::move(asking));
+  }
   auto job = [this, who, v = std::move(*verified), p = std::move(*prepared), c = std::move(answer),
               self](store::Tx& tx) mutable -> Result<Out> {
     const Instant now = clock_.now();

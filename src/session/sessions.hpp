@@ -75,6 +75,7 @@ struct Answer {
   FactorKind kind = FactorKind::totp;
   Secret text;
   factors::ChallengeId challenge{};      ///< for kinds that answer questions
+  std::optional<factors::Consulted> consulted{};
 };
 
 struct SignedIn {
@@ -151,8 +152,9 @@ class Sessions {
                                             factors::ChallengeId challenge = {});
   /// A question for an authenticator, bound to this session and to one act: `purpose` as in
   /// factors::Attempt, or "prove" for the call above. mfa_required, factor_missing.
+  /// `factor`: which one, nil the only one of its kind.
   net::Task<Result<factors::Factors::Challenge>> begin_challenge(Identified who, FactorKind kind, std::string purpose,
-                                                                 Actor by);
+                                                                 Actor by, FactorId factor = {});
   /// A user-verified passkey alone: two kinds of factor in one step, so the session is not pending.
   /// signin_failed for whatever is wrong; store_unavailable, clock_untrusted.
   net::Task<Result<SignedIn>> start_with_passkey(std::string challenge, std::string answer, domain::Source source,
@@ -290,6 +292,10 @@ class Sessions {
   Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
   Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
                          Instant now) const;
+  /// Before the job: where a plug-in judges the answer, it is asked now.
+  net::Task<Answer> consult(Answer answer, std::string purpose, Actor by);
+  /// What entitled the beginning of an enrolment is this session's too.
+  Result<factors::Authority> may_confirm_in(store::Tx& tx, const SessionEntry& session, UserId user, FactorId pending, Instant now);
   Result<void> prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
                             std::optional<Result<domain::Proof>>& out);
   /// What this factor proved is worth nothing any more, in any session.

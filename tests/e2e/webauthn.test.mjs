@@ -118,7 +118,7 @@ test('replayed, moved, raced, from elsewhere, copied', async (t) => {
   const sent = { challenge: question.challenge, answer: await one.get(question.options) };
   const all = await Promise.all(Array.from({ length: 100 }, () => gateway.call('POST', '/v1/sign-in/passkey', sent)));
   assert.equal(all.filter((r) => r.status === 200).length, 1);
-  assert.equal(all.filter((r) => r.reason === 'signin_failed').length, 99);
+  assert.equal(all.filter((r) => ['signin_failed', 'overloaded'].includes(r.reason)).length, 99);
 
   assert.equal((await passkey(gateway, one, { origin: 'https://evil.example' })).reason, 'signin_failed');
   assert.equal((await passkey(gateway, one)).status, 200);

@@ -1,6 +1,10 @@
 #include "app/config.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "app/reference.hpp"
 #include "app/targets.hpp"
@@ -67,6 +71,13 @@ TEST(Config, ProblemsNameFileLineAndKey) {
            Row{"a webhook in the clear", "[notify]\nwebhook = \"http://hooks.example.org/x\"\nwebhook_key = \"k\"\n", "in the clear"},
            Row{"no URL", "[notify]\nntfy = \"https://user@ntfy.example.org/x\"\n", "is no URL"},
            Row{"a contact that nobody can use", "[notify]\ncontact = \"ops\"\n", "mailto:"},
+           Row{"plug-in in the clear", "[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"http://10.0.0.1/\"\n", "loopback address only"},
+           Row{"plug-in by a name in the clear", "[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"http://localhost/\"\n", "loopback address only"},
+           Row{"plug-in without a URL", "[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"ftp://x/\"\n", "in one way only"},
+           Row{"plug-in without a key", "[factor_plugin.sms]\nlabel = \"SMS\"\nurl = \"https://x.example/\"\n", "key_file"},
+           Row{"plug-in of knowledge", "[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"https://x.example/\"\ntraits = [\"knowledge\"]\n", "is none"},
+           Row{"plug-in without possession", "[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"https://x.example/\"\ntraits = [\"user_verified\"]\n", "something one has"},
+           Row{"plug-in of an odd name", "[factor_plugin.SMS]\nlabel = \"SMS\"\nkey_file = \"k\"\nurl = \"https://x.example/\"\n", "lower-case"},
            Row{"wrong type", "[server]\ncores = \"two\"\n", "server.cores"},
            Row{"out of bounds", "[session]\nidle = \"2d\"\n", "session.idle"},
            Row{"unknown kind", "[access_point.x]\nkind = \"llama\"\nupstreams = [\"unix:/x\"]\nprefix = \"/x\"\n", "kind"},
@@ -93,6 +104,47 @@ TEST(Config, BellsAreSilentUntilTheyAreAskedForButPush) {
   EXPECT_EQ(c->notify.webhook->origin(), "https://hooks.example.org");
   EXPECT_EQ(c->notify.webhook_key, "/etc/hook.key");
   EXPECT_EQ(c->notify.ntfy->authority(), "127.0.0.1:8080");
+}
+
+TEST(Plugins, AreReadAsWritten) {
+  const Result<Config> c = parse_config("[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"sms.key\"\nurl = \"http://127.0.0.1:8425/f\"\n"
+                                        "traits = [\"possession\", \"user_verified\"]\nmode = \"typed\"\ntimeout = \"2s\"\n" + std::string(kLeast), "/etc/v/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  const PluginConfig& p = c->plugins.at(0);
+  EXPECT_EQ(p.name, "sms");
+  EXPECT_EQ(p.url.target, "/f");
+  EXPECT_EQ(p.key_file, "/etc/v/sms.key");
+  EXPECT_TRUE(p.traits.possession && p.traits.user_verified && !p.traits.phishing_resistant && !p.traits.device_bound);
+  EXPECT_EQ(p.mode, factors::Plugin::Mode::typed);
+  EXPECT_EQ(p.timeout, std::chrono::seconds(2));
+}
+
+TEST(Plugins, KeysAreForTheirOwnerAlone) {
+  std::string name = "/tmp/vestibule-key-XXXXXX";
+  const int fd = ::mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  const std::string key(40, 'k');
+  ASSERT_EQ(::write(fd, (key + "\n").data(), key.size() + 1), static_cast<ssize_t>(key.size() + 1));
+  const Result<Secret> good = read_plugin_key(name);
+  ASSERT_TRUE(good) << good.error().detail;
+  EXPECT_EQ(good->reveal_text(), key);
+  for (const mode_t open : {0640, 0604, 0660}) {
+    ASSERT_EQ(::chmod(name.c_str(), open), 0);
+    EXPECT_FALSE(read_plugin_key(name)) << open;
+  }
+  ASSERT_EQ(::chmod(name.c_str(), 0600), 0);
+  const std::string link = name + ".link";
+  ASSERT_EQ(::symlink(name.c_str(), link.c_str()), 0);
+  EXPECT_FALSE(read_plugin_key(link)) << "what it points to may be changed";
+  ASSERT_EQ(::ftruncate(fd, 31), 0);
+  EXPECT_FALSE(read_plugin_key(name)) << "too short";
+  ASSERT_EQ(::ftruncate(fd, 5000), 0);
+  EXPECT_FALSE(read_plugin_key(name)) << "too long";
+  EXPECT_FALSE(read_plugin_key("/nowhere"));
+  EXPECT_FALSE(read_plugin_key("/dev/zero"));
+  ::close(fd);
+  ::unlink(link.c_str());
+  ::unlink(name.c_str());
 }
 
 TEST(Upstreams, AddressesTable) {

@@ -47,7 +47,8 @@ TEST(FactorKinds, NamesAreFrozenAndTraitsAreTheLeast) {
   };
   for (const Row& row : {Row{FactorKind::password, "password", 1, 1}, Row{FactorKind::totp, "totp", 1, 2},
                          Row{FactorKind::recovery_code, "recovery_code", 0, 1},
-                         Row{FactorKind::webauthn, "webauthn", 1, 2}, Row{FactorKind::hotp, "hotp", 1, 2}}) {
+                         Row{FactorKind::webauthn, "webauthn", 1, 2}, Row{FactorKind::hotp, "hotp", 1, 2},
+                         Row{FactorKind::external, "external", 1, 2}}) {
     EXPECT_EQ(name(row.kind), row.text);
     EXPECT_EQ(factor_kind_from(row.text), row.kind);
     World w;

@@ -248,17 +248,6 @@ TEST_F(FactorsTest, AFailedActDoesNotUseTheCodeAndAWrongCodeStaysCharged) {
   EXPECT_EQ(said[1].note, "for test") << "the act it was bound to";
 }
 
-TEST_F(FactorsTest, ChargingInAJobOfItsOwnSurvivesACallersFailingJob) {
-  const App app = enrolled(alice);
-  clock.advance(30s);
-  auto charged = run(factors->charge(attempt(alice, app.wrong(clock.wall()))));
-  ASSERT_TRUE(charged);
-  auto failed = database->write_blocking(
-      [&](store::Tx& tx) { return factors->prove_in(tx, std::move(*charged), clock.now()); });
-  EXPECT_EQ(failed.error().code, Reason::code_wrong);
-  EXPECT_EQ(run(factors->list(alice))->at(0).failures, 1);
-}
-
 TEST_F(FactorsTest, ClockSetBackDeniesAndReplaysNothing) {
   const App app = enrolled(alice);
   clock.advance(10min);

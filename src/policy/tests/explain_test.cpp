@@ -121,7 +121,7 @@ proved (level 1)
 
 what would help
   prove the second factor again: for level 2 it may be 1h old at most
-  would satisfy: a passkey or a security key, a code from an authenticator app, or a code from a hardware token, proved within the last 1 h
+  would satisfy: a passkey or a security key, a code from an authenticator app, a code from a hardware token, an answer on an enrolled device, or what a factor plug-in asks for, proved within the last 1 h
 )");
   EXPECT_NE(e.text().find("- allow \"auditors read\""), std::string::npos);
   for (const Call& c : {Call{}, Call{.proofs = {}}, Call{.operation = "\x01\xff"}}) {
