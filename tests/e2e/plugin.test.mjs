@@ -1,35 +1,16 @@
 // Factor plug-ins: the example of examples/factor-plugin before the real binary, and one that misbehaves.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, freePort, password, root, sleep } from './lib/gateway.mjs';
+import { Gateway, password, sleep } from './lib/gateway.mjs';
+import { Example } from './lib/plugin.mjs';
 
 const key = crypto.randomBytes(32).toString('hex');
 const hmac = (text) => crypto.createHmac('sha256', key).update(text).digest('hex');
-
-// The example, with its console.
-class Example {
-  static async start(keyFile) {
-    const plugin = new Example();
-    plugin.port = await freePort();
-    plugin.console = '';
-    plugin.child = spawn('python3', [path.join(root, 'examples/factor-plugin/console_codes.py'), keyFile, String(plugin.port)], {
-      stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1' },
-    });
-    plugin.child.stdout.on('data', (data) => { plugin.console += data; });
-    for (let i = 0; i < 500 && !plugin.console.includes('http://'); ++i) await sleep(20);
-    assert.match(plugin.console, /console codes on/);
-    return plugin;
-  }
-  // The newest code on the console.
-  code() { return this.console.trimEnd().split('\n').at(-1).match(/code for \w+: (\d{6})$/)[1]; }
-  stop() { this.child.kill('SIGKILL'); }
-}
 
 // One that says "yes" to all, in whatever way the test wants: (request, signed) => { status, signature, body } or nothing.
 class Evil {
