@@ -26,10 +26,10 @@ struct KindInfo {
   bool strong = true;         ///< counts as a second factor; recovery codes do not
   bool challenge = false;     ///< answers need a question of begin() (WebAuthn)
   bool enrollable = true;     ///< by begin_enrolment()
-  Duration lives{  bool typed = false;         ///< with challenge: a person types the answer, so it can be guessed
+  Duration lives{};           ///< of its questions; zero: Options::challenge_ttl
+  bool typed = false;         ///< with challenge: a person types the answer, so it can be guessed
   /// A machine answers: nothing to guess, and no second try at the same question.
   [[nodiscard]] bool signs() const noexcept { return challenge && !typed; }
-};           ///< of its questions; zero: Options::challenge_ttl
 };
 
 /// A push device: the key that it signs with, and how it can be rung, if it can.
