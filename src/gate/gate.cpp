@@ -1,6 +1,8 @@
 #include "gate/gate.hpp"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
@@ -61,11 +63,7 @@ struct Gate::PerCore {
   Completions sent, settling, left;  // journaled, and perhaps not durable yet
   Completions overdue;               // to be journaled again
   net::Signal many_sent;
-  struct NewClient {
-    UserId user{};
-    std::string family;
-  };
-  std::vector<NewClient> new_clients;
+  std::vector<NewClient> new_clients;  // until the sweep
   std::array<std::uint8_t, 4096> random{};
   std::size_t random_left = 0;
   bool sweeping = true;
@@ -187,10 +185,13 @@ void Gate::note_refusal(const Caller& caller, Reason reason, Instant now) const 
   if (tells && options_.history != nullptr) options_.history->refused(caller.who.subject.user, now);
 }
 
-net::Task<> Gate::write_clients(PerCore& core) {
-  std::vector<PerCore::NewClient> todo;
-  std::swap(todo, core.new_clients);
-  for (PerCore::NewClient& c : todo) {
+net::Task<> Gate::persist_clients() {
+  std::vector<NewClient> todo;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(todo, new_clients_);
+  }
+  for (NewClient& c : todo) {
     const Result<void> heard = co_await options_.history->heard(c.user, std::move(c.family));
     static_cast<void>(heard);  // it will be new the next time too
   }
@@ -510,7 +511,11 @@ net::Task<> Gate::sweep(net::Core& core) {
     co_await own.many_sent.wait(options_.sweep);
     look(own);
     co_await settle(own);
-    if (!own.new_clients.empty()) co_await write_clients(own);
+    if (!own.new_clients.empty()) {
+      const std::lock_guard lock(mutex_);
+      if (new_clients_.size() < kNewClients) std::ranges::move(own.new_clients, std::back_inserter(new_clients_));
+      own.new_clients.clear();
+    }
     const auto now = std::chrono::steady_clock::now();
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;
@@ -526,6 +531,7 @@ net::Task<> Gate::persist(net::Core& core) {
   while (own.sweeping) {
     co_await net::sleep_for(core, options_.sweep);
     co_await persist_stops();
+    co_await persist_clients();
     const auto now = std::chrono::steady_clock::now();
     if (now - covered <= std::chrono::seconds(10)) continue;
     covered = now;

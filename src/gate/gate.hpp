@@ -179,8 +179,12 @@ class Gate {
   [[nodiscard]] PerCore& mine() const noexcept;
   /// A refusal that a person gets who tries what he is not entitled to; those count.
   void note_refusal(const Caller& caller, Reason reason, Instant now) const noexcept;
-  /// Clients that were let in for the first time are written down, off the path of requests.
-  net::Task<> write_clients(PerCore& core);
+  // A client that was let in for the first time: written down off the path of requests.
+  struct NewClient {
+    UserId user{};
+    std::string family;
+  };
+  net::Task<> persist_clients();
   [[nodiscard]] domain::Decision decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
                                         Instant now) const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
@@ -220,6 +224,7 @@ class Gate {
   std::shared_ptr<const Stops> stops_;
   std::shared_ptr<const PolicySet> policies_;
   std::vector<Pending> unpersisted_;
+  std::vector<NewClient> new_clients_;
   bool closed_ = false;  // a denial is in memory alone
 };
 
