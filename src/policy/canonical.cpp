@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "policy/deadlines.hpp"
 #include "policy/model.hpp"
 
 namespace vestibule::policy {
@@ -94,6 +95,7 @@ std::string canonical_text(const Compiled& c) {
     if (r->need.max_age != kNothing.max_age) out += fmt::format("max_age = \"{}\"\n", age_text(r->need.max_age));
     if (r->need.confirmation == domain::Confirmation::self) out += "confirm = \"self\"\n";
   }
+  append_deadlines(out, c);
   return out;
 }
 

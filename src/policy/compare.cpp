@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "policy/deadlines.hpp"
 #include "policy/model.hpp"
 
 // The proof behind "does not loosen", for all acts at once. It rests on single rules, so that it can
@@ -178,6 +179,7 @@ std::vector<Difference> compare(const Policy& before, const Policy& after) {
             out.push_back({fmt::format("rule \"{}\": {}", x->name, what), removal_loosens(*x, b) || addition_loosens(*y, a)});
           });
   compare_flows(a, b, out);
+  compare_deadlines(a, b, out);
   return out;
 }
 

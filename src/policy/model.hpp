@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/deadline.hpp"
 #include "policy/glob.hpp"
 #include "policy/hours.hpp"
 #include "policy/network.hpp"
@@ -126,6 +127,7 @@ struct Compiled {
   std::vector<Flow> flows;                      ///< in order of names
   std::vector<Rule> denies, allows;             ///< each in order of names
   std::vector<Zone> zones;                      ///< those that rules name, each once
+  std::vector<Deadline> deadlines;              ///< in order of role and kind
   std::string canonical;
   Digest digest{};
 

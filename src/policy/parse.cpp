@@ -4,6 +4,7 @@
 #include <map>
 
 #include "crypto/hash.hpp"
+#include "policy/deadlines.hpp"
 #include "policy/model.hpp"
 #include "schema/schema.hpp"
 
@@ -90,6 +91,7 @@ const schema::Schema& declarations() {
     of_flow("level", "Holds only where this level or a higher one is asked for.", "3", level);
     entries.required = true;
     of_flow("factors", "Second factors that count, the first to be offered first. What is not listed does not count.", "[\"webauthn\", \"totp\"]", entries);
+    declare_deadlines(out);
     return out;
   }();
   return s;
@@ -348,6 +350,7 @@ ParseResult Policy::parse(std::string_view text, std::string_view file) {
   if (!doc) return result;
   auto compiled = std::make_shared<Compiled>();
   Reader(*compiled, result.problems).read(*doc);
+  read_deadlines(*doc, *compiled, result.problems);
   if (result.problems.empty()) {
     compiled->canonical = canonical_text(*compiled);
     if (compiled->canonical.size() > kMaxPolicyText) {

@@ -185,6 +185,8 @@ const std::string& Policy::canonical() const noexcept { return compiled_->canoni
 std::size_t Policy::rule_count() const noexcept { return compiled_->denies.size() + compiled_->allows.size(); }
 const domain::Requirement& Policy::baseline(domain::Sensitivity s) const noexcept { return compiled_->base(s); }
 
+const std::vector<Deadline>& Policy::deadlines() const noexcept { return compiled_->deadlines; }
+
 std::vector<std::string> Policy::principals() const {
   std::vector<std::string> out;
   for (const Rule* r : compiled_->rules()) out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());

@@ -20,6 +20,7 @@
 
 namespace vestibule::policy {
 
+struct Deadline;     // deadline.hpp
 struct Compiled;     // the parsed rules: model.hpp, private to the room
 struct Explanation;  // explanation.hpp
 
@@ -88,6 +89,9 @@ class Policy {
   [[nodiscard]] std::size_t rule_count() const noexcept;
   /// What an access point of this sensitivity asks for before any rule raises it.
   [[nodiscard]] const domain::Requirement& baseline(domain::Sensitivity s) const noexcept;
+  /// Deadlines of enrolment. decide() knows nothing of them: it is the gate that knows who has which
+  /// factors, and denies who is overdue (deadline.hpp).
+  [[nodiscard]] const std::vector<Deadline>& deadlines() const noexcept;
   /// Roles, groups and users that some rule names ("role:member"), sorted, each once: for a warning
   /// about names that nobody has.
   [[nodiscard]] std::vector<std::string> principals() const;
