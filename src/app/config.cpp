@@ -62,6 +62,9 @@ schema::Schema declare() {
   s.option({.name = "session.idle", .type = Type::duration, .help = "A session that is not used for this long ends.", .fallback = "1h", .example = "1h", .min = "1m", .max = "24h"});
   s.option({.name = "session.overall", .type = Type::duration, .help = "A session ends after this long, whatever happens.", .fallback = "24h", .example = "12h", .min = "5m", .max = "24h"});
 
+  s.table("approval", "Acts of administrators that take two of them, such as the reset of somebody's factors.");
+  s.option({.name = "approval.wait", .type = Type::duration, .help = "So long an account approves nothing after it was made, got other roles or groups, or was reset; and so long one that ceased to be an administrator counts as one that could have looked. Shorter than the default is for tests.", .fallback = "72h", .example = "72h", .min = "0s", .max = "30d"});
+
   s.table("factors", "Second factors and passwords.");
   s.option({.name = "factors.totp_algorithm", .type = Type::choice, .help = "Hash of newly enrolled TOTP secrets. Many authenticator apps know SHA1 only.", .fallback = "SHA1", .example = "SHA1", .choices = {"SHA1", "SHA256", "SHA512"}});
   s.option({.name = "factors.totp_digits", .type = Type::integer, .help = "Digits of newly enrolled TOTP codes: 6 or 8.", .fallback = "6", .example = "6", .min = "6", .max = "8"});
@@ -168,6 +171,7 @@ class Reader {
     config.administration = *domain::sensitivity_from(d_.get_string("policy.administration"));
     config.session_idle = d_.get_duration("session.idle");
     config.session_overall = d_.get_duration("session.overall");
+    config.approval_wait = d_.get_duration("approval.wait");
     config.totp_algorithm = d_.get_string("factors.totp_algorithm");
     config.totp_digits = d_.get_integer("factors.totp_digits");
     if (config.totp_digits == 7) problem("factors.totp_digits", "6 or 8");

@@ -57,6 +57,7 @@ struct Config {
   domain::Sensitivity administration = domain::Sensitivity::moderate;
 
   Duration session_idle{}, session_overall{};
+  Duration approval_wait{};
   std::string totp_algorithm;                 ///< "SHA1", "SHA256", "SHA512"
   std::int64_t totp_digits = 6;
   std::int64_t lock_after = 0;

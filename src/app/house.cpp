@@ -213,6 +213,11 @@ Result<void> House::open_rooms() {
   if (Result<void> r = open_bells(); !r) return r;
   watch_ = std::make_unique<portal::Watch>(*database_, factors::kPromptTopic);
 
+  identity::ResetOptions ro;
+  ro.wait = config_.approval_wait;
+  ro.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user); };
+  resets_ = std::make_unique<identity::Resets>(*database_, *users_, *log_, clock_, rng_, std::move(ro));
+
   session::Options so;
   so.boot_id = first_line("/proc/sys/kernel/random/boot_id");
   so.idle = config_.session_idle;
@@ -507,7 +512,7 @@ HealthReport House::health() const {
 }
 
 portal::Services House::services() {
-  portal::Services s{*gate_, *sessions_, *users_, *factors_, *log_, *database_, clock_};
+  portal::Services s{*gate_, *sessions_, *users_, *factors_, *log_, *database_, clock_, *resets_};
   s.sensitivity = config_.administration;
   s.version = VESTIBULE_VERSION;
   s.started = started_;

@@ -162,6 +162,8 @@ class CommandLine {
     takes_code(c);
     takes_url(c);
 
+    command(&app_, "notices", "What happened to your account", "  vestibule notices", [](Context& ctx) { return notices(ctx); });
+
     c = command(&app_, "password", "Change your password", "  vestibule password", [this](Context& ctx) { return password(ctx, password_); });
     c->add_flag("--password-stdin", password_.password_stdin, "Old and new password are two lines of standard input");
     takes_code(c);
@@ -236,9 +238,20 @@ class CommandLine {
     c = command(g, "remove", "Delete an account", "", [this](Context& ctx) { return user_remove(ctx, name_); });
     c->add_option("name", name_, "Name of the user")->required();
     takes_code(c);
-    c = command(g, "reset", "A new enrolment code: new password, new factors", "", [this](Context& ctx) { return user_reset(ctx, name_); });
+    c = command(g, "reset", "A new start: new password, new factors; where there are other administrators, one approves it", "",
+                [this](Context& ctx) { return user_reset(ctx, name_); });
     c->add_option("name", name_, "Name of the user")->required();
     takes_code(c);
+    command(g, "resets", "Resets that wait for approval", "", [](Context& ctx) { return user_resets(ctx); });
+    c = command(g, "approve", "Approve a reset that another administrator asked for; prints the enrolment code", "",
+                [this](Context& ctx) { return user_approve(ctx, id_); });
+    c->add_option("id", id_, "Id of the request")->required();
+    takes_code(c);
+    c = command(g, "decline", "Decline a reset: another's, or one of your own account", "",
+                [this](Context& ctx) { return user_decline(ctx, id_); });
+    c->add_option("id", id_, "Id of the request")->required();
+    command(&app_, "coverage", "Who has the factors that the policy sets a deadline for", "  vestibule coverage",
+            [](Context& ctx) { return coverage(ctx); });
   }
 
   void sessions() {
@@ -372,6 +385,14 @@ class CommandLine {
     c->add_flag("--remove", credential_.remove, "Take the present one away");
     takes_code(c);
 
+    c = command(&app_, "recover", "A lone administrator has lost his factors: an enrolment code, with the gateway stopped",
+                "  vestibule recover root\n"
+                "      recorded, and told to every administrator at each sign-in for 30 days",
+                [this](Context& ctx) { return recover(ctx, recover_); });
+    c->add_option("name", recover_.name, "Name of the user")->required();
+    c->add_flag("--yes", recover_.yes, "No question");
+    c->add_flag("--despite-others", recover_.despite_others, "Although another administrator can sign in");
+
     c = command(&app_, "check-config", "Is a configuration file right? (needs no gateway)", "  vestibule check-config vestibule.toml",
                 [this](Context& ctx) { return check_config(ctx, file_); });
     c->add_option("file", file_, "Configuration file");
@@ -416,6 +437,7 @@ class CommandLine {
   std::string erase_;
   RestoreOptions restore_;
   ClockOptions clock_;
+  RecoverOptions recover_;
   std::uint32_t key_id_ = 0;
   CredentialOptions credential_;
 };

@@ -15,7 +15,6 @@ namespace {
 using identity::NoticeKind;
 
 constexpr std::size_t kRecoveryCodes = 10;
-constexpr std::int64_t kFewRecoveryCodes = 3;  // so many left: time for new ones
 constexpr std::size_t kMaxFactorLabel = 64;
 constexpr std::int64_t kEnrolmentTries = 10;
 constexpr int kMostFailures = 100;  // SP 800-63B-4 section 3.2.2
@@ -104,6 +103,9 @@ Result<std::unique_ptr<Factors>> Factors::open(store::Database& database, const 
   std::unique_ptr<Factors> factors(
       new Factors(database, keys, users, log, clock, rng, std::move(options), std::move(*party)));
   users.on_remove([](store::Tx& tx, UserId user) { return delete_rows(tx, user); });
+  auto loaded = database.read_blocking([&](store::Tx& tx) { return factors->load_working(tx, UserId{}); });
+  if (!loaded) return moved(loaded);
+  database.listen([f = factors.get()](store::Tx& tx, std::span<const store::Change> changes) { f->on_changes(tx, changes); });
   return factors;
 }
 
@@ -127,7 +129,7 @@ void Factors::record(store::Tx& tx, audit::Kind kind, std::string_view operation
   r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
   r.reason = reason;
   log_.append(tx, r);
-  if (kind == audit::Kind::change && operation != "factor.begin") tx.changed("factor", by.user.bytes);
+  if (kind == audit::Kind::change && operation != "factor.begin") tx.changed(kFactorTopic, by.user.bytes);
 }
 
 // --- proving
@@ -180,6 +182,7 @@ Result<std::vector<FactorId>> Factors::charge_factors(store::Tx& tx, const Attem
     }
     auto locked = tx.run("UPDATE factor SET locked_until = $2, disabled = $3 WHERE id = $1", {id, until, last ? 1 : 0});
     if (!locked) return moved(locked);
+    if (last) tx.changed(kFactorTopic, user.bytes);
   }
   if (charged.empty()) return fail(Reason::factor_locked);
   return charged;
@@ -280,6 +283,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
                            {id});
     if (!refunded) return moved(refunded);
   }
+  // One of them may have been disabled for this attempt.
+  if (charged.locks_ || charged.factors_.size() > 1) tx.changed(kFactorTopic, a.by.user.bytes);
   const domain::Proof proof{a.kind, proved.traits, matched, now.wall, now.boot};
   Actor by = a.by;
   by.evidence.add(proof);
@@ -294,50 +299,11 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   return proof;
 }
 
-// What the owner hears of answers that were refused: that a factor waits, or is of no use any more.
-Result<void> Factors::tell_of_misses(store::Tx& tx, const Charged& charged, Instant now) {
-  const Actor& by = charged.attempt().by;
-  bool waits = false;
-  for (const FactorId id : charged.factors_) {
-    bool disabled = false;
-    auto found = tx.one("SELECT disabled, locked_until FROM factor WHERE id = $1", {id}, [&](const store::Row& row) {
-      disabled = row.integer(0) != 0;
-      waits = waits || row.time(1) > now.wall;
-    });
-    if (!found) return moved(found);
-    if (!disabled) continue;
-    auto told = users_.notify_in(tx, by.user, NoticeKind::factor_disabled,
-                                 "A factor (" + std::string(domain::name(charged.attempt().kind)) +
-                                     ") was disabled by too many wrong answers, the last from " + by.source.text() +
-                                     ". Somebody who gives them knows your password.", now.wall);
-    if (!told) return told;
-  }
-  if (!waits) return {};
-  return users_.notify_in(tx, by.user, NoticeKind::factor_locked,
-                          "Wrong answers were given for a factor (" + std::string(domain::name(charged.attempt().kind)) +
-                              "), the last from " + by.source.text() +
-                              ". If that was not you, change your password: somebody knows it.", now.wall);
-}
-
-Result<void> Factors::tell_of_recovery(store::Tx& tx, const Actor& by, FactorId factor, Instant now) {
-  std::int64_t left = 0;
-  auto counted = tx.one("SELECT COUNT(*) FROM recovery_code WHERE factor = $1", {factor},
-                        [&](const store::Row& row) { left = row.integer(0); });
-  if (!counted) return moved(counted);
-  auto told = users_.notify_in(tx, by.user, NoticeKind::recovery_used,
-                               "A recovery code was used, from " + by.source.text() + ". " + std::to_string(left) +
-                                   " are left.", now.wall);
-  if (!told || left > kFewRecoveryCodes) return told;
-  return users_.notify_in(tx, by.user, NoticeKind::recovery_few,
-                          left == 0 ? "No recovery code is left. Make new ones."
-                                    : "Only " + std::to_string(left) + " recovery codes are left. Make new ones.",
-                          now.wall);
-}
-
 Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now) {
   if (options_.webauthn.sign_count != SignCountPolicy::disable) return {};
   auto off = tx.run("UPDATE factor SET disabled = 1 WHERE id = $1", {factor});
   if (!off) return moved(off);
+  tx.changed(kFactorTopic, by.user.bytes);
   // What the copy may have begun ends with it.
   auto begun = tx.run("DELETE FROM factor WHERE confirmed = 0 AND account IN (SELECT account FROM factor WHERE id = $1)", {factor});
   if (!begun) return moved(begun);
@@ -500,6 +466,7 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
                        {pending, now.wall});
   if (!counts) return moved(counts);
   if (*counts != 1) return fail(Reason::conflict);
+  tx.changed(kFactorTopic, user.bytes);
   out.factor.id = pending;
   out.factor.kind = kind;
   out.factor.created = now.wall;
@@ -567,6 +534,7 @@ Result<void> Factors::remove_in(store::Tx& tx, UserId user, FactorId factor, con
     auto gone = tx.run(sql, {factor});
     if (!gone) return moved(gone);
   }
+  tx.changed(kFactorTopic, user.bytes);
   Actor self = by;
   self.evidence.add(proof);
   record(tx, audit::Kind::change, "factor.remove", Reason::ok, self, factor.text(), domain::name(kind), now);
@@ -627,6 +595,7 @@ Result<void> Factors::delete_rows(store::Tx& tx, UserId user) {
     auto gone = tx.run(sql, {user});
     if (!gone) return moved(gone);
   }
+  tx.changed(kFactorTopic, user.bytes);
   return {};
 }
 

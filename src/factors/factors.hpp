@@ -13,11 +13,13 @@
 
 #include "audit/log.hpp"
 #include "base/seats.hpp"
+#include "base/snapshot_table.hpp"
 #include "crypto/sealed.hpp"
 #include "factors/attempt.hpp"
 #include "factors/prompts.hpp"
 #include "factors/totp.hpp"
 #include "factors/webauthn.hpp"
+#include "identity/resets.hpp"
 #include "identity/users.hpp"
 #include "store/database.hpp"
 
@@ -241,6 +243,8 @@ class Factors {
   Result<std::vector<FactorInfo>> list_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] std::vector<KindInfo> kinds() const;
   [[nodiscard]] const std::vector<std::shared_ptr<const Plugin>>& plugins() const noexcept { return options_.plugins; }
+  /// The user has a confirmed factor of this kind that is not disabled. Lock-free, no allocation; on a core.
+  [[nodiscard]] bool works(UserId user, FactorKind kind) const noexcept;
 
   /// Deletes expired enrolments and challenges.
   net::Task<Result<void>> maintain();
@@ -264,6 +268,8 @@ class Factors {
   static Result<void> delete_rows(store::Tx& tx, UserId user);
   /// The key may have been copied: it is disabled if so configured.
   Result<void> cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now);
+  Result<void> load_working(store::Tx& tx, UserId user);
+  void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   Result<void> tell_of_misses(store::Tx& tx, const Charged& charged, Instant now);
   Result<void> tell_of_recovery(store::Tx& tx, const Actor& by, FactorId factor, Instant now);
   [[nodiscard]] static bool has_first_factor(const domain::Evidence& evidence, UserId user);
@@ -307,7 +313,13 @@ class Factors {
   std::function<Result<void>(store::Tx&, FactorId)> disable_;
   Listener events_;
   std::atomic<bool> stopping_{false};
+  SnapshotTable<UserId, std::uint32_t> working_;  // bits by kind; written by the store's feed alone
 };
+
+/// Topic of the feed: the key is the user whose factors changed.
+inline constexpr std::string_view kFactorTopic = "factor";
+/// Which strong factors a user has, by the rows alone.
+[[nodiscard]] Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user);
 
 /// Migrations of this room.
 [[nodiscard]] std::span<const store::Migration> migrations();

@@ -9,6 +9,7 @@
 #include "gate/completions.hpp"
 #include "identity/actor.hpp"
 #include "net/signal.hpp"
+#include "policy/deadline.hpp"
 #include "risk/place.hpp"
 
 namespace vestibule::gate {
@@ -207,11 +208,26 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
   const PolicySet& set = *core.policies;
   domain::Decision d = policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject,
                                            caller.who.evidence, caller.source, now, clock_.trusted(), signals);
+  if (d.outcome != domain::Outcome::deny && overdue_by(set, caller.who.subject, now.wall) != nullptr) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = Reason::factor_overdue;
+  }
   if (core.stops->covers(act.access_point, caller.who.subject.name.view())) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
   }
   return d;
+}
+
+const policy::Deadline* Gate::overdue_by(const PolicySet& set, const domain::Subject& subject,
+                                         WallTime now) const noexcept {
+  const auto has = [&](domain::FactorKind kind) { return factors_.works(subject.user, kind); };
+  if (const auto* d = policy::overdue(set.active.deadlines(), subject, now, has)) return d;
+  return set.staged ? policy::overdue(set.staged->deadlines(), subject, now, has) : nullptr;
+}
+
+const policy::Deadline* Gate::overdue(const domain::Subject& subject) const noexcept {
+  return overdue_by(*mine().policies, subject, clock_.wall());
 }
 
 namespace {
@@ -385,6 +401,7 @@ Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) 
         policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, s.evidence, s.source,
                             s.admitted, true, s.signals);
     if (d.outcome != domain::Outcome::allow) return Reason::revoked_in_flight;
+    if (overdue_by(set, s.subject, s.admitted.wall) != nullptr) return Reason::revoked_in_flight;
   }
   return Reason::ok;
 }

@@ -127,6 +127,9 @@ class Gate {
   /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
   /// lists filtered by what each caller may use.
   [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
+  /// A deadline of enrolment that has passed and that the user does not meet: such a session can do
+  /// nothing but enrol. Null if there is none; until the core's next turn.
+  [[nodiscard]] const policy::Deadline* overdue(const domain::Subject& subject) const noexcept;
   /// Decides, records, waits until the record is durable, looks again. A refusal is recorded too.
   net::Task<Verdict> admit(const Caller& caller, const domain::Act& act);
   /// Records a refusal that was made elsewhere on the way (dialect, limits).
@@ -170,6 +173,8 @@ class Gate {
  private:
   friend class Admission;
   struct PerCore;
+  [[nodiscard]] const policy::Deadline* overdue_by(const PolicySet& set, const domain::Subject& subject,
+                                                   WallTime now) const noexcept;
   struct Begun;
   /// admit() without its wait: a plain function, so that what it needs lies on the stack and not in a
   /// coroutine's frame.

@@ -36,6 +36,8 @@ audit::Record change_record(std::string_view operation, const Actor& by, std::st
   return r;
 }
 
+std::string who(const Actor& by) { return by.name.view().empty() ? "the gateway" : std::string(by.name.view()); }
+
 void pack(Packer& out, const Actor& a) {
   out.bytes(a.user.bytes).text(a.name.view()).bytes(a.session.bytes).bytes(a.source.address);
   out.number(a.source.local ? 1 : 0).text(std::string_view(a.client).substr(0, kMaxClient)).bytes(a.request.bytes);

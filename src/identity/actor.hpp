@@ -28,6 +28,9 @@ struct Actor {
 [[nodiscard]] audit::Record change_record(std::string_view operation, const Actor& by, std::string_view object,
                                           std::string_view note, Instant now);
 
+/// For sentences: the name, or "the gateway" where nobody has an account yet.
+[[nodiscard]] std::string who(const Actor& by);
+
 /// For what must outlive the process: who asked, as the record will name it. Of the evidence the
 /// kinds and wall times are kept; boot times mean nothing after a restart.
 void pack(Packer& out, const Actor& actor);

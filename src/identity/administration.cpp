@@ -52,9 +52,6 @@ bool names_administrator(const std::vector<std::string>& roles) {
   return std::ranges::find(roles, domain::role::administrator) != roles.end();
 }
 
-// Set-up and the gateway itself have no account.
-std::string who(const Actor& by) { return by.name.view().empty() ? "the gateway" : std::string(by.name.view()); }
-
 std::string now_are(std::string_view what, const std::vector<std::string>& labels, const Actor& by) {
   return "Your " + std::string(what) + " are now: " + (labels.empty() ? "none" : joined(labels)) + ". By " + who(by) + ".";
 }
@@ -115,9 +112,14 @@ Result<void> Users::guard_last_administrator(store::Tx& tx, UserId user) const {
 Result<void> Users::set_roles_in(store::Tx& tx, UserId user, const std::vector<std::string>& roles, const Actor& by) {
   auto before = load_in(tx, user);
   if (!before) return std::move(before).error();
+  const bool was_one = domain::has(before->roles, domain::intern(domain::role::administrator));
   if (!names_administrator(roles)) {
     auto guarded = guard_last_administrator(tx, user);
     if (!guarded) return guarded;
+    for (const auto& hook : demote_hooks_) {
+      auto done = was_one ? hook(tx, user) : Result<void>{};
+      if (!done) return done;
+    }
   }
   auto put = put_labels(tx, user, 1, roles);
   if (!put) return put;
@@ -128,7 +130,6 @@ Result<void> Users::set_roles_in(store::Tx& tx, UserId user, const std::vector<s
   record(tx, "user.roles", by, before->name.view(), "roles=" + joined(roles));
   auto told = notify_in(tx, user, NoticeKind::roles_changed, now_are("roles", roles, by), clock_.wall());
   if (!told) return told;
-  const bool was_one = domain::has(before->roles, domain::intern(domain::role::administrator));
   if (was_one || !names_administrator(roles)) return {};
   return announce_administrator_in(tx, user, before->name.view(), by);
 }
@@ -350,7 +351,17 @@ net::Task<Result<void>> Users::maintain() {
       forget_bars(held.user);
     }
   }
-  auto job = [this](store::Tx& tx) { return forget_guesses(tx, clock_.wall()); };
+  auto job = [this](store::Tx& tx) -> Result<void> {
+    const WallTime now = clock_.wall();
+    constexpr std::chrono::hours kLongest{24 * 60};
+    for (const auto& [sql, before] : {std::pair<std::string_view, WallTime>{"DELETE FROM reset_request WHERE expires < $1", now},
+                                      {"DELETE FROM former_administrator WHERE at < $1", now - kLongest},
+                                      {"DELETE FROM host_recovery WHERE at < $1", now - kLongest}}) {
+      auto gone = tx.run(sql, {before});
+      if (!gone) return std::move(gone).error();
+    }
+    return forget_guesses(tx, now);
+  };
   auto forgotten = co_await database_.write(std::move(job));
   co_return forgotten;
 }

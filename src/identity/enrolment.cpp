@@ -64,13 +64,26 @@ Result<Secret> Users::create_enrolment_code_in(store::Tx& tx, UserId user, const
   if (!account) return std::move(account).error();
   if (account->disabled) return fail(Reason::user_disabled);
   if (by.user == user) return fail(Reason::invalid_argument, "nobody resets himself: another administrator does");
+  const WallTime now = clock_.wall();
+  auto code = put_enrolment_code(tx, mint_, rng_, user, by.user, now + options_.enrolment_ttl);
+  if (!code) return code;
+  record(tx, "user.enrolment_code", by, account->name.view(), {});
+  if (!account->has_password) return code;  // the first one: there is nobody yet who could be told
+  auto told = notify_in(tx, user, NoticeKind::reset_done,
+                        who(by) + " has made an enrolment code for your account. Once it is used, your password, factors "
+                        "and sessions are void.", now);
+  if (!told) return std::move(told).error();
+  return code;
+}
+
+Result<Secret> put_enrolment_code(store::Tx& tx, const crypto::HandleMint& mint, Rng& rng, UserId user, UserId issuer,
+                                  WallTime expires) {
   auto gone = tx.run("DELETE FROM enrolment_code WHERE account = $1", {user});
   if (!gone) return std::move(gone).error();
-  crypto::Handle code = mint_.make(crypto::kEnrolmentCode, rng_);
+  crypto::Handle code = mint.make(crypto::kEnrolmentCode, rng);
   auto put = tx.run("INSERT INTO enrolment_code (hash, account, issued_by, expires) VALUES ($1, $2, $3, $4)",
-                    {code.hash, user, by.user, clock_.wall() + options_.enrolment_ttl});
+                    {code.hash, user, issuer, expires});
   if (!put) return std::move(put).error();
-  record(tx, "user.enrolment_code", by, account->name.view(), {});
   return std::move(code.text);
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "identity/rows.hpp"
 #include "identity/users.hpp"
 
 namespace vestibule::identity {
@@ -125,17 +126,11 @@ Result<void> Users::notify_in(store::Tx& tx, UserId account, NoticeKind kind, st
 
 Result<void> Users::notify_administrators_in(store::Tx& tx, UserId but, NoticeKind kind, std::string_view text,
                                              WallTime now) {
-  std::vector<UserId> whom;
-  auto listed = tx.query(
-      "SELECT account.id FROM account JOIN account_label ON account_label.account = account.id "
-      "WHERE account_label.kind = 1 AND account_label.label = $1 AND account.disabled = 0",
-      {domain::role::administrator}, [&](const store::Row& row) {
-        if (row.id<UserId>(0) != but) whom.push_back(row.id<UserId>(0));
-        return true;
-      });
-  if (!listed) return listed;
-  for (const UserId one : whom) {
-    auto told = notify_in(tx, one, kind, text, now);
+  auto all = read_administrators(tx);
+  if (!all) return std::move(all).error();
+  for (const User& one : *all) {
+    if (one.id == but || one.disabled) continue;
+    auto told = notify_in(tx, one.id, kind, text, now);
     if (!told) return told;
   }
   return {};

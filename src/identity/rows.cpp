@@ -44,6 +44,17 @@ Result<std::vector<User>> read_all(store::Tx& tx) {
   return out;
 }
 
+Result<std::vector<User>> read_administrators(store::Tx& tx) {
+  std::vector<User> out;
+  auto listed = tx.query(std::string(kColumns) + " WHERE id IN (SELECT account FROM account_label WHERE kind = 1 AND label = $1) "
+                         "ORDER BY name", {domain::role::administrator}, [&](const store::Row& row) {
+                           add_label(out.emplace_back(user_from(row)), 1, domain::role::administrator);
+                           return true;
+                         });
+  if (!listed) return std::move(listed).error();
+  return out;
+}
+
 Result<std::size_t> count_administrators(store::Tx& tx) {
   std::size_t n = 0;
   auto found = tx.one("SELECT COUNT(*) FROM account_label WHERE kind = 1 AND label = $1", {domain::role::administrator},

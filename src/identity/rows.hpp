@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "base/secret.hpp"
+#include "crypto/handle.hpp"
 #include "identity/user.hpp"
 #include "store/tx.hpp"
 
@@ -18,5 +20,10 @@ inline constexpr std::string_view kColumns =
 void add_label(User& u, std::int64_t kind, std::string_view label);
 Result<std::vector<User>> read_all(store::Tx& tx);
 Result<std::size_t> count_administrators(store::Tx& tx);
+/// With the disabled ones; of their labels only this role.
+Result<std::vector<User>> read_administrators(store::Tx& tx);
+/// A new code; older ones of the user are void. `issuer` nil: the operator of the host.
+Result<Secret> put_enrolment_code(store::Tx& tx, const crypto::HandleMint& mint, Rng& rng, UserId user, UserId issuer,
+                                  WallTime expires);
 
 }  // namespace vestibule::identity

@@ -60,6 +60,27 @@ CREATE TABLE notice (
 );
 CREATE INDEX notice_by_account ON notice (account, at)
 )"},
+    // former_administrator: who ceased to be one lately, and when.
+    store::Migration{"identity", 3, R"(
+CREATE TABLE reset_request (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL UNIQUE,
+  requested_by BYTES NOT NULL,
+  at BIGINT NOT NULL,
+  expires BIGINT NOT NULL
+);
+CREATE TABLE former_administrator (
+  account BYTES PRIMARY KEY NOT NULL,
+  at BIGINT NOT NULL
+)
+)"},
+    store::Migration{"identity", 4, R"(
+CREATE TABLE host_recovery (
+  account BYTES NOT NULL,
+  name TEXT NOT NULL,
+  at BIGINT NOT NULL
+)
+)"},
 };
 
 }  // namespace
@@ -67,7 +88,7 @@ CREATE INDEX notice_by_account ON notice (account, at)
 std::span<const store::Migration> migrations() { return kMigrations; }
 
 Result<void> void_after_restore(store::Tx& tx) {
-  for (const std::string_view sql : {"DELETE FROM enrolment_code", "DELETE FROM setup_token"}) {
+  for (const std::string_view sql : {"DELETE FROM enrolment_code", "DELETE FROM setup_token", "DELETE FROM reset_request"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }
@@ -83,7 +104,8 @@ Result<void> accept_clock(store::Tx& tx, WallTime now) {
         "UPDATE password_guess SET succeeded = $1 WHERE succeeded > $1", "UPDATE account SET created = $1 WHERE created > $1",
         "UPDATE account SET roles_changed = $1 WHERE roles_changed > $1",
         "UPDATE account SET factors_reset = $1 WHERE factors_reset > $1",
-        "UPDATE account SET password_changed = $1 WHERE password_changed > $1", "UPDATE notice SET at = $1 WHERE at > $1"}) {
+        "UPDATE account SET password_changed = $1 WHERE password_changed > $1", "UPDATE notice SET at = $1 WHERE at > $1",
+        "UPDATE former_administrator SET at = $1 WHERE at > $1", "UPDATE host_recovery SET at = $1 WHERE at > $1"}) {
     auto set = tx.run(sql, {now});
     if (!set) return std::move(set).error();
   }

@@ -147,6 +147,8 @@ class Users {
   using Hook = std::function<Result<void>(store::Tx&, UserId)>;
   void on_remove(Hook hook) { remove_hooks_.push_back(std::move(hook)); }
   void on_disable(Hook hook) { disable_hooks_.push_back(std::move(hook)); }
+  /// Of one who ceases to be an administrator by losing the role.
+  void on_demote(Hook hook) { demote_hooks_.push_back(std::move(hook)); }
 
   // --- set-up of the first administrator
   /// A new set-up token (older ones are void), or nothing if an administrator exists. Blocking, after
@@ -252,7 +254,7 @@ class Users {
   SnapshotTable<Digest, UserId, DigestHash> by_name_;
   std::unordered_map<UserId, Kept> kept_;
   std::atomic<std::size_t> administrators_{0};
-  std::vector<Hook> remove_hooks_, disable_hooks_;
+  std::vector<Hook> remove_hooks_, disable_hooks_, demote_hooks_;
   std::atomic<std::int64_t> hashing_{0}, waiting_{0};
   std::mutex bars_mutex_;              // bars_ only; never held across a wait
   std::vector<Bar> bars_;

@@ -227,7 +227,10 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
     member_kinds(w, "offer", offered(std::move(offer), working(*factors, d.need.level), *preferred));
     w.end_object();
   }
-  w.end_array().end_object();
+  w.end_array();
+  Result<void> warned = co_await add_warnings(call, w);
+  if (!warned) co_return std::move(warned).error();
+  w.end_object();
   co_return body(w);
 }
 

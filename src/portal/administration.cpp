@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "policy/deadline.hpp"
 #include "policy/explanation.hpp"
 #include "portal/act.hpp"
 #include "portal/render.hpp"
@@ -224,7 +225,9 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   const auto set = services_.gate.policies();
   const bool trusted = services_.clock.trusted();
   const Instant now = services_.clock.now();
-  const policy::Explanation why = set->active.explain(act, subject, evidence, source, now, trusted, signals);
+  policy::Explanation why = set->active.explain(act, subject, evidence, source, now, trusted, signals);
+  const policy::Deadline* const overdue = services_.gate.overdue(subject);
+  if (overdue != nullptr && why.decision.outcome != domain::Outcome::deny) policy::explain_overdue(why, *overdue);
   std::string text = why.text();
   if (services_.gate.stops().covers(act.access_point, subject.name.view())) {
     text.insert(0, "An emergency stop shuts this out, whatever the policy says.\n");

@@ -5,6 +5,7 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "json/writer.hpp"
+#include "policy/deadline.hpp"
 #include "portal/call.hpp"
 #include "portal/cookie_session.hpp"
 
@@ -182,6 +183,12 @@ Result<void> Portal::authorize(Call& call) const {
     const bool enrolling = flags.enrol_grant || flags.factor_management;
     const bool may = route.pending == Pending::allowed || (route.pending == Pending::enrolling && enrolling);
     if (!may) return fail(Reason::mfa_required, "sign-in is not finished: prove a second factor");
+  }
+  // Whoever is overdue with a factor may do what one may whose sign-in is not finished: enrol it.
+  if (route.pending == Pending::refused) {
+    if (const policy::Deadline* d = services_.gate.overdue(call.caller.who.subject)) {
+      return fail(Reason::factor_overdue, policy::text(*d));
+    }
   }
   switch (route.evidence) {
     case Evidence::none:

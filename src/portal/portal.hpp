@@ -16,7 +16,9 @@
 #include "audit/log.hpp"
 #include "factors/factors.hpp"
 #include "gate/gate.hpp"
+#include "identity/resets.hpp"
 #include "identity/users.hpp"
+#include "json/writer.hpp"
 #include "portal/browser.hpp"
 #include "portal/watch.hpp"
 #include "session/sessions.hpp"
@@ -40,6 +42,7 @@ struct Services {
   audit::Log& log;
   store::Database& database;
   const Clock& clock;
+  identity::Resets& resets;
 
   domain::Sensitivity sensitivity = domain::Sensitivity::moderate;  ///< of the access point `vestibule`
   std::string version{};
@@ -189,6 +192,13 @@ class Portal final : public wire::Handler {
   Answer remove_user(Call& call);
   Answer enrolment_code(Call& call);
   Answer revoke_sessions(Call& call);
+  // Resets by two (resets.cpp)
+  Answer list_resets(Call& call);
+  Answer approve_reset(Call& call);
+  Answer decline_reset(Call& call);
+  // Deadlines of enrolment, and what people are warned of (warnings.cpp)
+  Answer coverage(Call& call);
+  net::Task<Result<void>> add_warnings(Call& call, json::Writer& w);
   // Hardware tokens in stock (tokens.cpp)
   Answer list_tokens(Call& call);
   Answer import_tokens(Call& call);

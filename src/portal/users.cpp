@@ -157,16 +157,21 @@ net::Task<Result<Reply>> Portal::remove_user(Call& call) {
 net::Task<Result<Reply>> Portal::enrolment_code(Call& call) {
   const Result<UserId> user = user_of(call);
   if (!user) co_return user.error();
-  auto act = [this, id = *user](store::Tx& tx, const session::Actor& by) {
-    return services_.users.create_enrolment_code_in(tx, id, by);
-  };
-  Result<Secret> code = co_await prove_and(call, purpose("users.reset", call.param), std::move(act));
-  if (!code) co_return std::move(code).error();
+  auto act = [this, id = *user](store::Tx& tx, const session::Actor& by) { return services_.resets.begin_in(tx, id, by); };
+  Result<identity::Resets::Begun> begun = co_await prove_and(call, purpose("users.reset", call.param), std::move(act));
+  if (!begun) co_return std::move(begun).error();
   json::Writer w = writer();
-  w.begin_object().member("enrolment_code", code->reveal_text());
-  member_time(w, "expires", services_.clock.wall() + services_.enrolment_ttl);
+  w.begin_object();
+  if (begun->code) {
+    w.member("enrolment_code", begun->code->reveal_text());
+    member_time(w, "expires", services_.clock.wall() + services_.enrolment_ttl);
+  } else {
+    w.member("request", begun->request.text());
+    member_time(w, "expires", begun->expires);
+    w.member("approvers", begun->approvers);
+  }
   w.end_object();
-  co_return Reply{200, w.take(), false};
+  co_return Reply{begun->code ? 200 : 202, w.take(), false};
 }
 
 net::Task<Result<Reply>> Portal::revoke_sessions(Call& call) {

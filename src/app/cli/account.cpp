@@ -63,6 +63,19 @@ void describe(const json::Value& me) {
       text += fmt::format("  {}  {}\n", printable(text_of(p, "name")), what);
     }
   }
+  if (const json::Value* deadlines = me.find("deadlines")) {
+    for (const json::Value& d : deadlines->items()) {
+      if (flag_of(d, "met")) continue;
+      text += fmt::format("  Your role needs a factor of kind {} by {}: enrol one at the portal. After that day nothing else is open.\n",
+                          printable(text_of(d, "needs")), printable(text_of(d, "by")));
+    }
+  }
+  if (const json::Value* alerts = me.find("alerts")) {
+    for (const json::Value& a : alerts->items()) {
+      const std::string id = text_of(a, "id");
+      text += "  ! " + printable(text_of(a, "text")) + (id.empty() ? "" : " (vestibule user decline " + printable(id) + ")") + "\n";
+    }
+  }
   out(text);
 }
 

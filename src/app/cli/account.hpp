@@ -18,8 +18,14 @@ struct SignedIn {
 /// Keeps the session that a reply of /sign-in, /setup or /enrol has brought.
 [[nodiscard]] Result<void> keep_session(Context& ctx, const Reply& reply);
 
+/// Of a reply of /notices those that were not seen yet, as lines for people; empty if there are none.
+[[nodiscard]] std::string unseen_notices(const json::Value& reply);
+
 /// Says on standard output who is signed in, until when, and what is open.
 void describe(const json::Value& me);
+
+/// Says on standard output whom to give the code of the reply to, and what he does with it.
+void show_enrolment_code(const json::Value& reply);
 
 /// A new password, twice on the terminal, or a line of standard input.
 [[nodiscard]] Result<Secret> new_password(bool from_stdin);

@@ -53,6 +53,9 @@ int factor_remove(Context& ctx, const std::string& id);
 int factor_prefer(Context& ctx, const std::string& kind);
 int factor_recovery_codes(Context& ctx);
 
+/// Shows all notices and marks them as seen; as JSON it marks nothing.
+int notices(Context& ctx);
+
 // --- chat (commands_chat.cpp)
 
 struct ChatOptions {
@@ -74,7 +77,12 @@ int user_set(Context& ctx, const std::string& name, Labels what, const std::vect
 int user_disable(Context& ctx, const std::string& name);
 int user_enable(Context& ctx, const std::string& name);
 int user_remove(Context& ctx, const std::string& name);
+// (commands_resets.cpp)
 int user_reset(Context& ctx, const std::string& name);
+int user_resets(Context& ctx);
+int user_approve(Context& ctx, const std::string& id);
+int user_decline(Context& ctx, const std::string& id);
+int coverage(Context& ctx);
 
 struct SessionListOptions {
   bool all = false;
@@ -138,7 +146,8 @@ struct AuditProveOptions {
 int audit_prove(Context& ctx, const AuditProveOptions& o);
 int audit_erase(Context& ctx, const std::string& user);
 
-// --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_clock.cpp, commands_doctor.cpp)
+// --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_clock.cpp, commands_recover.cpp,
+//     commands_doctor.cpp)
 
 struct RestoreOptions {
   std::string file;
@@ -149,6 +158,12 @@ struct ClockOptions {
   bool yes = false;  ///< no question
 };
 int clock_accept(Context& ctx, const ClockOptions& o);
+struct RecoverOptions {
+  std::string name;
+  bool yes = false;             ///< no question
+  bool despite_others = false;  ///< although another administrator could do it through the gateway
+};
+int recover(Context& ctx, const RecoverOptions& o);
 int check_config(Context& ctx, const std::string& file);
 int doctor(Context& ctx);
 int version(Context& ctx);

@@ -264,6 +264,10 @@ int login(Context& ctx, const LoginOptions& o) {
     ctx.print_json(*me);
   } else {
     describe(me->json);
+    // Whoever has just proved who he is hears what happened meanwhile; that this fails hides nothing else.
+    if (const Result<Reply> news = ctx.call_once(http::Method::get, "/notices", As::session, {})) {
+      out(unseen_notices(news->json));
+    }
     if (const json::Value* flags = me->json.find("flags"); flags != nullptr && flag_of(*flags, "factor_management")) {
       out("A recovery code opens nothing but the enrolment of a new factor: run `vestibule factor add`.\n");
     }

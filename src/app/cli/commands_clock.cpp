@@ -51,7 +51,7 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
     if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
   }
   const std::string note = "the highest time stored was " + rfc3339(*mark);
-  const OfflineJob lower = [](store::Tx& tx, Instant at) { return session::accept_clock(tx, at.wall); };
+  const OfflineJob lower = [](Offline& at) { return session::accept_clock(at.tx, at.now.wall); };
   const Result<std::uint64_t> records = change_offline(*config, file, "clock.accept", note, lower);
   if (!records) return ctx.failed(records.error());
   if (ctx.json()) {

@@ -64,7 +64,7 @@ int restore(Context& ctx, const RestoreOptions& o) {
   remove_database(copy);  // of an attempt that was interrupted
   const std::string note = "from " + std::filesystem::absolute(o.file, ec).string();
   Result<void> copied = copy_database(o.file, copy);
-  const OfflineJob prepare = [](store::Tx& tx, Instant now) { return session::void_after_restore(tx, now.wall); };
+  const OfflineJob prepare = [](Offline& at) { return session::void_after_restore(at.tx, at.now.wall); };
   Result<std::uint64_t> records =
       copied ? change_offline(*config, copy, "restore", note, prepare) : Result<std::uint64_t>(copied.error());
   if (!records) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/cli/account.hpp"
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
 
@@ -25,12 +26,6 @@ int answered(Context& ctx, const Result<Reply>& reply, std::string_view sentence
 
 std::string user_path(const std::string& name, std::string_view what) {
   return "/users/" + percent_encode(name) + std::string(what);
-}
-
-void show_enrolment_code(const json::Value& reply) {
-  out("Give this enrolment code to its owner, by a way that nobody else reads. It works once, until " +
-      time_text(text_of(reply, "expires")) + ":\n\n    " + printable(text_of(reply, "enrolment_code")) +
-      "\n\nThe owner then runs: vestibule enrol\n");
 }
 
 std::string evidence_text(const json::Value& session) {
@@ -123,18 +118,6 @@ int user_enable(Context& ctx, const std::string& name) {
 
 int user_remove(Context& ctx, const std::string& name) {
   return answered(ctx, ctx.post(user_path(name, "/remove"), As::bound), printable(name) + " is removed.");
-}
-
-int user_reset(Context& ctx, const std::string& name) {
-  Result<Reply> reply = ctx.post(user_path(name, "/enrolment-code"), As::bound);
-  if (!reply) return ctx.failed(reply.error());
-  if (ctx.json()) {
-    ctx.print_json(*reply);
-  } else {
-    out("Once the code is used, the old password, factors and sessions of " + printable(name) + " are void.\n");
-    show_enrolment_code(reply->json);
-  }
-  return status(Exit::ok);
 }
 
 int session_list(Context& ctx, const SessionListOptions& o) {

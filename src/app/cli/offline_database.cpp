@@ -59,7 +59,8 @@ Result<std::uint64_t> change_offline(const Config& config, const std::filesystem
   const Instant now = clock.now();
   const Result<void> done = (*database)->write_blocking([&](store::Tx& tx) -> Result<void> {
     record(tx, **log, now, operation, note);
-    return job(tx, now);
+    Offline at{tx, ring, rng, now};
+    return job(at);
   });
   (*database)->stop();
   const std::uint64_t records = (*log)->size();

@@ -7,14 +7,22 @@
 
 #include "app/config.hpp"
 #include "audit/log.hpp"
+#include "crypto/sealed.hpp"
 #include "store/tx.hpp"
 
 namespace vestibule::app::cli {
 
-/// What changes the rows, in one write job with its record. `now` is the machine's clock.
-using OfflineJob = std::function<Result<void>(store::Tx& tx, Instant now)>;
+/// What a job without a gateway stands on. `now` is the machine's clock.
+struct Offline {
+  store::Tx& tx;
+  const crypto::KeyRing& keys;
+  Rng& rng;
+  Instant now;
+};
+/// What changes the rows, in one write job with its record.
+using OfflineJob = std::function<Result<void>(Offline& at)>;
 
-/// Runs the job and appends a system record of the operation, of which `note` says more: both stand or
+/// Appends a system record of the operation, of which `note` says more, and runs the job: both stand or
 /// neither does. Gives how many records the log has then. Blocking. What is wrong is told in the
 /// detail: a master key that does not open it, a process that holds it, a log that does not fit.
 Result<std::uint64_t> change_offline(const Config& config, const std::filesystem::path& database,

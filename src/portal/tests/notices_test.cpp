@@ -92,6 +92,8 @@ TEST_F(DisabledTest, AFactorThatIsDisabledByMisuseIsTold) {
     EXPECT_EQ(post("/v1/prove", object({{"answer", root.app.wrong(clock.wall())}}).dump(), root.handle).code(), "code_wrong");
   }
   EXPECT_EQ(kinds(root), (Names{"factor_added", "factor_disabled"}));
+  ASSERT_EQ(entries("factor.disable").size(), 1U);
+  EXPECT_EQ(entries("factor.disable")[0].reason, "factor_locked");
 }
 
 TEST_F(NoticesTest, RecoveryCodesAreToldAndThatFewAreLeft) {

@@ -238,7 +238,7 @@ class PortalWorld : public FactorWorld {
   }
   /// What the API stands on here.
   portal::Services services() {
-    portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock};
+    portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock, *resets};
     s.version = "0.1.0";
     s.events = events.get();
     s.watch = watch.get();
@@ -280,6 +280,8 @@ class PortalWorld : public FactorWorld {
 
   std::string policy_text{policy::default_policy_text()};
   session::Options options_session;
+  identity::ResetOptions options_resets;
+  std::unique_ptr<identity::Resets> resets;
   std::unique_ptr<session::Sessions> sessions;
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
@@ -304,6 +306,8 @@ class PortalWorld : public FactorWorld {
   }
   void open_rooms_above() override {
     FactorWorld::open_rooms_above();
+    options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user); };
+    resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
     options_session.denials = denials.get();
     auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
     ASSERT_TRUE(opened) << opened.error().detail;
@@ -315,6 +319,7 @@ class PortalWorld : public FactorWorld {
     watch.reset();
     gate.reset();
     sessions.reset();
+    resets.reset();
     FactorWorld::close_rooms_above();
   }
 
