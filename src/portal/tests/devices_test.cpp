@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Device;
 using testing::HttpReply;
+using testing::kPassword;
 using testing::PortalWorld;
 
 const std::string kSubscription =
@@ -127,9 +128,9 @@ TEST_F(DevicesApiTest, AnActIsConfirmedByTheDeviceThatWasShownIt) {
   Person alice = create(root, "alice", "member");
   Device phone(rng);
   enrol_device(alice, phone);
-  HttpReply factors = get("/v1/factors", alice.handle);
+  HttpReply listed = get("/v1/factors", alice.handle);
   std::string totp;
-  for (const json::Value& f : factors.json.find("factors")->items()) {
+  for (const json::Value& f : listed.json.find("factors")->items()) {
     if (f.get_string("kind").value_or("") == "totp") totp = f.get_string("id").value_or("");
   }
   const auto remove = [&](const std::string& id, const Asked& asked) {
@@ -202,7 +203,7 @@ TEST_F(DevicesApiTest, ItWasNotMeEndsTheSessionAndItsSourceSleeps) {
   EXPECT_EQ(answers[0].user_name, "alice");
   EXPECT_FALSE(entries("session.revoke").empty());
   HttpReply notices = get("/v1/notices", alice.handle);
-  EXPECT_EQ(notices.json.find("notices")->items()[0].get_string("kind").value_or(""), "not_me") << notices.body;
+  EXPECT_NE(notices.body.find(R"("kind":"not_me")"), std::string::npos) << notices.body;
   // All of the tests come from one socket: alice's right password is refused there like a wrong one.
   EXPECT_EQ(post("/v1/sign-in", body({{"name", "alice"}, {"password", std::string(kPassword)}}).dump()).code(), "signin_failed");
   EXPECT_EQ(post("/v1/sign-in", body({{"name", "root"}, {"password", std::string(kPassword)}}).dump()).code(), "ok");
