@@ -1,4 +1,6 @@
-// Times as people say them.
+// Times and clients as people say them.
+import { t } from './strings';
+
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
 
@@ -33,3 +35,10 @@ export function ends(text: string, now = Date.now()): string {
 
 export const at = (text: string | null | undefined) => (text ? moment.format(new Date(text)) : '');
 export const clock = (text: string) => new Date(text).toLocaleTimeString('en', { hour12: false });
+
+/// "Firefox on Linux" out of a User-Agent; it is a hint and nothing is decided by it.
+export function client(agent: string): string {
+  const browser = /Edg\//.test(agent) ? 'Edge' : /Firefox\//.test(agent) ? 'Firefox' : /Chrome\//.test(agent) ? 'Chrome' : /Safari\//.test(agent) ? 'Safari' : '';
+  const system = /Android/.test(agent) ? 'Android' : /iPhone|iPad/.test(agent) ? 'iOS' : /Mac OS X/.test(agent) ? 'macOS' : /Windows/.test(agent) ? 'Windows' : /Linux/.test(agent) ? 'Linux' : '';
+  return browser ? (system ? `${browser} on ${system}` : browser) : agent || t.sessions.unknown;
+}

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Refusal } from '../api';
 import { answer, devices, forget, inbox, type Device, type Inbox, type Prompt, type Verdict } from '../device';
-import { at, ends, from } from '../format';
+import { at, client, ends, from } from '../format';
 import { Field, Heading, Loading, Mark, Notice, Problem } from '../parts/basics';
 import { t } from '../strings';
 
@@ -32,13 +32,13 @@ function Card({ device, prompt, done }: { device: Device; prompt: Prompt; done: 
   };
   const rows: [string, string][] = [
     [t.inbox.who, prompt.user], [t.inbox.what, prompt.operation], [t.inbox.object, prompt.object],
-    [t.inbox.from, ['local', 'unix'].includes(prompt.source) ? t.inbox.here : prompt.source], [t.inbox.client, prompt.client],
+    [t.inbox.from, ['local', 'unix'].includes(prompt.source) ? t.inbox.here : prompt.source], [t.inbox.client, client(prompt.client)],
     [t.inbox.since, `${at(prompt.created)}, ${from(prompt.created)}`], [t.inbox.ends, ends(prompt.expires)],
   ];
   return (
     <li class="card prompt-card">
       <h2>{prompt.what}</h2>
-      <dl class="pairs bare">{rows.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      <dl class="pairs bare" title={prompt.client}>{rows.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
       <Problem error={error} />
       {prompt.match === 'choose' ? (
         <fieldset class="choose">

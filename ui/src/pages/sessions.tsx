@@ -2,16 +2,9 @@
 import { useState } from 'preact/hooks';
 import { get, post, type Session } from '../api';
 import { changed } from '../events/tab';
-import { at, from } from '../format';
+import { at, client, from } from '../format';
 import { Heading, Loading, Notice, Problem, useLive, useLoad } from '../parts/basics';
 import { t } from '../strings';
-
-/// "Firefox on Linux" out of a User-Agent; it is a hint and nothing is decided by it.
-function client(agent: string): string {
-  const browser = /Edg\//.test(agent) ? 'Edge' : /Firefox\//.test(agent) ? 'Firefox' : /Chrome\//.test(agent) ? 'Chrome' : /Safari\//.test(agent) ? 'Safari' : '';
-  const system = /Android/.test(agent) ? 'Android' : /iPhone|iPad/.test(agent) ? 'iOS' : /Mac OS X/.test(agent) ? 'macOS' : /Windows/.test(agent) ? 'Windows' : /Linux/.test(agent) ? 'Linux' : '';
-  return browser ? (system ? `${browser} on ${system}` : browser) : agent || t.sessions.unknown;
-}
 
 export function Sessions() {
   const { value, error, again } = useLoad(() => get<{ sessions: Session[] }>('/v1/sessions'));
