@@ -182,7 +182,7 @@ Result<std::vector<FactorId>> Factors::charge_factors(store::Tx& tx, const Attem
     }
     auto locked = tx.run("UPDATE factor SET locked_until = $2, disabled = $3 WHERE id = $1", {id, until, last ? 1 : 0});
     if (!locked) return moved(locked);
-    if (last) tx.changed(kFactorTopic, user.bytes);
+    if (last) tx.changed(kFactorTopic, attempt.by.user.bytes);
   }
   if (charged.empty()) return fail(Reason::factor_locked);
   return charged;
