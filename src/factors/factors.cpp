@@ -271,8 +271,11 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
       auto handled = cloned_in(tx, copied, a.by, now);
       if (!handled) return moved(handled);
     }
-    auto counted = tell(tx, a.by, Event::wrong, now);
-    if (!counted) return moved(counted);
+    // Where nothing was charged nothing was guessed at.
+    if (!charged.factors_.empty()) {
+      auto counted = tell(tx, a.by, Event::wrong, now);
+      if (!counted) return moved(counted);
+    }
     return fail(reason, std::move(flaw));
   }
   for (const FactorId id : charged.factors_) {
@@ -322,8 +325,9 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
   Kind* const k = kind_of(kind);
   if (k == nullptr || !k->describe().challenge) return fail(Reason::invalid_argument, "kind: not one that answers questions");
   std::vector<ChallengeId> open;
-  auto listed = tx.query("SELECT id FROM factor_challenge WHERE account = $1 AND session = $2 ORDER BY expires DESC",
-                         {by.user, by.session}, [&](const store::Row& row) {
+  // Those of plug-ins have a limit of their own, which no other question lifts.
+  auto listed = tx.query("SELECT id FROM factor_challenge WHERE account = $1 AND session = $2 AND kind <> $3 ORDER BY expires DESC",
+                         {by.user, by.session, FactorKind::external}, [&](const store::Row& row) {
                            open.push_back(row.id<ChallengeId>(0));
                            return true;
                          });

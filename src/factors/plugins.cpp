@@ -73,6 +73,7 @@ Result<Question> Factors::begin_external_in(store::Tx& tx, FactorId wanted, cons
   if (!counted) return std::move(counted).error();
   if (open >= kMaxOpenQuestions) return fail(Reason::factor_locked, "too many questions are open: answer one, or wait");
   c.call = PluginCall{found[0].plugin, found[0].id, by.user, std::string(by.name.view()), c.id, binding};
+  record(tx, audit::Kind::sign_in, "plugin.ask", Reason::ok, by, found[0].id.text(), "plug-in " + found[0].plugin, now);
   Question question;
   question.payload.assign(found[0].id.bytes.begin(), found[0].id.bytes.end());
   return question;
@@ -275,6 +276,7 @@ net::Task<bool> Factors::tell_of_removals() {
   const Result<void> looked = co_await database_.read(look);
   if (!looked) co_return false;
   for (const PluginCall& g : gone) {
+    if (stopping_.load()) co_return false;
     if (external_->find(g.plugin) != nullptr) {
       PluginCall about = g;
       Secret none;

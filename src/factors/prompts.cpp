@@ -49,7 +49,8 @@ Prompts::Prompts(store::Database& database, const crypto::KeyRing& keys, identit
       rng_(rng),
       options_(std::move(options)),
       digits_key_(keys.derive("push-digits/v1")),
-      looks_(std::max(options_.looks, 1)) {}
+      looks_(std::max(options_.looks, 1)),
+      answers_(std::max(options_.looks, 1)) {}
 
 Digest Prompts::hidden(ChallengeId prompt, std::string_view digits) const noexcept {
   return digits_key_.mac({ByteView(prompt.bytes), as_bytes(digits)});
@@ -267,7 +268,7 @@ net::Task<Result<Prompts::Inbox>> Prompts::inbox_again(FactorId device, UserId u
 net::Task<Result<Prompts::Looked>> Prompts::look(DeviceAnswer answer) {
   if (!clock_.trusted()) co_return fail(Reason::clock_untrusted);
   if (!in_time(answer.call)) co_return fail(Reason::credential_unknown, "the device's clock is off");
-  const std::optional<Seats::Seat> seat = looks_.take();
+  const std::optional<Seats::Seat> seat = answers_.take();
   if (!seat) co_return fail(Reason::overloaded, "too many devices at once");
   auto job = [this, a = std::move(answer)](store::Tx& tx) -> Result<Looked> {
     auto owner = owner_in(tx, a.call, answer_text(a));

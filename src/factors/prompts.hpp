@@ -129,7 +129,8 @@ class Prompts {
   Rng& rng_;
   PushOptions options_;
   crypto::HmacKey digits_key_;
-  Seats looks_;
+  Seats looks_;    // of inboxes
+  Seats answers_;  // of their own, so that a flood of looks keeps nobody from saying that it was not him
 };
 
 }  // namespace vestibule::factors

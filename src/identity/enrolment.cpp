@@ -87,6 +87,12 @@ Result<Secret> put_enrolment_code(store::Tx& tx, const crypto::HandleMint& mint,
   return std::move(code.text);
 }
 
+Result<void> Users::void_enrolment_code_in(store::Tx& tx, UserId user) {
+  auto gone = tx.run("DELETE FROM enrolment_code WHERE account = $1", {user});
+  if (!gone) return std::move(gone).error();
+  return {};
+}
+
 net::Task<Result<Secret>> Users::create_enrolment_code(UserId user, Actor by) {
   auto job = [this, user, by](store::Tx& tx) { return create_enrolment_code_in(tx, user, by); };
   auto code = co_await database_.write(std::move(job));
@@ -125,6 +131,8 @@ Result<UserId> Users::use_enrolment_code_in(store::Tx& tx, std::string_view code
   auto account = load_in(tx, user);
   if (!account) return std::move(account).error();
   if (account->disabled || standing(user) == Standing::disabled) return fail(Reason::user_disabled);
+  auto former = note_former_administrator(tx, user, now);
+  if (!former) return std::move(former).error();
   auto dated = tx.run("UPDATE account SET factors_reset = $2, reset_by = $3 WHERE id = $1", {user, now, issuer});
   if (!dated) return std::move(dated).error();
   Actor self = by;

@@ -40,7 +40,10 @@ Result<void> make_room(store::Tx& tx, UserId account) {
   const auto most = static_cast<std::int64_t>(kMaxNotices);
   if (count < most) return {};
   auto gone = tx.run(
-      "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE account = $1 ORDER BY seen DESC, at, id LIMIT $2)",
+      // What somebody could cause in masses goes before what tells of another's hand on the account.
+      "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE account = $1 ORDER BY seen DESC, CASE WHEN kind IN "
+      "('reset_requested', 'reset_done', 'host_recovery', 'factor_added', 'password_changed', 'not_me') THEN 1 ELSE 0 END, "
+      "at, id LIMIT $2)",
       {account, count - most + 1});
   if (!gone) return std::move(gone).error();
   return {};

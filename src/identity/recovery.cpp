@@ -17,6 +17,8 @@ Result<Secret> recover_in(store::Tx& tx, const crypto::HandleMint& mint, Rng& rn
   if (disabled) return fail(Reason::user_disabled);
   auto open = tx.run("DELETE FROM reset_request WHERE account = $1", {user});
   if (!open) return std::move(open).error();
+  auto former = note_former_administrator(tx, user, now);
+  if (!former) return std::move(former).error();
   auto shown = tx.run("INSERT INTO host_recovery (account, name, at) VALUES ($1, $2, $3)", {user, name, now});
   if (!shown) return std::move(shown).error();
   const std::string text = "The operator of the host has made an enrolment code for " + std::string(name) +

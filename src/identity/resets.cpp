@@ -48,10 +48,10 @@ void Resets::record(store::Tx& tx, std::string_view operation, const Actor& by, 
 Result<void> Resets::forget_account(store::Tx& tx, UserId user) {
   auto gone = tx.run("DELETE FROM reset_request WHERE account = $1 OR requested_by = $1", {user});
   if (!gone) return std::move(gone).error();
-  return note_former(tx, user);
+  return note_former_administrator(tx, user, clock_.wall());
 }
 
-Result<void> Resets::note_former(store::Tx& tx, UserId user) {
+Result<void> note_former_administrator(store::Tx& tx, UserId user, WallTime now) {
   bool was_one = false;
   auto found = tx.one(
       "SELECT 1 FROM account JOIN account_label ON account_label.account = account.id WHERE account.id = $1 AND "
@@ -61,7 +61,7 @@ Result<void> Resets::note_former(store::Tx& tx, UserId user) {
   if (!was_one) return {};
   auto put = tx.run(
       "INSERT INTO former_administrator (account, at) VALUES ($1, $2) ON CONFLICT (account) DO UPDATE SET at = $2",
-      {user, clock_.wall()});
+      {user, now});
   if (!put) return std::move(put).error();
   return {};
 }
@@ -69,7 +69,16 @@ Result<void> Resets::note_former(store::Tx& tx, UserId user) {
 Result<bool> Resets::needs_two(store::Tx& tx, UserId user, UserId requester) const {
   auto has = options_.holds(tx, user);
   if (!has) return std::move(has).error();
-  if (*has == Holds::none) return false;
+  if (*has == Holds::none) {
+    // A first enrolment, or one that its own issuer begins again. Anybody else's present start is not this
+    // administrator's to take.
+    bool alone = false;
+    auto found = tx.one("SELECT password IS NULL, reset_by FROM account WHERE id = $1", {user}, [&](const store::Row& row) {
+      alone = row.integer(0) != 0 || (!row.null(1) && row.id<UserId>(1) == requester);
+    });
+    if (!found) return std::move(found).error();
+    if (alone) return false;
+  }
   auto all = read_administrators(tx);
   if (!all) return std::move(all).error();
   for (const User& one : *all) {

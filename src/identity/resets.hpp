@@ -66,7 +66,6 @@ class Resets {
   Result<std::size_t> count_approvers(store::Tx& tx, UserId requester, UserId user) const;
   Result<std::optional<Reset>> take_in(store::Tx& tx, ResetId id);
   Result<void> forget_account(store::Tx& tx, UserId user);
-  Result<void> note_former(store::Tx& tx, UserId user);
   void record(store::Tx& tx, std::string_view operation, const Actor& by, std::string_view object, std::string_view note) const;
 
   store::Database& database_;

@@ -26,4 +26,8 @@ Result<std::vector<User>> read_administrators(store::Tx& tx);
 Result<Secret> put_enrolment_code(store::Tx& tx, const crypto::HandleMint& mint, Rng& rng, UserId user, UserId issuer,
                                   WallTime expires);
 
+/// An administrator with a password who ceases to be one, or whose factors are about to go: for a while
+/// still somebody who could have looked at a reset.
+Result<void> note_former_administrator(store::Tx& tx, UserId user, WallTime now);
+
 }  // namespace vestibule::identity

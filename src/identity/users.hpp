@@ -163,6 +163,8 @@ class Users {
   // --- enrolment codes: a new user's first password and first second factor, or a reset
   /// A new code; older ones of the user are void. `by` must not be the user.
   Result<Secret> create_enrolment_code_in(store::Tx& tx, UserId user, const Actor& by);
+  /// Once the person has a factor: a code of before would be somebody else's way in.
+  static Result<void> void_enrolment_code_in(store::Tx& tx, UserId user);
   net::Task<Result<Secret>> create_enrolment_code(UserId user, Actor by);
   /// Looks only: whose it is, to check the password's rules with the name. credential_unknown.
   net::Task<Result<User>> check_enrolment_code(Secret code) const;

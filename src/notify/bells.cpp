@@ -171,7 +171,8 @@ net::Task<Bells::Outcome> Bells::deliver(Subscription to, std::string text, Bell
     if (attempt == options_.attempts) break;
     if (status == 429 || status == 503) {
       if (paused_.size() >= kMaxOrigins) paused_.clear();
-      paused_[origin] = Steady::now() + wait;
+      // One subscription may be what is too much: nobody silences a service for longer than this.
+      paused_[origin] = Steady::now() + std::min<milliseconds>(wait, kLongestPause);
     } else {
       if (Steady::now() + wait >= ends) break;
       const bool goes_on = co_await pause(wait);

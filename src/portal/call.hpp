@@ -81,6 +81,13 @@ struct Route {
   Reach reach = Reach::anywhere;
 };
 
+/// What only takes access away: nobody is kept from it because a factor of his is overdue. (To remove a
+/// factor is how whoever has as many as he may makes room for the one that he lacks.)
+[[nodiscard]] constexpr bool only_takes_away(std::string_view operation) noexcept {
+  return operation == "stops.set" || operation == "stops.list" || operation == "users.disable" ||
+         operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove";
+}
+
 /// Every route there is.
 [[nodiscard]] std::span<const Route> routes() noexcept;
 

@@ -40,6 +40,7 @@ Reason Portal::may_follow(Call& call) const {
   std::optional<domain::Evidence> evidence = services_.sessions.evidence(who.session, services_.clock.now());
   if (!evidence) return Reason::session_ended;
   call.caller.who.evidence = *evidence;
+  if (services_.gate.overdue(who) != nullptr) return Reason::factor_overdue;
   const gate::Stops stops = services_.gate.stops();
   if (stops.has(gate::StopScope::user, who.name.view())) return Reason::stopped;
   if (!call.of_others) return Reason::ok;

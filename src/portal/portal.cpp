@@ -44,6 +44,7 @@ bool shows_detail(const Call& call, Reason reason) {
     case Reason::signin_failed:
     case Reason::code_wrong:
     case Reason::code_used:
+    case Reason::push_busy:  // what the owner does just now is no business of whoever has the password alone
     case Reason::factor_cloned:
     case Reason::authenticator_refused:
     case Reason::authenticator_known: return false;
@@ -185,7 +186,7 @@ Result<void> Portal::authorize(Call& call) const {
     if (!may) return fail(Reason::mfa_required, "sign-in is not finished: prove a second factor");
   }
   // Whoever is overdue with a factor may do what one may whose sign-in is not finished: enrol it.
-  if (route.pending == Pending::refused) {
+  if (route.pending == Pending::refused && !only_takes_away(route.operation)) {
     if (const policy::Deadline* d = services_.gate.overdue(call.caller.who.subject)) {
       return fail(Reason::factor_overdue, policy::text(*d));
     }
@@ -211,7 +212,8 @@ Result<void> Portal::ask_policy(Call& call, std::uint8_t roles) const {
   const session::Identified& who = call.caller.who;
   if (!role_fits(who.subject, roles)) return fail(Reason::role_required);
   domain::Decision d = services_.gate.consider(call.caller, call.act);
-  if (d.outcome != domain::Outcome::allow && d.reason == Reason::stopped) {
+  const bool overdue = d.reason == Reason::factor_overdue && only_takes_away(call.route->operation);
+  if (d.outcome != domain::Outcome::allow && (d.reason == Reason::stopped || overdue)) {
     // A stop shuts the doors to the models; whoever is to look into it, tighten it or lift it must
     // still get in. What keeps people out of here is a stop of their own or of `vestibule`, and the
     // latter never covers the stops themselves: it could not be lifted any more.

@@ -9,6 +9,7 @@ namespace vestibule::risk {
 namespace {
 
 constexpr std::string_view kTopic = "known";
+constexpr std::string_view kAnsweredTopic = "risk_answered";
 constexpr Duration kNoteUse = std::chrono::hours(24);  // how exact "last" is
 
 }  // namespace
@@ -20,8 +21,14 @@ Result<std::unique_ptr<History>> History::open(store::Database& database, identi
   if (!loaded) return std::move(loaded).error();
   database.listen([p = h.get()](store::Tx& tx, std::span<const store::Change> changes) {
     for (const store::Change& c : changes) {
-      if (c.topic != kTopic) continue;
       const auto user = UserId::from(c.key);
+      if (c.topic == kAnsweredTopic) {
+        // After the commit: an act that fails leaves its question unanswered.
+        const auto at = user ? p->lately_.find(*user) : p->lately_.end();
+        if (at != p->lately_.end()) at->second->prompts.remove_latest();
+        continue;
+      }
+      if (c.topic != kTopic) continue;
       Result<void> read = user ? p->load_one(tx, *user) : p->load(tx);
       if (!read) log::error("what is usual for people could not be read again", {{"detail", read.error().detail}});
     }
@@ -131,7 +138,7 @@ Result<void> History::observe(store::Tx& tx, const identity::Actor& by, factors:
       if (lately != nullptr) lately->refusals.add(now.boot);
       return {};
     case factors::Event::answered:
-      if (lately != nullptr) lately->prompts.remove_latest();
+      tx.changed(kAnsweredTopic, by.user.bytes);
       return proved_in(tx, by, now);
     case factors::Event::proved:
       return proved_in(tx, by, now);

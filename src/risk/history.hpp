@@ -124,5 +124,7 @@ class History {
 
 /// Migrations of this room.
 [[nodiscard]] std::span<const store::Migration> migrations();
+/// The clock ran ahead and is right at `now`: nothing was known, or used, later than that.
+Result<void> accept_clock(store::Tx& tx, WallTime now);
 
 }  // namespace vestibule::risk

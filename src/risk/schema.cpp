@@ -28,4 +28,14 @@ CREATE TABLE known_client (
 
 std::span<const store::Migration> migrations() { return kMigrations; }
 
+Result<void> accept_clock(store::Tx& tx, WallTime now) {
+  for (const std::string_view sql :
+       {"UPDATE known_network SET last = $1 WHERE last > $1", "UPDATE known_network SET since = $1 WHERE since > $1",
+        "UPDATE known_client SET last = $1 WHERE last > $1", "UPDATE known_client SET since = $1 WHERE since > $1"}) {
+    auto set = tx.run(sql, {now});
+    if (!set) return std::move(set).error();
+  }
+  return {};
+}
+
 }  // namespace vestibule::risk

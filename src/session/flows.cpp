@@ -207,7 +207,13 @@ net::Task<Result<std::optional<factors::PromptState>>> Sessions::answer_prompt(f
     static_cast<void>(revoked);
   }
   auto job = [this, a = std::move(answer), l = std::move(*looked), by](store::Tx& tx) -> Result<Out> {
-    return factors_.prompts().answer_in(tx, a, l, by, clock_.now());
+    auto done = factors_.prompts().answer_in(tx, a, l, by, clock_.now());
+    if (done && a.verdict == factors::Verdict::not_me) {
+      // Whoever knows the password may have opened more than the one that asked.
+      auto ended = end_all_in(tx, l.user, SessionId{}, true);
+      if (!ended) return std::move(ended).error();
+    }
+    return done;
   };
   Result<Out> done = co_await database_.write(std::move(job));
   co_return done;
@@ -448,6 +454,10 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
     }
     auto spent = tx.run("UPDATE session SET enrol_grant = 0, factor_management = 0 WHERE id = $1", {who.subject.session});
     if (!spent) return std::move(spent).error();
+    if (*authority != Authority::existing_factor) {
+      auto voided = identity::Users::void_enrolment_code_in(tx, user);
+      if (!voided) return std::move(voided).error();
+    }
     if (*authority == Authority::recovery) {
       auto noted = users_.note_factor_reset_in(tx, user, now.wall);
       if (!noted) return std::move(noted).error();

@@ -8,6 +8,7 @@
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/house.hpp"
+#include "risk/history.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::app::cli {
@@ -51,7 +52,11 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
     if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
   }
   const std::string note = "the highest time stored was " + rfc3339(*mark);
-  const OfflineJob lower = [](Offline& at) { return session::accept_clock(at.tx, at.now.wall); };
+  const OfflineJob lower = [](Offline& at) -> Result<void> {
+    Result<void> done = session::accept_clock(at.tx, at.now.wall);
+    if (!done) return done;
+    return risk::accept_clock(at.tx, at.now.wall);
+  };
   const Result<std::uint64_t> records = change_offline(*config, file, "clock.accept", note, lower);
   if (!records) return ctx.failed(records.error());
   if (ctx.json()) {

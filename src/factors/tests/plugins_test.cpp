@@ -161,7 +161,8 @@ class PluginTest : public ::testing::Test, public FactorWorld {
     return prove(attempt(answer, c->id));
   }
   FactorInfo info_of(FactorId id) {
-    for (const FactorInfo& f : *run(factors->list(alice))) {
+    const auto all = run(factors->list(alice));
+    for (const FactorInfo& f : *all) {
       if (f.id == id) return f;
     }
     return {};

@@ -41,6 +41,15 @@ class ResetsTest : public ::testing::Test, public World {
     EXPECT_TRUE(set);
     return *id;
   }
+  /// Nobody has signed in with it yet.
+  UserId invited(const std::string& name) {
+    Users::Create what;
+    what.name = name;
+    what.roles = {"member"};
+    auto id = run(users->create(what, administrator()));
+    EXPECT_TRUE(id);
+    return *id;
+  }
   UserId admin(const std::string& name, UserId maker = {}) {
     const UserId id = make(name, {"administrator"}, maker);
     holds[id] = Holds::working;
@@ -102,11 +111,41 @@ TEST_F(ResetsTest, ALoneAdministratorAndAFirstEnrolmentNeedNobodyElse) {
   ASSERT_TRUE(alone && alone->code);
   EXPECT_TRUE(told(maria, "reset_done"));
   admin("toor");
-  const UserId fresh = make("new");
+  const UserId fresh = invited("new");
   auto first = begin(root, fresh);
   ASSERT_TRUE(first && first->code) << "no factor yet: there is nothing to take away";
   EXPECT_FALSE(begin(root, maria)->code);
   EXPECT_EQ(begin(root, root).error().code, Reason::invalid_argument);
+}
+
+TEST_F(ResetsTest, WhoIsBetweenPasswordAndFirstFactorIsNobodysToTake) {
+  admin("toor");
+  const UserId maria = make("maria");
+  auto begun = begin(root, maria);
+  ASSERT_TRUE(begun);
+  EXPECT_FALSE(begun->code) << "her start was somebody else's doing";
+  // Whoever issued the code that she began with may issue another.
+  const UserId fresh = invited("new");
+  auto first = begin(root, fresh);
+  ASSERT_TRUE(first && first->code);
+  auto job = [&](store::Tx& tx) { return tx.run("UPDATE account SET password = 'x', reset_by = $2 WHERE id = $1", {fresh, root}); };
+  ASSERT_TRUE(database->write_blocking(job));
+  EXPECT_TRUE(begin(root, fresh)->code);
+}
+
+TEST_F(ResetsTest, AnAdministratorUnderARunningResetStillCounts) {
+  const UserId toor = admin("toor");
+  const UserId maria = member("maria");
+  auto code = run(users->create_enrolment_code(toor, administrator()));
+  ASSERT_TRUE(code);
+  auto prepared = run(users->prepare("toor", Secret(kPassword)));
+  ASSERT_TRUE(prepared);
+  auto use = [&](store::Tx& tx) { return users->use_enrolment_code_in(tx, code->reveal_text(), *prepared, as(toor)); };
+  ASSERT_TRUE(database->write_blocking(use));
+  holds[toor] = Holds::none;
+  EXPECT_FALSE(begin(root, maria)->code) << "root alone took his chance";
+  days(4);
+  EXPECT_TRUE(begin(root, member("paul"))->code);
 }
 
 TEST_F(ResetsTest, AnAdministratorWithoutAFactorIsNoSecondOne) {

@@ -453,7 +453,12 @@ TEST_F(SessionTest, AnEnrolmentCodeWorksOnceAndEndsWhatWas) {
   const std::string plain(start("alice", kNewPassword)->handle.reveal_text());
   App app;
   EXPECT_EQ(enrol(plain, app).error().code, Reason::factor_missing) << "a password alone enrols nothing";
+  auto spare = run(users->create_enrolment_code(p.id, administrator()));
+  ASSERT_TRUE(spare);
   EXPECT_TRUE(enrol(reset->handle.reveal_text(), app));
+  EXPECT_EQ(run(sessions->with_enrolment_code(std::move(*spare), Secret(kPassword), source, "test")).error().code,
+            Reason::credential_unknown)
+      << "a code of before the first factor takes nobody's account";
 }
 
 TEST_F(SessionTest, ARecoveryCodeOpensFactorManagementAndNoAccessPoint) {

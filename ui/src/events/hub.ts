@@ -30,6 +30,7 @@ export function runHub(): void {
     if (key(wanted) === key(open)) return;
     clearTimeout(timer);
     open?.abort.abort();
+    if (open?.session !== wanted?.session) kept = [];
     open = null;
     if (!wanted || key(wanted) === refused) return;
     refused = '';
