@@ -278,7 +278,7 @@ TEST_F(FactorsTest, RecoveryCodesAreGoodOnce) {
   ASSERT_EQ(list->size(), 2U);
   EXPECT_EQ(list->at(1).kind == FactorKind::recovery_code ? list->at(1).codes_left : list->at(0).codes_left, 9);
   std::vector<std::future<Result<domain::Proof>>> all;
-  for (unsigned i = 0; i < 20; ++i) {
+  for (unsigned i = 0; i < 100; ++i) {
     all.push_back(spawn(proving(attempt(alice, codes[1].reveal_text(), FactorKind::recovery_code)), i % 2));
   }
   int ok = 0;
