@@ -264,32 +264,34 @@ net::Task<Consulted> Factors::consult_enrolment(PluginCall about, Secret answer,
 // --- removal: plug-ins hear of it in the end, and no removal waits for them
 
 net::Task<bool> Factors::tell_of_removals() {
-  std::vector<PluginCall> gone;
-  auto look = [&gone](store::Tx& tx) -> Result<void> {
-    auto rows = tx.query("SELECT factor, account, plugin FROM plugin_removal LIMIT 16", {}, [&](const store::Row& row) {
-      gone.push_back({std::string(row.text(2)), row.id<FactorId>(0), row.id<UserId>(1), {}, {}, {}});
-      return true;
-    });
-    if (!rows) return std::move(rows).error();
-    return {};
-  };
-  const Result<void> looked = co_await database_.read(look);
-  if (!looked) co_return false;
-  for (const PluginCall& g : gone) {
-    if (stopping_.load()) co_return false;
-    if (external_->find(g.plugin) != nullptr) {
+  bool told = false;
+  // Each by itself: one that does not answer keeps none of the others from hearing.
+  for (const auto& known : external_->all()) {
+    std::vector<PluginCall> gone;
+    auto look = [&gone, &plugin = known->plugin->name](store::Tx& tx) -> Result<void> {
+      auto rows = tx.query("SELECT factor, account FROM plugin_removal WHERE plugin = $1 LIMIT 16", {plugin}, [&](const store::Row& row) {
+        gone.push_back({plugin, row.id<FactorId>(0), row.id<UserId>(1), {}, {}, {}});
+        return true;
+      });
+      if (!rows) return std::move(rows).error();
+      return {};
+    };
+    const Result<void> looked = co_await database_.read(look);
+    if (!looked) co_return told;
+    for (const PluginCall& g : gone) {
+      if (stopping_.load()) co_return told;
       PluginCall about = g;
       Secret none;
       const Result<PluginReply> heard = co_await call_plugin(PluginOperation::remove, std::move(about), std::move(none));
-      if (!heard) continue;
+      if (!heard) break;  // nor will it hear of the next
+      auto forget = [id = g.factor](store::Tx& tx) -> Result<std::int64_t> {
+        return tx.run("DELETE FROM plugin_removal WHERE factor = $1", {id});
+      };
+      const auto forgotten = co_await database_.write(std::move(forget));
+      told = told || forgotten.has_value();  // else it is told again: a plug-in may hear of it twice
     }
-    auto forget = [id = g.factor](store::Tx& tx) -> Result<std::int64_t> {
-      return tx.run("DELETE FROM plugin_removal WHERE factor = $1", {id});
-    };
-    const auto told = co_await database_.write(std::move(forget));
-    static_cast<void>(told);  // it is told again: a plug-in may hear of it twice
   }
-  co_return !gone.empty();
+  co_return told;
 }
 
 net::Task<> Factors::tell_plugins(net::Core& core) {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/log.hpp"
+#include "factors/external_kind.hpp"
 #include "factors/factors.hpp"
 
 namespace vestibule::factors {
@@ -16,8 +17,10 @@ std::uint32_t bit_of(FactorKind kind) noexcept { return std::uint32_t{1} << (sta
 // Of one user, or of all if it is nil.
 Result<void> Factors::load_working(store::Tx& tx, UserId user) {
   std::unordered_map<UserId, std::uint32_t> bits;
-  auto rows = tx.query("SELECT account, kind FROM factor WHERE confirmed = 1 AND disabled = 0 AND (account = $1 OR $2 = 1)",
+  auto rows = tx.query("SELECT account, kind, plugin FROM factor WHERE confirmed = 1 AND disabled = 0 AND (account = $1 OR $2 = 1)",
                        {user, user.is_nil() ? 1 : 0}, [&](const store::Row& row) {
+                         // A plug-in that is gone proves nothing any more.
+                         if (!row.null(2) && external_->find(row.text(2)) == nullptr) return true;
                          bits[row.id<UserId>(0)] |= bit_of(static_cast<FactorKind>(row.integer(1)));
                          return true;
                        });
