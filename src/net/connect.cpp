@@ -137,6 +137,17 @@ std::chrono::milliseconds until(std::chrono::steady_clock::time_point end) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
 }
 
+/// RFC 6761 section 6.3: these names are this machine, whatever a resolver or a missing /etc/hosts says.
+bool is_localhost(std::string_view host) noexcept { return host == "localhost" || host.ends_with(".localhost"); }
+
+std::vector<Endpoint> loopback(std::uint16_t port) {
+  std::vector<Endpoint> out;
+  for (const char* const host : {"127.0.0.1", "::1"}) {
+    if (const std::optional<Endpoint> e = literal(Address{host, port, {}})) out.push_back(*e);
+  }
+  return out;
+}
+
 /// 0 and a connected socket, or errno; ETIMEDOUT at the end of the time.
 Task<int> connect_to(Core& core, Endpoint to, std::chrono::steady_clock::time_point end, Socket& out) {
   for (;;) {
@@ -179,6 +190,8 @@ Task<Result<Socket>> connect(Core& core, Address address, std::chrono::milliseco
   std::vector<Endpoint> found;
   if (const std::optional<Endpoint> e = literal(address)) {
     found.push_back(*e);
+  } else if (is_localhost(address.host)) {
+    found = loopback(address.port);
   } else {
     // A lookup cannot be called off: one that outlives the limit ends by itself, and nobody waits.
     auto lookup = std::make_shared<Lookup>(core);
