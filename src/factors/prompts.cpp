@@ -122,7 +122,8 @@ Result<std::string> Prompts::open_in(store::Tx& tx, const Ask& ask, Instant now)
       {ask.id, ask.user, ask.by.session, ask.by.source.text(), std::string_view(ask.by.client).substr(0, kMaxClient),
        ask.purpose.substr(0, space), object, hidden(ask.id, digits), now.wall, ask.expires, PromptState::waiting});
   if (!put) return moved(put);
-  audit::Record r = identity::change_record("push.ask", ask.by, ask.id.text(), ask.purpose, now);
+  const std::string question = ask.id.text();  // a record refers to its texts
+  audit::Record r = identity::change_record("push.ask", ask.by, question, ask.purpose, now);
   r.kind = audit::Kind::sign_in;
   log_.append(tx, r);
   tell(tx, ask.user);
@@ -351,7 +352,8 @@ Result<std::optional<PromptState>> Prompts::answer_in(store::Tx& tx, const Devic
                                  now.wall);
     if (!told) return moved(told);
   }
-  audit::Record r = identity::change_record("push.answer", by, a.prompt.text(), note, now);
+  const std::string prompt = a.prompt.text();
+  audit::Record r = identity::change_record("push.answer", by, prompt, note, now);
   r.kind = audit::Kind::sign_in;
   r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
   r.reason = reason;
