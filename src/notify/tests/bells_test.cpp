@@ -17,7 +17,7 @@ using wire::ScriptedUpstream;
 // What a request to the service held, and what it answers.
 struct Service {
   explicit Service(std::function<std::string(int)> with) : answer(std::move(with)), peer([this](Plug& p, int i) {
-    std::string head = p.until("\r\n\r\n");
+    std::string head = p.request();
     {
       const std::lock_guard lock(mutex);
       heads.push_back(head);
