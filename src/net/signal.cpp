@@ -42,7 +42,7 @@ Task<bool> Signal::wait(std::chrono::milliseconds limit) {
     w->next = signal->first_;
     if (w->next != nullptr) w->next->prev = w;
     signal->first_ = w;
-    if (time.count() > 0) signal->core_.deadlines().arm(*w, time);
+    if (time != kForEver) signal->core_.deadlines().arm(*w, time);
   };
   const bool notified = co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
       start, asio::use_awaitable_t<Executor>{}, this, &waiter, limit);

@@ -15,8 +15,9 @@ class Signal {
   Signal& operator=(const Signal&) = delete;
   ~Signal() { notify_all(); }
 
-  /// Returns true if notified, false if `limit` (coarse) passed first. Zero limit: wait for ever.
-  Task<bool> wait(std::chrono::milliseconds limit = std::chrono::milliseconds::zero());
+  static constexpr std::chrono::milliseconds kForEver = std::chrono::milliseconds::max();
+  /// Returns true if notified, false if `limit` (coarse) passed first: what is left of a time may be nothing.
+  Task<bool> wait(std::chrono::milliseconds limit = kForEver);
   void notify_all() noexcept;
 
  private:

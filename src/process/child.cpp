@@ -56,7 +56,7 @@ net::Task<> Child::run() {
         log::error("the model server is not ready in time", {{"access_point", options_.name}});
         ::kill(-started->pid, SIGKILL);
       }
-      const int status = co_await wait_until_gone(std::chrono::milliseconds::zero());
+      const int status = co_await wait_until_gone();
       pid_ = -1;
       // Whatever inherited the pipe must not hold up the next start: after a second it is closed.
       for (int i = 0; i < 10 && output_.running() > 0; ++i) co_await net::sleep_for(core_, std::chrono::milliseconds(100));
@@ -93,9 +93,8 @@ net::Task<bool> Child::wait_until_ready() {
   co_return false;
 }
 
-// A zero limit waits for ever. Looking ten times a second costs nothing and needs no signal handler.
-net::Task<int> Child::wait_until_gone(std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
+// Looking ten times a second costs nothing and needs no signal handler.
+net::Task<int> Child::wait_until_gone() {
   for (;;) {
     siginfo_t gone{};
     const bool looked = ::waitid(P_PID, static_cast<id_t>(pid_.load()), &gone, WEXITED | WNOHANG | WNOWAIT) == 0;
@@ -106,7 +105,6 @@ net::Task<int> Child::wait_until_gone(std::chrono::milliseconds limit) {
       int status = 0;
       co_return ::waitpid(pid_, &status, 0) > 0 ? status : -1;
     }
-    if (limit.count() > 0 && std::chrono::steady_clock::now() > end) co_return -1;
     co_await net::sleep_for(core_, std::chrono::milliseconds(100));
   }
 }

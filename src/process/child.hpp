@@ -66,7 +66,7 @@ class Child {
   net::Task<> watch_output(int fd);
   void log_line(std::string_view line) const;
   net::Task<bool> wait_until_ready();
-  net::Task<int> wait_until_gone(std::chrono::milliseconds limit);
+  net::Task<int> wait_until_gone();
 
   net::Core& core_;
   Options options_;

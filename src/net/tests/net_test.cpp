@@ -46,6 +46,16 @@ Task<> signal_story(Core& core) {
   EXPECT_FALSE(notified);
 }
 
+// What is left of a time may be less than a millisecond; that is no wait for ever.
+Task<> no_time_story(Core& core) {
+  Signal signal(core);
+  const bool notified = co_await signal.wait(0ms);
+  EXPECT_FALSE(notified);
+  co_await sleep_for(core, 0ms);
+  co_await sleep_for(core, -5ms);
+}
+
+TEST(Signal, NothingLeftToWaitForEnds) { run_on_core(no_time_story); }
 TEST(Signal, WakesAllAndTimesOut) { run_on_core(signal_story); }
 
 struct Flag final : Deadline {
