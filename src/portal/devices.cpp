@@ -102,7 +102,7 @@ net::Task<Result<Reply>> Portal::wait_challenge(Call& call) {
   if (!id) co_return fail(Reason::not_found, "no such challenge");
   const session::Identified who = call.caller.who;
   const auto end = std::chrono::steady_clock::now() + kLongestWait;
-  std::optional<Watch::Seat> seat = services_.watch->seat(who.subject.user);
+  std::optional<Watch::Seat> seat = services_.watch->seat(who.subject.user, Watch::Waits::screen);
   if (!seat) co_return fail(Reason::overloaded, "too many wait");
   for (;;) {
     Result<std::optional<PromptState>> state =
@@ -137,7 +137,7 @@ net::Task<Result<Reply>> Portal::device_inbox(Call& call) {
   const UserId user = inbox->user;
   const std::string_view known = call.body.text("version");
   if (!known.empty() && known == inbox->version) {
-    std::optional<Watch::Seat> seat = services_.watch->seat(user);
+    std::optional<Watch::Seat> seat = services_.watch->seat(user, Watch::Waits::device);
     if (!seat) co_return fail(Reason::overloaded, "too many wait");
     // Read once more now that the seat is taken: what happened in between is not missed.
     bool again = true;

@@ -7,8 +7,10 @@
 namespace vestibule::portal {
 namespace {
 
-constexpr int kMostOfUser = 16;  // a core: some devices and some screens
-constexpr int kMost = 4096;      // a core
+constexpr int kMostOfUser = 8;  // a core, of each kind
+constexpr int kMost = 4096;     // a core
+
+std::size_t index_of(Watch::Waits who) noexcept { return static_cast<std::size_t>(who); }
 
 }  // namespace
 
@@ -17,7 +19,7 @@ struct Watch::Waited {
   explicit Waited(net::Core& core) : signal(core) {}
   net::Signal signal;
   std::uint64_t changes = 0;
-  int seats = 0;
+  std::array<int, 2> seats{};  // by who waits
 };
 
 struct Watch::PerCore {
@@ -53,14 +55,14 @@ void Watch::tell(UserId user) {
   }
 }
 
-std::optional<Watch::Seat> Watch::seat(UserId user) {
+std::optional<Watch::Seat> Watch::seat(UserId user, Waits who) {
   net::Core* const core = net::Core::current();
   PerCore& p = (*per_core_)[core->index()];
   if (p.core == nullptr) p.core = core;
   if (p.closed || p.seats.load(std::memory_order_relaxed) >= kMost) return std::nullopt;
-  const auto at = p.waited.find(user);
-  if (at != p.waited.end() && at->second.seats >= kMostOfUser) return std::nullopt;
-  return Seat(*this, core->index(), user);
+  const auto waited = p.waited.find(user);
+  if (waited != p.waited.end() && waited->second.seats[index_of(who)] >= kMostOfUser) return std::nullopt;
+  return Seat(*this, core->index(), user, who);
 }
 
 void Watch::close(net::Core& core) noexcept {
@@ -69,23 +71,26 @@ void Watch::close(net::Core& core) noexcept {
   for (auto& [user, waited] : p.waited) waited.signal.notify_all();
 }
 
-Watch::Seat::Seat(Watch& owner, unsigned core, UserId user) : owner_(&owner), core_(core), user_(user) {
+Watch::Seat::Seat(Watch& owner, unsigned core, UserId user, Waits who)
+    : owner_(&owner), core_(core), user_(user), who_(who) {
   PerCore& p = (*owner_->per_core_)[core_];
   ++p.seats;
   Waited& w = p.waited.try_emplace(user_, *p.core).first->second;
-  ++w.seats;
+  ++w.seats[index_of(who_)];
   seen_ = w.changes;
 }
 
 Watch::Seat::Seat(Seat&& o) noexcept
-    : owner_(std::exchange(o.owner_, nullptr)), core_(o.core_), user_(o.user_), seen_(o.seen_) {}
+    : owner_(std::exchange(o.owner_, nullptr)), core_(o.core_), user_(o.user_), who_(o.who_), seen_(o.seen_) {}
 
 Watch::Seat::~Seat() {
   if (owner_ == nullptr) return;
   PerCore& p = (*owner_->per_core_)[core_];
   --p.seats;
-  const auto at = p.waited.find(user_);
-  if (--at->second.seats == 0) p.waited.erase(at);
+  const auto waited = p.waited.find(user_);
+  auto& seats = waited->second.seats;
+  --seats[index_of(who_)];
+  if (seats == std::array<int, 2>{}) p.waited.erase(waited);
 }
 
 net::Task<bool> Watch::Seat::wait(std::chrono::milliseconds limit) {

@@ -23,6 +23,8 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
+  /// Whoever has the password can make many screens wait; the owner's devices have seats of their own.
+  enum class Waits : std::uint8_t { device, screen };
   /// Take one, read the store, then wait(): what changes after the reading is not missed. On one core.
   class Seat {
    public:
@@ -36,14 +38,15 @@ class Watch {
 
    private:
     friend class Watch;
-    Seat(Watch& owner, unsigned core, UserId user);
+    Seat(Watch& owner, unsigned core, UserId user, Waits who);
     Watch* owner_;
     unsigned core_;
     UserId user_;
+    Waits who_;
     std::uint64_t seen_ = 0;
   };
-  /// Nothing: too many wait on this core, or for this user. Called on a core.
-  [[nodiscard]] std::optional<Seat> seat(UserId user);
+  /// Nothing: too many wait on this core, or of this kind for this user. Called on a core.
+  [[nodiscard]] std::optional<Seat> seat(UserId user, Waits who);
 
   /// Nobody waits on this core any more. On the core.
   void close(net::Core& core) noexcept;

@@ -123,6 +123,27 @@ TEST_F(DevicesApiTest, FromEnrolmentToASignInThatWaits) {
   EXPECT_EQ(answer(phone, asked, factors::Verdict::approve, asked.digits).code(), "conflict");
 }
 
+TEST_F(DevicesApiTest, ManyScreensThatWaitTakeNoSeatFromTheDevices) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const std::string pending = started("alice");
+  const Asked asked = ask(pending);
+  ASSERT_EQ(asked.reply.code(), "ok") << asked.reply.body;
+  std::vector<std::future<HttpReply>> screens;
+  for (int i = 0; i < 20; ++i) screens.push_back(std::async(std::launch::async, [&] { return wait(pending, asked); }));
+  std::this_thread::sleep_for(500ms);
+  auto heard = std::async(std::launch::async, [&, version = inbox(phone).text("version")] { return inbox(phone, version); });
+  EXPECT_EQ(heard.wait_for(500ms), std::future_status::timeout) << "nothing new to hear yet";
+  EXPECT_EQ(answer(phone, asked, factors::Verdict::decline).text("state"), "declined");
+  EXPECT_EQ(heard.get().code(), "ok");
+  std::map<std::string, int> codes;
+  for (auto& screen : screens) ++codes[screen.get().code()];
+  EXPECT_EQ(codes["ok"], 16) << "eight a core";
+  EXPECT_EQ(codes["overloaded"], 4);
+}
+
 TEST_F(DevicesApiTest, AnActIsConfirmedByTheDeviceThatWasShownIt) {
   Person root = set_up();
   Person alice = create(root, "alice", "member");
