@@ -1,8 +1,6 @@
 // What rings: from the change feed to the bells of notify.
 
-#include <fstream>
-#include <sstream>
-
+#include "app/files.hpp"
 #include "app/house.hpp"
 #include "notify/vapid.hpp"
 
@@ -13,15 +11,13 @@ constexpr std::size_t kLeastWebhookKey = 16;
 
 /// A secret alone in a file, without the line's end.
 Result<Secret> read_secret(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  std::string all = text.str();
-  std::string_view bare = all;
+  Result<std::string> all = read_file(file, Reason::config_invalid);
+  if (!all) return std::move(all).error();
+  std::string_view bare = *all;
   while (bare.ends_with('\n') || bare.ends_with('\r')) bare.remove_suffix(1);
   Secret out(bare);
-  wipe(all);
-  if (!in || out.empty()) return fail(Reason::config_invalid, "cannot read " + file.string());
+  wipe(*all);
+  if (out.empty()) return fail(Reason::config_invalid, "cannot read " + file.string());
   return out;
 }
 

@@ -1,9 +1,8 @@
 #include "app/config.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
+#include "app/files.hpp"
 #include "http/host.hpp"
 #include "notify/subscription.hpp"
 #include "portal/browser.hpp"
@@ -276,11 +275,8 @@ class Reader {
     }
     if (d_.has("portal.attestation_anchors")) {
       const std::filesystem::path file = path("portal.attestation_anchors");
-      std::ifstream in(file, std::ios::binary);
-      std::ostringstream pem;
-      pem << in.rdbuf();
-      o.anchors = pem.str();
-      if (!in || o.anchors.empty()) problem("portal.attestation_anchors", "cannot read " + file.string());
+      if (Result<std::string> pem = read_file(file, Reason::config_invalid)) o.anchors = std::move(*pem);
+      if (o.anchors.empty()) problem("portal.attestation_anchors", "cannot read " + file.string());
     }
     const std::string sign_count = d_.get_string("portal.sign_count");
     if (sign_count == "refuse") o.sign_count = factors::SignCountPolicy::refuse;
@@ -394,11 +390,9 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 Result<Config> load_config(const std::filesystem::path& file) {
   std::error_code ec;
   const std::filesystem::path absolute = std::filesystem::absolute(file, ec);
-  std::ifstream in(absolute, std::ios::binary);
-  if (!in) return fail(Reason::config_invalid, "cannot read " + absolute.string());
-  std::ostringstream text;
-  text << in.rdbuf();
-  return parse_config(text.str(), absolute);
+  const Result<std::string> text = read_file(absolute, Reason::config_invalid);
+  if (!text) return text.error();
+  return parse_config(*text, absolute);
 }
 
 }  // namespace vestibule::app

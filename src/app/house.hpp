@@ -23,9 +23,6 @@
 
 namespace vestibule::app {
 
-/// Migrations of all rooms, in order.
-[[nodiscard]] std::vector<store::Migration> all_migrations();
-
 /// Endpoints that push messages may be sent to.
 [[nodiscard]] notify::PushHosts push_hosts(const NotifyConfig& config);
 
@@ -54,8 +51,10 @@ class House {
   struct PerCore;
 
   Result<void> open_keys();
+  Result<void> open_store();
   Result<void> open_rooms();
   Result<void> open_bells();
+  Result<void> begin();
   void ring_for(store::Tx& tx, const store::Change& change);
   Result<void> seal_root();
   Result<void> load_credentials(const std::vector<access::AccessPoint>& points);

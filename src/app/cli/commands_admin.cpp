@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
+#include "app/files.hpp"
 #include "crypto/master_key.hpp"
 #include "policy/policy.hpp"
 
@@ -176,11 +174,9 @@ int policy_check(Context& ctx, const std::string& given) {
     if (!config) return ctx.failed(config.error());
     file = config->policy_file.string();
   }
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return ctx.failed(fail(Reason::config_invalid, "cannot read " + file));
-  std::ostringstream text;
-  text << in.rdbuf();
-  const policy::ParseResult parsed = policy::Policy::parse(text.str(), file);
+  const Result<std::string> text = read_file(file, Reason::config_invalid);
+  if (!text) return ctx.failed(text.error());
+  const policy::ParseResult parsed = policy::Policy::parse(*text, file);
   if (!parsed) return ctx.failed(fail(Reason::config_invalid, parsed.text()));
   const std::string digest = hex(parsed.policy->digest());
   if (ctx.json()) {

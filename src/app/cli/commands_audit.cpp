@@ -4,13 +4,13 @@
 
 #include <charconv>
 #include <fstream>
-#include <sstream>
 
 #include "app/cli/commands.hpp"
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/verifier_key.hpp"
-#include "app/house.hpp"
+#include "app/files.hpp"
+#include "app/meta.hpp"
 #include "audit/log.hpp"
 #include "audit/note.hpp"
 #include "audit/proof.hpp"
@@ -19,17 +19,13 @@
 namespace vestibule::app::cli {
 namespace {
 
-Result<std::string> read_file(const std::string& file) {
+Result<std::string> read_given(const std::string& file) {
   if (file == "-") {
     Result<Secret> all = read_all(std::size_t{64} << 20U);
     if (!all) return std::move(all).error();
     return std::string(all->reveal_text());
   }
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(Reason::invalid_argument, "cannot read " + file);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  return read_file(file, Reason::invalid_argument);
 }
 
 // "2026-11-23T03:02:36Z", "2026-11-23", or how long ago: "90s", "30m", "2h", "7d".
@@ -110,7 +106,7 @@ int verify_offline(Context& ctx, const AuditVerifyOptions& o) {
   if (!key) return ctx.failed(key.error());
   std::string checkpoints;
   if (!o.checkpoints.empty()) {
-    Result<std::string> text = read_file(o.checkpoints);
+    Result<std::string> text = read_given(o.checkpoints);
     if (!text) return ctx.failed(text.error());
     checkpoints = std::move(*text);
   }
@@ -190,7 +186,7 @@ int audit_verify(Context& ctx, const AuditVerifyOptions& o) {
   if (!o.database.empty()) return verify_offline(ctx, o);
   std::string shipped;
   if (!o.checkpoints.empty()) {
-    Result<std::string> text = read_file(o.checkpoints);
+    Result<std::string> text = read_given(o.checkpoints);
     if (!text) return ctx.failed(text.error());
     shipped = std::move(*text);
   }
@@ -284,7 +280,7 @@ int audit_prove(Context& ctx, const AuditProveOptions& o) {
   if (!o.check.empty()) {
     const Result<VerifierKey> key = parse_verifier_key(o.vkey);
     if (!key) return ctx.failed(key.error());
-    Result<std::string> text = read_file(o.check);
+    Result<std::string> text = read_given(o.check);
     if (!text) return ctx.failed(text.error());
     while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
     if (const Result<void> r = audit::check_proof(*text, key->key); !r) return ctx.failed(r.error());

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
 
 #include "app/cli/account.hpp"
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
+#include "app/files.hpp"
 #include "http/sse.hpp"
 
 namespace vestibule::app::cli {
@@ -267,11 +266,9 @@ class Chat {
   }
 
   Result<void> read_tools() {
-    std::ifstream in(options_.tools_file, std::ios::binary);
-    if (!in) return fail(Reason::invalid_argument, "cannot read " + options_.tools_file);
-    std::ostringstream text;
-    text << in.rdbuf();
-    Result<json::Value> tools = json::parse(text.str());
+    const Result<std::string> text = read_file(options_.tools_file, Reason::invalid_argument);
+    if (!text) return text.error();
+    Result<json::Value> tools = json::parse(*text);
     if (!tools) return fail(Reason::invalid_argument, options_.tools_file + ": " + tools.error().detail);
     if (!tools->is_array()) return fail(Reason::invalid_argument, options_.tools_file + ": expected a JSON list of tools");
     tools_ = std::move(*tools);

@@ -7,7 +7,7 @@
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
-#include "app/house.hpp"
+#include "app/meta.hpp"
 #include "risk/history.hpp"
 #include "session/sessions.hpp"
 

@@ -2,30 +2,11 @@
 
 #include <optional>
 
-#include "app/house.hpp"
+#include "app/meta.hpp"
 #include "crypto/master_key.hpp"
 #include "crypto/sealed.hpp"
 
 namespace vestibule::app::cli {
-namespace {
-
-void record(store::Tx& tx, audit::Log& log, const Instant& now, std::string_view operation, std::string_view note) {
-  audit::Record r;
-  r.kind = audit::Kind::system;
-  r.at = now.wall;
-  r.now = now;
-  r.access_point = "vestibule";
-  r.operation = operation;
-  r.outcome = domain::Outcome::allow;
-  r.reason = Reason::ok;
-  r.user_name = "(operator)";
-  r.source.address[15] = 1;
-  r.source.local = true;
-  r.note = note;
-  log.append(tx, r);
-}
-
-}  // namespace
 
 Result<std::uint64_t> change_offline(const Config& config, const std::filesystem::path& file,
                                      std::string_view operation, std::string_view note, const OfflineJob& job) {
@@ -39,14 +20,10 @@ Result<std::uint64_t> change_offline(const Config& config, const std::filesystem
   const std::vector<store::Migration> migrations = all_migrations();
   Result<std::unique_ptr<store::Database>> database = store::Database::open(options, migrations);
   if (!database) return std::move(database).error();
-  std::optional<Bytes> root;
-  const Result<bool> found = (*database)->read_blocking([&](store::Tx& tx) -> Result<bool> {
-    return tx.one("SELECT value FROM meta WHERE name = $1", {"derivation_root"},
-                  [&](const store::Row& row) { root.emplace(row.blob(0).begin(), row.blob(0).end()); });
-  });
-  if (!found) return found.error();
-  if (!root) return fail(Reason::invalid_argument, "this is no database of a gateway: it holds no keys");
-  if (const Result<void> r = ring.open_root(*root); !r) {
+  const Result<std::optional<Bytes>> root = (*database)->read_blocking([](store::Tx& tx) { return derivation_root(tx); });
+  if (!root) return root.error();
+  if (!*root) return fail(Reason::invalid_argument, "this is no database of a gateway: it holds no keys");
+  if (const Result<void> r = ring.open_root(**root); !r) {
     return fail(r.error().code, "the master key " + config.master_key.string() + " does not open this database (" +
                                     r.error().detail + "): put the key that belongs to it in its place");
   }
@@ -58,7 +35,7 @@ Result<std::uint64_t> change_offline(const Config& config, const std::filesystem
   (*database)->start();
   const Instant now = clock.now();
   const Result<void> done = (*database)->write_blocking([&](store::Tx& tx) -> Result<void> {
-    record(tx, **log, now, operation, note);
+    (*log)->append(tx, system_record("(operator)", operation, note, now));
     Offline at{tx, ring, rng, now};
     return job(at);
   });

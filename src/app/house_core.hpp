@@ -1,0 +1,23 @@
+#pragma once
+// What one core serves with. Private to the house's own files.
+
+#include "app/house.hpp"
+#include "portal/web.hpp"
+
+namespace vestibule::app {
+
+struct House::PerCore {
+  PerCore(net::Core& on, gate::Gate& gate, proxy::Door browser)
+      : core(on), proxy(on, gate), chat(on, gate, std::move(browser)), tasks(on) {}
+  net::Core& core;
+  proxy::Proxy proxy;
+  proxy::Proxy chat;                      // the same access points, for the portal's chat page
+  std::unique_ptr<portal::Web> web;
+  std::unique_ptr<wire::Server> portal;   // where [portal] listens
+  std::unique_ptr<wire::Server> access;
+  std::unique_ptr<wire::Server> control;  // on core 0
+  std::unique_ptr<wire::Server> status;   // on core 0
+  net::TaskGroup tasks;
+};
+
+}  // namespace vestibule::app

@@ -1,0 +1,195 @@
+// What listens and runs on the cores: the access points, the portal, control and status.
+#include <cstdlib>
+
+#include "app/files.hpp"
+#include "app/house_core.hpp"
+#include "app/ui_assets.hpp"
+
+namespace vestibule::app {
+namespace {
+
+// HSTS holds for all ports of a name: on localhost it would shut out whatever else runs there.
+portal::Transport portal_transport(const Config& config) {
+  const std::string& origin = config.portal_origins.front();
+  const bool own_name = origin.starts_with("https://") && !origin.starts_with("https://localhost");
+  return !config.tls_certificate.empty() && own_name ? portal::Transport::tls : portal::Transport::plain;
+}
+
+process::Options child_options(const Config& config, const access::AccessPoint& point) {
+  process::Options o;
+  o.name = point.name;
+  o.command = point.spawn->command;
+  o.socket = child_directory(config.data_dir, point.name) / "model.sock";
+  for (std::string& a : o.command) {
+    if (const auto at = a.find("{socket}"); at != std::string::npos) a.replace(at, 8, o.socket.string());
+  }
+  for (const std::string& name : point.spawn->environment) {
+    if (const char* value = std::getenv(name.c_str())) o.environment.emplace_back(name, value);
+  }
+  for (const std::string& p : point.spawn->readable) o.readable.emplace_back(p);
+  o.hidden = {config.data_dir, config.master_key};
+  o.user = config.child_user;
+  o.ready = std::chrono::duration_cast<std::chrono::milliseconds>(point.spawn->ready);
+  return o;
+}
+
+}  // namespace
+
+Result<House::Catalogues> House::catalogues_of(const Config& config) {
+  Result<std::shared_ptr<const access::Catalogue>> access = access::Catalogue::build(config.points, config.hosts);
+  if (!access) return std::move(access).error();
+  std::vector<access::AccessPoint> points = config.points;
+  for (access::AccessPoint& p : points) {
+    p.prefix = "/chat/" + p.name;
+    p.host.clear();
+  }
+  Result<std::shared_ptr<const access::Catalogue>> chat = access::Catalogue::build(std::move(points), config.portal_hosts);
+  if (!chat) return std::move(chat).error();
+  return Catalogues{std::move(*access), std::move(*chat)};
+}
+
+Result<void> House::spread_targets(Catalogues catalogues) {
+  const std::lock_guard lock(mutex_);
+  if (!catalogues.access) catalogues = catalogues_;
+  std::vector<std::pair<std::shared_ptr<proxy::Targets>, std::shared_ptr<proxy::Targets>>> all;
+  for (auto& c : per_core_) {
+    Result<std::shared_ptr<proxy::Targets>> t = make_targets(c->core, catalogues.access, credentials_, config_.data_dir);
+    if (!t) return std::move(t).error();
+    Result<std::shared_ptr<proxy::Targets>> chat = make_targets(c->core, catalogues.chat, credentials_, config_.data_dir);
+    if (!chat) return std::move(chat).error();
+    all.emplace_back(std::move(*t), std::move(*chat));
+  }
+  catalogues_ = std::move(catalogues);
+  for (std::size_t i = 0; i < per_core_.size(); ++i) {
+    per_core_[i]->core.post([p = per_core_[i].get(), t = std::move(all[i])]() mutable {
+      p->proxy.set_targets(std::move(t.first));
+      p->chat.set_targets(std::move(t.second));
+    });
+  }
+  return {};
+}
+
+proxy::Door House::browser_door() const {
+  proxy::Door door;
+  door.identify = [this](const http::RequestHead& head) { return portal::who_asks(head, *sessions_, clock_); };
+  for (const portal::SafetyField& f : portal::safety_fields(portal::Content::data, portal_transport(config_))) {
+    door.fields.emplace_back(f.name, f.value);
+  }
+  return door;
+}
+
+Result<void> House::listen_portal(PerCore& on, const net::TlsContext& tls) {
+  if (config_.portal_listen.empty()) return {};
+  portal::WebOptions o;
+  o.assets = ui_assets();
+  o.origins = config_.portal_origins;
+  o.transport = portal_transport(config_);
+  o.known_host = [&chat = on.chat](std::string_view host) { return chat.targets()->catalogue->known_host(host); };
+  o.models = &on.chat;
+  on.web = std::make_unique<portal::Web>(services(), std::move(o));
+  wire::ServerOptions so;
+  so.max_connections = static_cast<std::size_t>(config_.max_connections);
+  on.portal = std::make_unique<wire::Server>(on.core, *on.web, so);
+  if (tls) on.portal->set_tls(tls);
+  for (const net::Address& a : config_.portal_listen) {
+    auto listener = std::make_unique<net::Listener>(on.core);
+    if (Result<void> r = listener->open(a); !r) return r;
+    on.portal->listen(std::move(listener), tls != nullptr);
+  }
+  return {};
+}
+
+net::Task<> House::run_core(unsigned index) {
+  PerCore& c = *per_core_[index];
+  c.tasks.spawn(gate_->sweep(c.core));
+  if (index == 0) {
+    c.tasks.spawn(gate_->persist(c.core));
+    c.tasks.spawn(factors_->tell_plugins(c.core));
+    c.tasks.spawn(sessions_->maintain(c.core));
+    for (auto& child : children_) c.tasks.spawn(child->run());
+  }
+  co_return;
+}
+
+Result<void> House::start() {
+  net::TlsContext tls;
+  if (!config_.tls_certificate.empty()) {
+    Result<net::TlsContext> loaded = net::server_tls(config_.tls_certificate, config_.tls_key);
+    if (!loaded) return std::move(loaded).error();
+    tls = std::move(*loaded);
+  }
+  Result<Catalogues> catalogues = catalogues_of(config_);
+  if (!catalogues) return std::move(catalogues).error();
+
+  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_, browser_door()));
+  for (const access::AccessPoint& point : config_.points) {
+    if (!point.spawn) continue;
+    children_.push_back(std::make_unique<process::Child>(cores_->at(0), child_options(config_, point)));
+  }
+  portal_ = std::make_unique<portal::Portal>(services());
+  status_ = std::make_unique<StatusHandler>([this] { return health(); });
+
+  wire::ServerOptions so;
+  so.max_connections = static_cast<std::size_t>(config_.max_connections);
+  for (auto& c : per_core_) {
+    c->access = std::make_unique<wire::Server>(c->core, c->proxy, so);
+    if (tls) c->access->set_tls(tls);
+    for (const net::Address& a : config_.listen) {
+      if (a.is_unix() && c->core.index() != 0) continue;
+      auto listener = std::make_unique<net::Listener>(c->core);
+      if (Result<void> r = listener->open(a); !r) return r;
+      c->access->listen(std::move(listener), tls != nullptr && !a.is_unix());
+    }
+    if (Result<void> r = listen_portal(*c, tls); !r) return r;
+  }
+  PerCore& first = *per_core_.front();
+  first.control = std::make_unique<wire::Server>(first.core, *portal_, wire::ServerOptions{});
+  auto control = std::make_unique<net::Listener>(first.core);
+  net::Address socket;
+  socket.path = config_.control_socket;
+  if (Result<void> r = control->open(socket); !r) return r;
+  first.control->listen(std::move(control), false);
+  if (config_.status_listen) {
+    first.status = std::make_unique<wire::Server>(first.core, *status_, wire::ServerOptions{});
+    auto listener = std::make_unique<net::Listener>(first.core);
+    if (Result<void> r = listener->open(*config_.status_listen); !r) return r;
+    first.status->listen(std::move(listener), false);
+  }
+  if (Result<void> r = spread_targets(std::move(*catalogues)); !r) return r;
+  for (unsigned i = 0; i < cores_->size(); ++i) {
+    net::Core& core = cores_->at(i);
+    core.post([this, i] { per_core_[i]->tasks.spawn(run_core(i)); });
+  }
+  cores_->start();
+  running_ = true;
+  return write_setup_token();
+}
+
+Result<void> House::write_setup_token() {
+  const std::filesystem::path file = config_.data_dir / "setup-token";
+  Result<std::optional<Secret>> token = users_->create_setup_token();
+  if (!token) return std::move(token).error();
+  if (!*token) {
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+    return {};
+  }
+  return write_private(file, (*token)->reveal_text());
+}
+
+std::string House::banner() const {
+  std::string out = "vestibule " VESTIBULE_VERSION " is ready:";
+  for (const net::Address& a : config_.listen) {
+    out += a.is_unix() ? " " + a.text() : std::string(config_.tls_certificate.empty() ? " http://" : " https://") + a.text();
+  }
+  return out;
+}
+
+std::string House::portal_url() const {
+  if (config_.portal_listen.empty()) return {};
+  std::string url = config_.portal_origins.front() + "/";
+  if (users_->needs_setup()) url += "#/setup/" + first_line(config_.data_dir / "setup-token");
+  return url;
+}
+
+}  // namespace vestibule::app
