@@ -43,13 +43,11 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
                                                  ", and the highest time stored is " + rfc3339(*mark) + ". Nothing was changed."));
   }
   if (!o.yes) {
-    const Result<Secret> answer =
-        ask(fmt::format("This machine says that it is {}; the highest time stored is {}.\n"
-                        "If the machine is right, type yes. All sessions end, everybody signs in again:",
-                        rfc3339(now), rfc3339(*mark)),
-            Echo::on, "give --yes");
-    if (!answer) return ctx.failed(answer.error());
-    if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
+    const Result<void> yes =
+        ask_yes(fmt::format("This machine says that it is {}; the highest time stored is {}.\n"
+                            "If the machine is right, type yes. All sessions end, everybody signs in again:",
+                            rfc3339(now), rfc3339(*mark)));
+    if (!yes) return ctx.failed(yes.error());
   }
   const std::string note = "the highest time stored was " + rfc3339(*mark);
   const OfflineJob lower = [](Offline& at) -> Result<void> {

@@ -39,12 +39,10 @@ int recover(Context& ctx, const RecoverOptions& o) {
                                              "by whoever owns them, and in nobody's name."));
   }
   if (!o.yes) {
-    const Result<Secret> answer =
-        ask(fmt::format("This makes an enrolment code for {} without anybody's consent. It is in the audit log, and every\n"
-                        "administrator is told of it at each sign-in for 30 days. Type yes to go on:", printable(o.name)),
-            Echo::on, "give --yes");
-    if (!answer) return ctx.failed(answer.error());
-    if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
+    const Result<void> yes =
+        ask_yes(fmt::format("This makes an enrolment code for {} without anybody's consent. It is in the audit log, and every\n"
+                            "administrator is told of it at each sign-in for 30 days. Type yes to go on:", printable(o.name)));
+    if (!yes) return ctx.failed(yes.error());
   }
   std::optional<Secret> code;
   const OfflineJob job = [&](Offline& at) -> Result<void> {

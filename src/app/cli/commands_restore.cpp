@@ -55,10 +55,8 @@ int restore(Context& ctx, const RestoreOptions& o) {
   std::error_code ec;
   const bool replaces = std::filesystem::exists(database, ec);
   if (replaces && !o.yes) {
-    const Result<Secret> answer = ask("This replaces " + database.string() + ", which is kept beside. Type yes to go on:", Echo::on,
-                                      "give --yes");
-    if (!answer) return ctx.failed(answer.error());
-    if (answer->reveal_text() != "yes") return ctx.failed(fail(Reason::conflict, "nothing was changed"));
+    const Result<void> yes = ask_yes("This replaces " + database.string() + ", which is kept beside. Type yes to go on:");
+    if (!yes) return ctx.failed(yes.error());
   }
   const std::filesystem::path copy = config->data_dir / "vestibule.db.restore";
   remove_database(copy);  // of an attempt that was interrupted

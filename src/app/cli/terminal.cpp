@@ -152,6 +152,13 @@ Result<Secret> ask(std::string_view question, Echo echo, std::string_view hint_f
   return gave_up();
 }
 
+Result<void> ask_yes(std::string_view question) {
+  const Result<Secret> answer = ask(question, Echo::on, "give --yes");
+  if (!answer) return answer.error();
+  if (answer->reveal_text() != "yes") return fail(Reason::conflict, "nothing was changed");
+  return {};
+}
+
 std::optional<Secret> read_line() {
   Line line;
   bool any = false;

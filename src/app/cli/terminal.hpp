@@ -26,6 +26,8 @@ enum class Echo { on, off };
 /// One line from the terminal, without its end. invalid_argument if there is no terminal ("give
 /// ..." is the caller's hint for scripts) or the person gave up (Ctrl-C, Ctrl-D).
 [[nodiscard]] Result<Secret> ask(std::string_view question, Echo echo, std::string_view hint_for_scripts);
+/// Goes on only after a "yes", typed out. conflict for anything else; scripts are told of --yes.
+[[nodiscard]] Result<void> ask_yes(std::string_view question);
 /// One line of standard input, without its end; nothing at the end of input. Reads no byte further,
 /// so that the next line stays for the next reader. At most 64 KiB.
 [[nodiscard]] std::optional<Secret> read_line();
