@@ -1,7 +1,7 @@
 #include "app/meta.hpp"
 
 #include "access/credentials.hpp"
-#include "factors/factors.hpp"
+#include "factors/schema.hpp"
 #include "gate/gate.hpp"
 #include "risk/history.hpp"
 

@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace vestibule::factors {
-namespace {
-
-Error within_a_job() { return fail(Reason::internal, "a plug-in is asked between jobs, never within one"); }
-
-}  // namespace
-
 ExternalKind::ExternalKind(const std::vector<std::shared_ptr<const Plugin>>& plugins) {
   for (const auto& p : plugins) known_.push_back(std::make_unique<Known>(p));
 }
@@ -27,16 +21,6 @@ ExternalKind::Known* ExternalKind::find(std::string_view name) const noexcept {
 Result<EnrolmentOffer> ExternalKind::enrol(store::Tx&, const EnrolmentRequest& request) {
   if (find(request.wish.plugin) == nullptr) return fail(Reason::invalid_argument, "plugin: none of this name");
   return EnrolmentOffer{};
-}
-
-Result<Proved> ExternalKind::prove(store::Tx&, const Enrolled&, const Digest&, std::string_view, Instant) {
-  return within_a_job();
-}
-
-Result<Question> ExternalKind::begin(store::Tx&, const Ask&, Instant) { return within_a_job(); }
-
-Result<Proved> ExternalKind::verify(store::Tx&, const Enrolled&, const Asked&, std::string_view, Instant) {
-  return within_a_job();
 }
 
 }  // namespace vestibule::factors

@@ -17,11 +17,6 @@ class ExternalKind final : public Kind {
   [[nodiscard]] KindInfo describe() const noexcept override;
   /// Nothing is kept of a plug-in's secrets here. invalid_argument without a plug-in of that name.
   Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
-  Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
-                       Instant now) override;
-  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
-  Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
-                        Instant now) override;
 
   struct Known {
     explicit Known(std::shared_ptr<const Plugin> p) : plugin(std::move(p)), seats(plugin->at_once) {}

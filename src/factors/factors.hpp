@@ -16,9 +16,11 @@
 #include "base/snapshot_table.hpp"
 #include "crypto/sealed.hpp"
 #include "factors/attempt.hpp"
+#include "factors/enrolment.hpp"
+#include "factors/factor_info.hpp"
+#include "factors/options.hpp"
 #include "factors/prompts.hpp"
-#include "factors/totp.hpp"
-#include "factors/webauthn.hpp"
+#include "factors/tokens.hpp"
 #include "identity/resets.hpp"
 #include "identity/users.hpp"
 #include "store/database.hpp"
@@ -26,81 +28,8 @@
 namespace vestibule::factors {
 
 class ExternalKind;
-class HotpKind;
 class RecoveryKind;
 class WebAuthnKind;
-
-/// Bounds of Options::challenge_ttl.
-inline constexpr std::chrono::minutes kLongestChallenge{10};
-
-struct Options {
-  std::string issuer = "Vestibule";
-  TotpParameters totp;
-  WebAuthnOptions webauthn;
-  PushOptions push;
-  std::chrono::minutes enrolment_ttl{15};
-  std::chrono::minutes challenge_ttl{5};  ///< of every question, registrations included
-  std::size_t max_challenges = 16;        ///< open at once, a session; the oldest gives way
-  int hotp_look_ahead = 5;                ///< codes that a token may have shown unused
-  int hotp_resynchronise = 200;           ///< the same, where two codes in a row are given
-  int failures_per_back_off = 5;          ///< consecutive; each further as many double the wait
-  Duration first_back_off = std::chrono::seconds(30);
-  Duration most_back_off = std::chrono::hours(1);
-  int lock_after = 0;                     ///< PCI profile: 10; 0: off
-  Duration lock_for = std::chrono::minutes(30);
-  int disable_after = 100;                ///< consecutive failures; at most 100 (SP 800-63B-4)
-  std::size_t max_factors = 5;            ///< strong ones a user
-  int passkey_looks = 32;                 ///< strangers' answers that are verified at once
-  std::vector<std::shared_ptr<const Plugin>> plugins;
-};
-
-/// What the list tells of a security key.
-struct KeyDetails {
-  bool backup_eligible = false;           ///< synced: never counts for level 3
-  bool backed_up = false;
-  Aaguid aaguid{};
-  std::string transports;                 ///< comma-separated
-};
-
-struct FactorInfo {
-  FactorId id{};
-  FactorKind kind{};
-  std::string label;
-  WallTime created{};
-  WallTime last_used{};                   ///< zero: never
-  int failures = 0;                       ///< consecutive
-  WallTime locked_until{};                ///< zero: not locked
-  bool disabled = false;                  ///< by too many failures: only removal helps
-  int codes_left = 0;                     ///< of recovery codes
-  std::optional<KeyDetails> key;          ///< of WebAuthn
-  std::string plugin;                     ///< of external: its name
-};
-
-struct PendingEnrolment {
-  FactorId id{};
-  FactorKind kind{};
-  Secret secret;                          ///< base32; of push: for its first message alone
-  Secret uri;                             ///< otpauth://
-  TotpParameters parameters;
-  std::string options;                    ///< of WebAuthn: PublicKeyCredentialCreationOptionsJSON; of push: the nonce
-  std::string text;                       ///< of external: what the plug-in has to say
-  WallTime expires{};
-  std::optional<PluginCall> call{};       ///< of external: still to be made, by ask()
-};
-
-/// What entitles to begin an enrolment. The session room reads it from its own rows, never from a request.
-enum class Authority : std::uint8_t {
-  enrol_grant,      ///< set-up token or enrolment code: the first strong factor only
-  existing_factor,  ///< a Proof given in the same job
-  recovery,         ///< a recovery code opened factor management
-};
-
-struct Confirmed {
-  FactorInfo factor;
-  Authority authority{};
-  domain::Proof proof;                    ///< possession was proved just now
-  std::vector<Secret> recovery_codes;     ///< made with the first factor; shown once
-};
 
 /// What is told to whoever keeps books on it.
 enum class Event : std::uint8_t {
@@ -196,6 +125,8 @@ class Factors {
 
   /// What was asked on push devices.
   [[nodiscard]] Prompts& prompts() noexcept { return prompts_; }
+  /// Hardware tokens that administrators have put into stock.
+  [[nodiscard]] TokenStock& tokens() noexcept { return tokens_; }
 
   // --- enrolment (sessions.hpp has the calls that read the authority off a session)
   /// A pending factor; an earlier pending one of the user gives way. factor_exists: enrol_grant with
@@ -224,19 +155,6 @@ class Factors {
                                                     const Actor& by, Instant now);
   /// Reset by an administrator's enrolment code: nothing of the user's remains.
   Result<void> remove_all_in(store::Tx& tx, UserId user, const Actor& by, Instant now);
-
-  // --- hardware tokens in stock (tokens.cpp)
-  /// Lines as in token_csv.hpp, all or nothing; gives how many. invalid_argument, conflict.
-  Result<std::int64_t> import_tokens_in(store::Tx& tx, std::string_view csv, const Actor& by, Instant now);
-  /// One that nobody holds: not_found, conflict.
-  Result<void> remove_token_in(store::Tx& tx, std::string_view serial, const Actor& by, Instant now);
-  struct TokenInfo {
-    std::string serial;
-    int digits = 6;
-    WallTime imported{};
-    UserId holder{};                      ///< nil: in stock
-  };
-  net::Task<Result<std::vector<TokenInfo>>> tokens() const;
 
   // --- looking up
   net::Task<Result<std::vector<FactorInfo>>> list(UserId user) const;
@@ -303,10 +221,10 @@ class Factors {
   Rng& rng_;
   Options options_;
   Prompts prompts_;
+  TokenStock tokens_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   RecoveryKind* recovery_ = nullptr;  // one of kinds_
   WebAuthnKind* webauthn_ = nullptr;  // likewise
-  HotpKind* hotp_ = nullptr;          // likewise
   ExternalKind* external_ = nullptr;  // likewise
   crypto::HmacKey passkey_key_;
   Seats passkey_looks_;
@@ -320,15 +238,5 @@ class Factors {
 inline constexpr std::string_view kFactorTopic = "factor";
 /// Which strong factors a user has, by the rows alone.
 [[nodiscard]] Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user);
-
-/// Migrations of this room.
-[[nodiscard]] std::span<const store::Migration> migrations();
-
-/// Restore hook: pending enrolments, challenges and recovery codes are void (which of them had been
-/// used since the backup, nobody knows); TOTP steps up to now count as used.
-Result<void> void_after_restore(store::Tx& tx, WallTime now);
-/// The clock ran ahead and is right at `now`: enrolments under way and challenges lapse, no code up to
-/// now counts, steps and waits that lie after now end. Failures stay counted.
-Result<void> accept_clock(store::Tx& tx, WallTime now);
 
 }  // namespace vestibule::factors

@@ -1,12 +1,10 @@
 #include "factors/hotp_kind.hpp"
 
 #include "factors/kinds.hpp"
+#include "factors/sealed_rows.hpp"
 
 namespace vestibule::factors {
 namespace {
-
-crypto::Place factor_place(const FactorId& id) { return {"factor", "secret", as_text(id.bytes)}; }
-crypto::Place token_place(std::string_view serial) { return {"hardware_token", "secret", serial}; }
 
 Code code_at(const Secret& secret, std::int64_t counter, const TotpParameters& p) {
   return hotp(secret.reveal(), static_cast<std::uint64_t>(counter), p);
@@ -48,10 +46,6 @@ Result<Proved> HotpKind::prove(store::Tx& tx, const Enrolled& enrolment, const D
   return proved;
 }
 
-Result<Question> HotpKind::begin(store::Tx&, const Ask&, Instant) {
-  return fail(Reason::invalid_argument, "codes answer no question");
-}
-
 Result<Proved> HotpKind::verify(store::Tx& tx, const Enrolled& factor, const Asked&, std::string_view answer, Instant now) {
   const TotpParameters parameters = decode_totp(factor.parameters);
   const std::size_t comma = answer.find(',');
@@ -78,35 +72,6 @@ Result<Proved> HotpKind::verify(store::Tx& tx, const Enrolled& factor, const Ask
   if (!used) return std::move(used).error();
   if (*used != 1) return fail(Reason::code_used);
   return Proved{describe().traits, second ? "resynchronised" : ""};
-}
-
-Result<void> HotpKind::import_in(store::Tx& tx, const std::vector<TokenSeed>& tokens, Instant now) const {
-  for (const TokenSeed& t : tokens) {
-    auto put = tx.run(
-        "INSERT INTO hardware_token (serial, sealed, digits, counter, imported) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (serial) DO NOTHING",
-        {t.serial, keys_.seal(t.secret.reveal(), token_place(t.serial)), t.digits, t.counter, now.wall});
-    if (!put) return std::move(put).error();
-    if (*put != 1) return fail(Reason::conflict, "token " + t.serial + " is known already");
-  }
-  return {};
-}
-
-Result<std::int64_t> HotpKind::reseal_in(store::Tx& tx) const {
-  std::vector<std::pair<std::string, Bytes>> stale;
-  auto rows = tx.query("SELECT serial, sealed FROM hardware_token WHERE sealed IS NOT NULL", {}, [&](const store::Row& row) {
-    const ByteView blob = row.blob(1);
-    if (!keys_.is_current(blob)) stale.emplace_back(std::string(row.text(0)), Bytes(blob.begin(), blob.end()));
-    return true;
-  });
-  if (!rows) return std::move(rows).error();
-  for (const auto& [serial, blob] : stale) {
-    auto fresh = keys_.reseal(blob, token_place(serial));
-    if (!fresh) return std::move(fresh).error();
-    auto put = tx.run("UPDATE hardware_token SET sealed = $2 WHERE serial = $1", {serial, *fresh});
-    if (!put) return std::move(put).error();
-  }
-  return static_cast<std::int64_t>(stale.size());
 }
 
 }  // namespace vestibule::factors

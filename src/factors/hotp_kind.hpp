@@ -3,7 +3,6 @@
 
 #include "crypto/sealed.hpp"
 #include "factors/kind.hpp"
-#include "factors/token_csv.hpp"
 
 namespace vestibule::factors {
 
@@ -20,14 +19,8 @@ class HotpKind final : public Kind {
   Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
   Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
                        Instant now) override;
-  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
   Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
                         Instant now) override;
-
-  /// Puts tokens into stock. conflict if a serial is known already: a token has one counter only.
-  Result<void> import_in(store::Tx& tx, const std::vector<TokenSeed>& tokens, Instant now) const;
-  /// Of master key rotation. Gives how many.
-  Result<std::int64_t> reseal_in(store::Tx& tx) const;
 
  private:
   const crypto::KeyRing& keys_;

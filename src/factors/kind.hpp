@@ -105,24 +105,25 @@ struct Enrolled {
 };
 
 /// Stateless but for its keys; thread-safe. All calls on the writer thread, in a job. A wrong answer is
-/// code_wrong, and its detail says what was wrong with it, in a word, for the audit record.
+/// code_wrong, and its detail says what was wrong with it, in a word, for the audit record. What a kind
+/// does not override it refuses.
 class Kind {
  public:
   virtual ~Kind() = default;
   [[nodiscard]] virtual KindInfo describe() const noexcept = 0;
   /// Makes what a pending enrolment holds.
-  virtual Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) = 0;
+  virtual Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request);
   /// Proves possession of what enrol() made and consumes the answer. code_wrong; authenticator_refused,
   /// authenticator_known.
   virtual Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding,
-                               std::string_view answer, Instant now) = 0;
-  /// Makes a question bound to an act; its payload is kept in the store until verify(). Kinds without
-  /// one give nothing to keep. factor_missing if the user has nothing that could answer.
-  virtual Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) = 0;
+                               std::string_view answer, Instant now);
+  /// Makes a question bound to an act; its payload is kept in the store until verify(). factor_missing if
+  /// the user has nothing that could answer.
+  virtual Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now);
   /// Verifies and consumes in this job: code_wrong, code_used, factor_cloned. The question has been
   /// taken out of the store by the one statement that decides.
   virtual Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
-                                Instant now) = 0;
+                                Instant now);
 };
 
 }  // namespace vestibule::factors

@@ -1,9 +1,9 @@
 #include "factors/kinds.hpp"
 
+#include "factors/sealed_rows.hpp"
+
 namespace vestibule::factors {
 namespace {
-
-crypto::Place place(const FactorId& id) { return {"factor", "secret", as_text(id.bytes)}; }
 
 Secret into_secret(std::string text) {
   Secret out{std::string_view(text)};
@@ -30,7 +30,7 @@ Result<EnrolmentOffer> TotpKind::enrol(store::Tx&, const EnrolmentRequest& reque
   rng_.fill(raw);
   const Secret secret(std::move(raw));
   EnrolmentOffer offer;
-  offer.sealed = keys_.seal(secret.reveal(), place(request.id));
+  offer.sealed = keys_.seal(secret.reveal(), factor_place(request.id));
   offer.parameters = encode(parameters_);
   offer.secret = into_secret(base32(secret.reveal()));
   offer.uri = into_secret(otpauth_uri(secret.reveal(), issuer_, request.account, parameters_));
@@ -42,16 +42,12 @@ Result<Proved> TotpKind::prove(store::Tx& tx, const Enrolled& enrolment, const D
   return verify(tx, enrolment, {}, answer, now);
 }
 
-Result<Question> TotpKind::begin(store::Tx&, const Ask&, Instant) {
-  return fail(Reason::invalid_argument, "codes answer no question");
-}
-
 Result<Proved> TotpKind::verify(store::Tx& tx, const Enrolled& factor, const Asked&, std::string_view answer,
                                 Instant now) {
   const TotpParameters parameters = decode_totp(factor.parameters);
   const std::optional<Code> code = canonical_code(answer, parameters.digits);
   if (!code) return fail(Reason::code_wrong);
-  Result<Secret> secret = keys_.open(factor.sealed, place(factor.id));
+  Result<Secret> secret = keys_.open(factor.sealed, factor_place(factor.id));
   if (!secret) return std::move(secret).error();
   const std::int64_t present = totp_step(now.wall);
   // All three are computed whichever fits; of several that fit the latest is used up.
@@ -69,18 +65,6 @@ Result<Proved> TotpKind::verify(store::Tx& tx, const Enrolled& factor, const Ask
 
 KindInfo RecoveryKind::describe() const noexcept {
   return {FactorKind::recovery_code, domain::traits_of(FactorKind::recovery_code), false, false, false};
-}
-
-Result<EnrolmentOffer> RecoveryKind::enrol(store::Tx&, const EnrolmentRequest&) {
-  return fail(Reason::invalid_argument, "recovery codes come with the first factor");
-}
-
-Result<Proved> RecoveryKind::prove(store::Tx&, const Enrolled&, const Digest&, std::string_view, Instant) {
-  return fail(Reason::invalid_argument, "recovery codes are not confirmed");
-}
-
-Result<Question> RecoveryKind::begin(store::Tx&, const Ask&, Instant) {
-  return fail(Reason::invalid_argument, "codes answer no question");
 }
 
 Result<Proved> RecoveryKind::verify(store::Tx& tx, const Enrolled& factor, const Asked&, std::string_view answer,

@@ -19,7 +19,6 @@ class TotpKind final : public Kind {
   Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
   Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
                        Instant now) override;
-  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
   Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
                         Instant now) override;
 
@@ -35,10 +34,6 @@ class RecoveryKind final : public Kind {
  public:
   explicit RecoveryKind(const Secret& key) : key_(key) {}
   [[nodiscard]] KindInfo describe() const noexcept override;
-  Result<EnrolmentOffer> enrol(store::Tx& tx, const EnrolmentRequest& request) override;
-  Result<Proved> prove(store::Tx& tx, const Enrolled& enrolment, const Digest& binding, std::string_view answer,
-                       Instant now) override;
-  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
   Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
                         Instant now) override;
   [[nodiscard]] Digest hash(FactorId factor, const RecoveryBits& bits) const noexcept;

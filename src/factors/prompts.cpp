@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "factors/sealed_rows.hpp"
+
 namespace vestibule::factors {
 namespace {
 
 constexpr std::size_t kMaxClient = 128;
 constexpr Duration kKeep = std::chrono::hours(2);  // longer than any window that counts them
-
-crypto::Place place(const FactorId& id) { return {"push_device", "subscription", as_text(id.bytes)}; }
 
 Error moved(auto& result) { return std::move(result).error(); }
 
@@ -73,7 +73,7 @@ std::string Prompts::make_digits() {
 
 Result<void> Prompts::add_device_in(store::Tx& tx, FactorId device, ByteView key, std::string_view subscription) {
   Bytes sealed;
-  if (!subscription.empty()) sealed = keys_.seal(as_bytes(subscription), place(device));
+  if (!subscription.empty()) sealed = keys_.seal(as_bytes(subscription), device_place(device));
   const store::Param kept = sealed.empty() ? store::Param(nullptr) : store::Param(sealed);
   auto put = tx.run("INSERT INTO push_device (factor, public_key, subscription) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                     {device, key, kept});
@@ -155,23 +155,6 @@ Result<void> Prompts::forget_in(store::Tx& tx, WallTime now) {
   auto sleepers = tx.run("DELETE FROM push_sleeper WHERE until < $1", {now});
   if (!sleepers) return moved(sleepers);
   return {};
-}
-
-Result<std::int64_t> Prompts::reseal_in(store::Tx& tx) const {
-  std::vector<std::pair<FactorId, Bytes>> stale;
-  auto rows = tx.query("SELECT factor, subscription FROM push_device WHERE subscription IS NOT NULL", {}, [&](const store::Row& row) {
-    const ByteView blob = row.blob(1);
-    if (!keys_.is_current(blob)) stale.emplace_back(row.id<FactorId>(0), Bytes(blob.begin(), blob.end()));
-    return true;
-  });
-  if (!rows) return moved(rows);
-  for (const auto& [id, blob] : stale) {
-    auto fresh = keys_.reseal(blob, place(id));
-    if (!fresh) return moved(fresh);
-    auto put = tx.run("UPDATE push_device SET subscription = $2 WHERE factor = $1", {id, *fresh});
-    if (!put) return moved(put);
-  }
-  return static_cast<std::int64_t>(stale.size());
 }
 
 // --- the asking session
@@ -377,7 +360,7 @@ net::Task<Result<std::vector<Prompts::Device>>> Prompts::to_ring(UserId user) co
         "WHERE factor.account = $1 AND factor.confirmed = 1 AND factor.disabled = 0 AND push_device.subscription IS NOT NULL",
         {user}, [&](const store::Row& row) {
           const FactorId id = row.id<FactorId>(0);
-          const Result<Secret> text = keys_.open(row.blob(1), place(id));
+          const Result<Secret> text = keys_.open(row.blob(1), device_place(id));
           const auto subscription = text ? notify::parse_subscription(text->reveal_text()) : std::nullopt;
           if (subscription) out.push_back({id, *subscription});
           return true;

@@ -70,8 +70,6 @@ class Prompts {
   /// The session has ended: nobody need answer it any more.
   static Result<void> withdraw_in(store::Tx& tx, SessionId session);
   static Result<void> forget_in(store::Tx& tx, WallTime now);
-  /// Of master key rotation.
-  Result<std::int64_t> reseal_in(store::Tx& tx) const;
 
   // --- the asking session
   /// nothing: no such prompt of this session, or it has expired.

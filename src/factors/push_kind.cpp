@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "base/packed.hpp"
+#include "factors/sealed_rows.hpp"
 
 namespace vestibule::factors {
 namespace {
 
 constexpr std::size_t kNonceBytes = 32;
 constexpr std::size_t kCodeBytes = 10;  // 16 characters; nobody types them
-
-crypto::Place factor_place(const FactorId& id) { return {"factor", "secret", as_text(id.bytes)}; }
 
 Error wrong(std::string_view what) { return fail(Reason::code_wrong, std::string(what)); }
 

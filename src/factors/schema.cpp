@@ -1,7 +1,7 @@
 #include <array>
 
-#include "factors/factors.hpp"
 #include "factors/passkeys.hpp"
+#include "factors/schema.hpp"
 
 namespace vestibule::factors {
 namespace {

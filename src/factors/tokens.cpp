@@ -1,21 +1,29 @@
-// Hardware tokens in stock: what administrators do with them.
-#include "factors/factors.hpp"
-#include "factors/hotp_kind.hpp"
+#include "factors/tokens.hpp"
+
+#include "factors/sealed_rows.hpp"
+#include "factors/token_csv.hpp"
 
 namespace vestibule::factors {
 
-Result<std::int64_t> Factors::import_tokens_in(store::Tx& tx, std::string_view csv, const Actor& by, Instant now) {
+Result<std::int64_t> TokenStock::import_in(store::Tx& tx, std::string_view csv, const identity::Actor& by, Instant now) {
   auto tokens = parse_token_csv(csv);
   if (!tokens) return std::move(tokens).error();
-  auto put = hotp_->import_in(tx, *tokens, now);
-  if (!put) return std::move(put).error();
+  for (const TokenSeed& t : *tokens) {
+    auto put = tx.run(
+        "INSERT INTO hardware_token (serial, sealed, digits, counter, imported) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (serial) DO NOTHING",
+        {t.serial, keys_.seal(t.secret.reveal(), token_place(t.serial)), t.digits, t.counter, now.wall});
+    if (!put) return std::move(put).error();
+    if (*put != 1) return fail(Reason::conflict, "token " + t.serial + " is known already");
+  }
   const auto count = static_cast<std::int64_t>(tokens->size());
   const std::string object = tokens->front().serial + (count > 1 ? " to " + tokens->back().serial : "");
-  record(tx, audit::Kind::change, "hardware_token.import", Reason::ok, by, object, std::to_string(count) + " tokens", now);
+  const std::string note = std::to_string(count) + " tokens";  // a record refers to its texts
+  log_.append(tx, identity::change_record("hardware_token.import", by, object, note, now));
   return count;
 }
 
-Result<void> Factors::remove_token_in(store::Tx& tx, std::string_view serial, const Actor& by, Instant now) {
+Result<void> TokenStock::remove_in(store::Tx& tx, std::string_view serial, const identity::Actor& by, Instant now) {
   auto gone = tx.run("DELETE FROM hardware_token WHERE serial = $1 AND factor IS NULL", {serial});
   if (!gone) return std::move(gone).error();
   if (*gone != 1) {
@@ -24,18 +32,18 @@ Result<void> Factors::remove_token_in(store::Tx& tx, std::string_view serial, co
     if (*there) return fail(Reason::conflict, "this token is somebody's factor");
     return fail(Reason::not_found, "no such token");
   }
-  record(tx, audit::Kind::change, "hardware_token.remove", Reason::ok, by, serial, {}, now);
+  log_.append(tx, identity::change_record("hardware_token.remove", by, serial, {}, now));
   return {};
 }
 
-net::Task<Result<std::vector<Factors::TokenInfo>>> Factors::tokens() const {
-  auto job = [](store::Tx& tx) -> Result<std::vector<TokenInfo>> {
-    std::vector<TokenInfo> out;
+net::Task<Result<std::vector<TokenStock::Token>>> TokenStock::list() const {
+  auto job = [](store::Tx& tx) -> Result<std::vector<Token>> {
+    std::vector<Token> out;
     auto rows = tx.query(
         "SELECT serial, digits, imported, account FROM hardware_token LEFT JOIN factor ON factor.id = "
         "hardware_token.factor ORDER BY serial",
         {}, [&](const store::Row& row) {
-          TokenInfo& t = out.emplace_back();
+          Token& t = out.emplace_back();
           t.serial = row.text(0);
           t.digits = static_cast<int>(row.integer(1));
           t.imported = row.time(2);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "factors/sealed_rows.hpp"
+
 namespace vestibule::factors {
 namespace {
 
 constexpr std::size_t kNonceBytes = 32;
-
-crypto::Place place(const FactorId& id) { return {"factor", "secret", as_text(id.bytes)}; }
 
 Error wrong(Flaw flaw) { return fail(Reason::code_wrong, std::string(name(flaw))); }
 
@@ -60,7 +60,7 @@ Result<EnrolmentOffer> WebAuthnKind::enrol(store::Tx& tx, const EnrolmentRequest
   o.direct_attestation = party_->wants_attestation();
   o.timeout_ms = milliseconds(timeout_);
   EnrolmentOffer offer;
-  offer.sealed = keys_.seal(nonce, place(request.id));
+  offer.sealed = keys_.seal(nonce, factor_place(request.id));
   offer.options = write(o);
   return offer;
 }
@@ -69,7 +69,7 @@ Result<Proved> WebAuthnKind::prove(store::Tx& tx, const Enrolled& enrolment, con
                                    std::string_view answer, Instant now) {
   const auto response = parse_registration(answer);
   if (!response) return wrong(Flaw::response);
-  Result<Secret> nonce = keys_.open(enrolment.sealed, place(enrolment.id));
+  Result<Secret> nonce = keys_.open(enrolment.sealed, factor_place(enrolment.id));
   if (!nonce) return std::move(nonce).error();
   auto registered = party_->verify_registration(*response, webauthn_challenge(nonce->reveal(), binding), now.wall);
   if (!registered) return std::move(registered).error();

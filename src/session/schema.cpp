@@ -1,5 +1,6 @@
 #include <array>
 
+#include "factors/schema.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::session {

@@ -122,7 +122,7 @@ class HotpTest : public ::testing::Test, public FactorWorld {
     bob = make_user("bob");
   }
   Result<std::int64_t> import(const std::string& csv) {
-    return database->write_blocking([&](store::Tx& tx) { return factors->import_tokens_in(tx, csv, administrator(), clock.now()); });
+    return database->write_blocking([&](store::Tx& tx) { return factors->tokens().import_in(tx, csv, administrator(), clock.now()); });
   }
   Result<PendingEnrolment> begin(UserId user, const std::string& serial) {
     EnrolmentWish wish;
@@ -179,7 +179,7 @@ TEST_F(HotpTest, ATokenInStockIsEnrolledByItsFirstCode) {
   EXPECT_EQ(prove(alice, kCodes[1]), Reason::ok);
   EXPECT_EQ(begin(bob, "A1").error().code, Reason::not_found) << "it is given out";
   EXPECT_EQ(import("A1," + std::string(kSeed)).error().code, Reason::conflict) << "a token has one counter only";
-  auto tokens = run(factors->tokens());
+  auto tokens = run(factors->tokens().list());
   ASSERT_TRUE(tokens);
   ASSERT_EQ(tokens->size(), 2U);
   EXPECT_EQ((*tokens)[0].holder, alice);
@@ -244,7 +244,7 @@ TEST_F(HotpTest, WhatGoesLeavesNothingAndStockIsKept) {
   const FactorId id = enrolled(alice);
   ASSERT_TRUE(import("A2," + std::string(kSeed)));
   const auto remove = [&](const std::string& serial) {
-    auto r = database->write_blocking([&](store::Tx& tx) { return factors->remove_token_in(tx, serial, administrator(), clock.now()); });
+    auto r = database->write_blocking([&](store::Tx& tx) { return factors->tokens().remove_in(tx, serial, administrator(), clock.now()); });
     return r ? Reason::ok : r.error().code;
   };
   EXPECT_EQ(remove("A1"), Reason::conflict) << "it is somebody's factor";
@@ -254,11 +254,11 @@ TEST_F(HotpTest, WhatGoesLeavesNothingAndStockIsKept) {
   EXPECT_EQ(sealed.value_or(-1), 2) << "the factor's seed and the one in stock";
   static_cast<void>(id);
   ASSERT_TRUE(run(users->remove(alice, administrator())));
-  auto tokens = run(factors->tokens());
+  auto tokens = run(factors->tokens().list());
   ASSERT_EQ(tokens->size(), 1U);
   EXPECT_EQ(tokens->front().serial, "A2");
   EXPECT_EQ(remove("A2"), Reason::ok);
-  EXPECT_TRUE(run(factors->tokens())->empty());
+  EXPECT_TRUE(run(factors->tokens().list())->empty());
 }
 
 TEST_F(HotpTest, RestoreSkipsCodesThatMayHaveBeenUsed) {

@@ -2,6 +2,7 @@
 // The installation of identity's tests with the factors room on top.
 
 #include "factors/factors.hpp"
+#include "factors/schema.hpp"
 #include "identity/tests/world.hpp"
 
 namespace vestibule::testing {
