@@ -31,7 +31,7 @@ wire::OutboundOptions outbound(const BellOptions& o, net::Reach reach) {
   out.tls = o.tls;
   out.reach = reach;
   out.limit = o.limit;
-  out.max_at_once = o.max_waiting;
+  out.max_at_once = o.max_waiting + o.max_greetings;
   return out;
 }
 
@@ -60,7 +60,8 @@ Bells::Bells(net::Core& core, const Clock& clock, Rng& rng, crypto::P256Key send
       options_(std::move(options)),
       push_(core, outbound(options_, reach_of(options_.hosts))),
       doorbell_(core, outbound(options_, net::Reach::anywhere)),
-      tasks_(core) {}
+      tasks_(core),
+      greetings_(core) {}
 
 Bells::~Bells() = default;
 
@@ -73,12 +74,21 @@ void Bells::spawn(net::Task<> task) {
   tasks_.spawn(std::move(task));
 }
 
+void Bells::spawn_greeting(net::Task<> task) {
+  if (stopped_) return;
+  if (greetings_.running() >= options_.max_greetings) {
+    g_silent.add();
+    return;
+  }
+  greetings_.spawn(std::move(task));
+}
+
 void Bells::ring(UserId user, Event event) {
   core_.post([this, user, e = std::move(event)]() mutable { spawn(ring_all(user, std::move(e))); });
 }
 
 void Bells::greet(Subscription to, Secret code) {
-  core_.post([this, to, c = std::move(code)]() mutable { spawn(greet_one(to, std::move(c))); });
+  core_.post([this, to, c = std::move(code)]() mutable { spawn_greeting(greet_one(to, std::move(c))); });
 }
 
 void Bells::stop() noexcept {
@@ -87,7 +97,10 @@ void Bells::stop() noexcept {
   doorbell_.stop();
 }
 
-net::Task<> Bells::join() { return tasks_.join(); }
+net::Task<> Bells::join() {
+  co_await tasks_.join();
+  co_await greetings_.join();
+}
 
 net::Task<> Bells::ring_all(UserId user, Event event) {
   if (options_.webhook) spawn(ring_operator(request(*options_.webhook, event, clock_.wall())));
@@ -106,14 +119,14 @@ net::Task<> Bells::ring_device(Device device, Bell bell) {
   const Digest d = crypto::sha256({as_bytes(name(bell)), ByteView(device.id.bytes)});
   std::string topic = base64url(ByteView(d).first(24));
   std::string text = payload(bell);
-  const Outcome outcome = co_await deliver(std::move(device.to), std::move(text), bell, std::move(topic));
+  const Outcome outcome = co_await deliver(std::move(device.to), std::move(text), bell, std::move(topic), options_.attempts);
   if (outcome == Outcome::gone) co_await devices_.gone(device.id);
 }
 
 net::Task<> Bells::greet_one(Subscription to, Secret code) {
   std::string text = payload(Bell::enrol, code.reveal_text());
   std::string topic;
-  const Outcome outcome = co_await deliver(std::move(to), std::move(text), Bell::enrol, std::move(topic));
+  const Outcome outcome = co_await deliver(std::move(to), std::move(text), Bell::enrol, std::move(topic), 1);
   static_cast<void>(outcome);  // whoever waits for the code begins anew
 }
 
@@ -134,14 +147,15 @@ Result<wire::OutboundRequest> Bells::message(const Subscription& to, std::string
   return r;
 }
 
-net::Task<Bells::Outcome> Bells::deliver(Subscription to, std::string text, Bell bell, std::string topic) {
+net::Task<Bells::Outcome> Bells::deliver(Subscription to, std::string text, Bell bell, std::string topic,
+                                          int attempts) {
   using Steady = std::chrono::steady_clock;
   const std::string origin = to.endpoint.origin();
   const Steady::time_point ends = Steady::now() + treatment(bell).ttl;
   milliseconds wait = options_.first_pause;
   // The list may be another one by now than at the enrolment.
   const bool allowed = options_.hosts.allow(to.endpoint);
-  for (int attempt = 1; allowed && attempt <= options_.attempts; ++attempt) {
+  for (int attempt = 1; allowed && attempt <= attempts; ++attempt) {
     if (const auto p = paused_.find(origin); p != paused_.end() && p->second > Steady::now()) {
       const auto left = std::chrono::duration_cast<milliseconds>(p->second - Steady::now());
       if (Steady::now() + left >= ends || left > kLongestPause) break;
@@ -168,7 +182,7 @@ net::Task<Bells::Outcome> Bells::deliver(Subscription to, std::string text, Bell
       co_return Outcome::refused;
     }
     if (reply) wait = std::max(wait, retry_after(*reply).value_or(wait));
-    if (attempt == options_.attempts) break;
+    if (attempt == attempts) break;
     if (status == 429 || status == 503) {
       if (paused_.size() >= kMaxOrigins) paused_.clear();
       // One subscription may be what is too much: nobody silences a service for longer than this.

@@ -25,6 +25,7 @@ struct BellOptions {
   std::chrono::milliseconds first_pause{5'000};  ///< after 429 or 5xx without Retry-After; doubles
   int attempts = 3;                    ///< of one message
   std::size_t max_waiting = 256;       ///< messages under way; beyond, bells stay silent and are counted
+  std::size_t max_greetings = 16;      ///< first messages under way, beside those
 };
 
 /// Owned by app. Works on one core; ring() and greet() may be called on any thread. Stops by stop(), and
@@ -47,7 +48,8 @@ class Bells {
 
   /// On every device of the user and every doorbell.
   void ring(UserId user, Event event);
-  /// The first message to a subscription that is not enrolled yet.
+  /// The first message to a subscription that is not enrolled yet: whoever enrols named the endpoint, which
+  /// may be one that hangs. So it is sent once, and takes no bell's place.
   void greet(Subscription to, Secret code);
 
   [[nodiscard]] const crypto::P256Point& sender() const noexcept { return sender_.public_key(); }
@@ -63,10 +65,11 @@ class Bells {
   net::Task<> ring_device(Device device, Bell bell);
   net::Task<> ring_operator(wire::OutboundRequest request);
   net::Task<> greet_one(Subscription to, Secret code);
-  net::Task<Outcome> deliver(Subscription to, std::string text, Bell bell, std::string topic);
+  net::Task<Outcome> deliver(Subscription to, std::string text, Bell bell, std::string topic, int attempts);
   [[nodiscard]] Result<wire::OutboundRequest> message(const Subscription& to, std::string_view text, Bell bell,
                                                       std::string_view topic);
   void spawn(net::Task<> task);
+  void spawn_greeting(net::Task<> task);
   /// False once stopped.
   net::Task<bool> pause(std::chrono::milliseconds time);
 
@@ -79,6 +82,7 @@ class Bells {
   wire::Outbound push_;      // to push services: the internet alone
   wire::Outbound doorbell_;  // to where the operator says
   net::TaskGroup tasks_;
+  net::TaskGroup greetings_;
   std::map<std::string, std::chrono::steady_clock::time_point> paused_;  // by origin: 429 is meant for all
   bool stopped_ = false;
 };

@@ -184,6 +184,31 @@ TEST(Bells, TooManyAtOnceStaySilent) {
   EXPECT_LE(service.peer.connections, 4);
 }
 
+TEST(Bells, GreetingsThatHangKeepNoBellFromRinging) {
+  Service hostile([](int) { return std::string("hang"); });
+  Service good([](int) { return reply(201); });
+  BellOptions o;
+  o.max_waiting = 2;
+  o.max_greetings = 2;
+  House h(good.peer.address().port, std::move(o));
+  Subscription to = h.device.to;
+  to.endpoint.port = hostile.peer.address().port;
+  for (int i = 0; i < 20; ++i) h.bells->greet(to, Secret(std::string_view("AAAAAAAAAAAAAAAA")));
+  ASSERT_TRUE(House::eventually([&] { return hostile.peer.connections >= 1; }));
+  h.bells->ring(UserId{}, {Bell::prompt, {}, {}});
+  EXPECT_TRUE(House::eventually([&] { return good.seen().size() == 1; }));
+  EXPECT_LE(hostile.peer.connections, 2);
+}
+
+TEST(Bells, AGreetingIsSentOnce) {
+  Service service([](int) { return reply(503); });
+  House h(service.peer.address().port);
+  h.bells->greet(h.device.to, Secret(std::string_view("AAAAAAAAAAAAAAAA")));
+  ASSERT_TRUE(House::eventually([&] { return service.seen().size() == 1; }));
+  std::this_thread::sleep_for(600ms);  // longer than the first pause
+  EXPECT_EQ(service.seen().size(), 1U);
+}
+
 TEST(Bells, DoorbellsOfTheOperatorRingToo) {
   Service push([](int) { return reply(201); });
   Service hook([](int i) { return i == 0 ? reply(503) : reply(204); });
