@@ -62,7 +62,11 @@ Result<std::unique_ptr<Factors>> Factors::open(store::Database& database, const 
   std::unique_ptr<Factors> factors(
       new Factors(database, keys, users, log, clock, rng, std::move(options), std::move(*party)));
   users.on_remove([](store::Tx& tx, UserId user) { return delete_rows(tx, user); });
-  auto loaded = database.read_blocking([&](store::Tx& tx) { return factors->load_working(tx, UserId{}); });
+  auto loaded = database.read_blocking([&](store::Tx& tx) -> Result<void> {
+    auto working = factors->load_working(tx, UserId{});
+    if (!working) return working;
+    return factors->prompts_.devices().load(tx, UserId{});
+  });
   if (!loaded) return moved(loaded);
   database.listen([f = factors.get()](store::Tx& tx, std::span<const store::Change> changes) { f->on_changes(tx, changes); });
   return factors;

@@ -180,20 +180,10 @@ bool Prompts::in_time(const DeviceCall& call) const noexcept {
   return call.time >= now - skew && call.time <= now + skew;
 }
 
-Result<UserId> Prompts::owner_in(store::Tx& tx, const DeviceCall& call, std::string_view text) const {
-  UserId user{};
-  Bytes key;
-  auto found = tx.one(
-      "SELECT factor.account, push_device.public_key FROM push_device JOIN factor ON factor.id = push_device.factor "
-      "WHERE factor.id = $1 AND factor.confirmed = 1 AND factor.disabled = 0",
-      {call.device}, [&](const store::Row& row) {
-        user = row.id<UserId>(0);
-        const ByteView blob = row.blob(1);
-        key.assign(blob.begin(), blob.end());
-      });
-  if (!found) return moved(found);
-  if (!*found || !crypto::verify_p256(key, as_bytes(text), call.signature)) return fail(Reason::credential_unknown);
-  return user;
+std::optional<UserId> Prompts::owner(const DeviceCall& call, std::string_view text) const {
+  const auto known = devices_.find(call.device);
+  if (!known || !crypto::verify_p256(known->key, as_bytes(text), call.signature)) return std::nullopt;
+  return known->user;
 }
 
 Result<Prompts::Inbox> Prompts::inbox_in(store::Tx& tx, UserId user) const {
@@ -225,15 +215,11 @@ Result<Prompts::Inbox> Prompts::inbox_in(store::Tx& tx, UserId user) const {
 net::Task<Result<Prompts::Inbox>> Prompts::inbox(DeviceCall call) {
   if (!clock_.trusted()) co_return fail(Reason::clock_untrusted);
   if (!in_time(call)) co_return fail(Reason::credential_unknown, "the device's clock is off");
+  const std::optional<UserId> user = owner(call, inbox_text(call));
+  if (!user) co_return fail(Reason::credential_unknown);
   const std::optional<Seats::Seat> seat = looks_.take();
   if (!seat) co_return fail(Reason::overloaded, "too many devices at once");
-  auto job = [this, c = std::move(call)](store::Tx& tx) -> Result<Inbox> {
-    auto owner = owner_in(tx, c, inbox_text(c));
-    if (!owner) return moved(owner);
-    return inbox_in(tx, *owner);
-  };
-  Result<Inbox> out = co_await database_.read(std::move(job));
-  if (out && users_.standing(out->user) != identity::Users::Standing::good) co_return fail(Reason::credential_unknown);
+  Result<Inbox> out = co_await inbox_again(call.device, *user);
   co_return out;
 }
 
@@ -252,15 +238,18 @@ net::Task<Result<Prompts::Inbox>> Prompts::inbox_again(FactorId device, UserId u
 net::Task<Result<Prompts::Looked>> Prompts::look(DeviceAnswer answer) {
   if (!clock_.trusted()) co_return fail(Reason::clock_untrusted);
   if (!in_time(answer.call)) co_return fail(Reason::credential_unknown, "the device's clock is off");
+  const std::optional<UserId> user = owner(answer.call, answer_text(answer));
+  if (!user) co_return fail(Reason::credential_unknown);
   const std::optional<Seats::Seat> seat = answers_.take();
   if (!seat) co_return fail(Reason::overloaded, "too many devices at once");
-  auto job = [this, a = std::move(answer)](store::Tx& tx) -> Result<Looked> {
-    auto owner = owner_in(tx, a.call, answer_text(a));
-    if (!owner) return moved(owner);
+  auto job = [u = *user, a = std::move(answer)](store::Tx& tx) -> Result<Looked> {
+    auto works = works_in(tx, a.call.device, u);
+    if (!works) return moved(works);
+    if (!*works) return fail(Reason::credential_unknown);
     Looked out;
-    out.user = *owner;
+    out.user = u;
     auto found = tx.one("SELECT session, source, operation, object FROM push_prompt WHERE id = $1 AND account = $2",
-                        {a.prompt, *owner}, [&](const store::Row& row) {
+                        {a.prompt, u}, [&](const store::Row& row) {
                           out.session = row.id<SessionId>(0);
                           out.source = row.text(1);
                           out.act = row.text(2);

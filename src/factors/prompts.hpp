@@ -11,6 +11,7 @@
 #include "base/seats.hpp"
 #include "crypto/sealed.hpp"
 #include "factors/device.hpp"
+#include "factors/known_devices.hpp"
 #include "identity/users.hpp"
 #include "notify/subscription.hpp"
 #include "store/database.hpp"
@@ -33,7 +34,7 @@ struct PushOptions {
   Duration lock_window = std::chrono::hours(1);
   Duration source_sleeps = std::chrono::hours(1);  ///< after "it was not me"
   Duration skew = std::chrono::seconds(60); ///< of a device's clock
-  int looks = 8;                            ///< strangers' signatures that are verified at once
+  int looks = 8;                            ///< devices that look into the store at once
 };
 
 /// Numbers stand in rows: frozen.
@@ -70,6 +71,9 @@ class Prompts {
   /// The session has ended: nobody need answer it any more.
   static Result<void> withdraw_in(store::Tx& tx, SessionId session);
   static Result<void> forget_in(store::Tx& tx, WallTime now);
+
+  // --- of Factors
+  [[nodiscard]] KnownDevices& devices() noexcept { return devices_; }
 
   // --- the asking session
   /// nothing: no such prompt of this session, or it has expired.
@@ -112,8 +116,9 @@ class Prompts {
   net::Task<Result<void>> drop_subscription(FactorId device);
 
  private:
-  /// Whose device it is, once its signature over `text` has been verified.
-  Result<UserId> owner_in(store::Tx& tx, const DeviceCall& call, std::string_view text) const;
+  /// Whose device it is, once its signature over `text` has been verified. Before a seat is taken: who has
+  /// no device keeps nobody's from its inbox.
+  [[nodiscard]] std::optional<UserId> owner(const DeviceCall& call, std::string_view text) const;
   Result<Inbox> inbox_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] bool in_time(const DeviceCall& call) const noexcept;
   [[nodiscard]] Digest hidden(ChallengeId prompt, std::string_view digits) const noexcept;
@@ -127,6 +132,7 @@ class Prompts {
   Rng& rng_;
   PushOptions options_;
   crypto::HmacKey digits_key_;
+  KnownDevices devices_;  // written by the store's feed alone
   Seats looks_;    // of inboxes
   Seats answers_;  // of their own, so that a flood of looks keeps nobody from saying that it was not him
 };

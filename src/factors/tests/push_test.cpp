@@ -260,6 +260,60 @@ TEST_F(PushTest, OnlyADeviceOfTheUsersOwnAnswers) {
   EXPECT_EQ(approve(phone, asked), "approved");
 }
 
+net::Task<bool> blocking_read(store::Database* database, std::shared_future<void> until) {
+  auto job = [until](store::Tx&) -> Result<bool> {
+    until.wait();
+    return true;
+  };
+  auto done = co_await database->read(std::move(job));
+  co_return done.has_value();
+}
+
+TEST_F(PushTest, StrangersCostNoLookIntoTheStore) {
+  Device phone(rng);
+  ASSERT_EQ(enrol(alice, phone), Reason::ok);
+  Device stranger(rng);
+  stranger.id = FactorId::make(rng);
+  Device masked = stranger;  // another key in the name of alice's device
+  masked.id = phone.id;
+  const Asked asked = ask(alice);
+  // With every reader busy, whoever needs one waits.
+  std::promise<void> over;
+  const std::shared_future<void> until = over.get_future().share();
+  std::vector<std::future<bool>> busy;
+  for (int i = 0; i < 8; ++i) busy.push_back(spawn(blocking_read(database.get(), until)));
+  for (const Device* d : {&stranger, &masked}) {
+    auto looked = spawn(factors->prompts().inbox(d->inbox(clock.wall())));
+    ASSERT_EQ(looked.wait_for(2s), std::future_status::ready) << (over.set_value(), "a stranger takes a seat");
+    EXPECT_EQ(looked.get().error().code, Reason::credential_unknown);
+    auto answered = spawn(factors->prompts().look(d->answer(asked.id, Verdict::not_me, "", clock.wall())));
+    ASSERT_EQ(answered.wait_for(2s), std::future_status::ready) << (over.set_value(), "a stranger takes a seat");
+    EXPECT_EQ(answered.get().error().code, Reason::credential_unknown);
+  }
+  over.set_value();
+  for (auto& b : busy) EXPECT_TRUE(b.get());
+  EXPECT_EQ(open_prompts(phone), 1U);
+}
+
+TEST_F(PushTest, DevicesAreKnownAfterAStartAndForgottenWithTheirFactor) {
+  file = folder / "vestibule.db";
+  close();
+  open();
+  alice = make_user("alice");
+  Device phone(rng);
+  Device tablet(rng);
+  ASSERT_EQ(enrol(alice, phone), Reason::ok);
+  ASSERT_EQ(enrol(alice, tablet), Reason::ok);
+  close();
+  open();
+  EXPECT_EQ(open_prompts(phone), 0U);
+  EXPECT_EQ(open_prompts(tablet), 0U);
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return factors->remove_all_in(tx, alice, by(alice), clock.now()); }));
+  for (const Device& d : {phone, tablet}) {
+    EXPECT_EQ(run(factors->prompts().inbox(d.inbox(clock.wall()))).error().code, Reason::credential_unknown);
+  }
+}
+
 TEST_F(PushTest, ASignatureIsForExactlyWhatItSays) {
   Device phone(rng);
   ASSERT_EQ(enrol(alice, phone), Reason::ok);
