@@ -6,13 +6,6 @@
 #include "identity/users.hpp"
 
 namespace vestibule::identity {
-namespace {
-
-constexpr std::string_view kDenial = "user.disable";  // frozen: stands in the file of denials
-constexpr std::string_view kLate = "stored late";
-constexpr std::string_view kKept = "stored late, kept over the end of the process";
-
-}  // namespace
 
 Result<void> Users::touch(store::Tx& tx, UserId user) const {
   auto touched = tx.run("UPDATE account SET version = version + 1 WHERE id = $1", {user});
@@ -188,15 +181,8 @@ Result<void> Users::enable_in(store::Tx& tx, UserId user, const Actor& by) {
   if (!before) return std::move(before).error();
   auto set = tx.run("UPDATE account SET disabled = 0 WHERE id = $1", {user});
   if (!set) return std::move(set).error();
-  {
-    // A bar that the store refused would come back with the next start.
-    const std::lock_guard lock(bars_mutex_);
-    for (const Bar& b : bars_) {
-      if (b.user != user) continue;
-      auto settled = settle_in(tx, b.place);
-      if (!settled) return settled;
-    }
-  }
+  auto settled = bars_.settle_all_in(tx, user);
+  if (!settled) return settled;
   auto touched = touch(tx, user);
   if (!touched) return touched;
   record(tx, "user.enable", by, before->name.view(), {});
@@ -253,36 +239,11 @@ void Users::bar(UserId user, bool barred) noexcept {
   table_.read(user, [&](const Entry& e) { e.barred->store(barred, std::memory_order_release); });
 }
 
-// After the end of a former process: what it could not store holds before anything is admitted.
 void Users::take_up_bars() {
-  if (options_.denials == nullptr) return;
-  for (store::Denials::Kept& kept : options_.denials->take(kDenial)) {
-    Unpacker in(kept.what);
-    const auto user = UserId::from(in.bytes());
-    Actor by = unpack_actor(in);
-    if (!user || !in.done()) {
-      options_.denials->give_back(std::move(kept));
-      continue;
-    }
-    const auto at = kept_.find(*user);
+  for (const UserId user : bars_.take_up()) {
+    const auto at = kept_.find(user);
     if (at != kept_.end()) at->second.barred->store(true, std::memory_order_release);
-    log::warn("a disablement of the last run was not stored yet: it holds", {{"user", user->text()}});
-    bars_.push_back({*user, std::move(by), kept.place, kKept});
-    has_bars_.store(true);
   }
-}
-
-Result<void> Users::settle_in(store::Tx& tx, const store::Denials::Place& place) const {
-  return options_.denials == nullptr ? Result<void>{} : options_.denials->settle_in(tx, place);
-}
-
-void Users::forget_bars(UserId user) {
-  const std::lock_guard lock(bars_mutex_);
-  for (const Bar& b : bars_) {
-    if (b.user == user && options_.denials != nullptr) options_.denials->settled(b.place);
-  }
-  std::erase_if(bars_, [&](const Bar& b) { return b.user == user; });
-  has_bars_.store(!bars_.empty());
 }
 
 net::Task<Result<void>> Users::disable(UserId user, Actor by) {
@@ -296,26 +257,8 @@ net::Task<Result<void>> Users::disable(UserId user, Actor by) {
     co_return done;
   }
   // The store, or a queue in front of it: the bar stays until it is persisted.
-  {
-    const std::lock_guard lock(bars_mutex_);
-    if (std::ranges::any_of(bars_, [&](const Bar& b) { return b.user == user; })) co_return done;
-  }
-  Bar held{user, by, {}, kLate};
-  if (options_.denials != nullptr) {
-    Packer what;
-    what.bytes(user.bytes);
-    pack(what, by);
-    std::string kind(kDenial);
-    Bytes bytes = what.take();
-    held.place = co_await options_.denials->keep(std::move(kind), std::move(bytes));
-  }
-  const std::lock_guard lock(bars_mutex_);
-  if (standing(user) == Standing::good) {  // enabled meanwhile
-    if (options_.denials != nullptr) options_.denials->settled(held.place);
-    co_return done;
-  }
-  bars_.push_back(std::move(held));
-  has_bars_.store(true);
+  std::function<bool()> enabled = [this, user] { return standing(user) == Standing::good; };
+  co_await bars_.keep(user, std::move(by), std::move(enabled));
   co_return done;
 }
 
@@ -323,34 +266,34 @@ net::Task<Result<void>> Users::enable(UserId user, Actor by) {
   auto job = [this, user, by](store::Tx& tx) { return enable_in(tx, user, by); };
   Result<void> done = co_await database_.write(std::move(job));
   if (!done) co_return done;
-  forget_bars(user);
+  bars_.forget(user);
   bar(user, false);
   co_return done;
 }
 
-net::Task<Result<void>> Users::maintain() {
-  if (has_bars_.load()) {
-    std::vector<Bar> bars;
-    {
-      const std::lock_guard lock(bars_mutex_);
-      bars = bars_;
+net::Task<Result<void>> Users::store_bars() {
+  const std::vector<Bars::Bar> waiting = bars_.waiting();
+  for (const Bars::Bar& held : waiting) {
+    auto job = [this, held](store::Tx& tx) -> Result<void> {
+      auto disabled = disable_noted_in(tx, held.user, held.by, held.note);
+      return disabled ? bars_.settle_in(tx, held) : disabled;
+    };
+    Result<void> done = co_await database_.write(std::move(job));
+    const bool moot = !done && (done.error().code == Reason::conflict || done.error().code == Reason::user_unknown);
+    if (moot) {  // gone meanwhile, or the last administrator: there is nothing to disable
+      auto settle = [this, held](store::Tx& tx) { return bars_.settle_in(tx, held); };
+      done = co_await database_.write(std::move(settle));
+      if (done) bar(held.user, false);
     }
-    for (const Bar& held : bars) {
-      auto job = [this, held](store::Tx& tx) -> Result<void> {
-        auto disabled = disable_noted_in(tx, held.user, held.by, held.note);
-        return disabled ? settle_in(tx, held.place) : disabled;
-      };
-      Result<void> done = co_await database_.write(std::move(job));
-      const bool moot = !done && (done.error().code == Reason::conflict || done.error().code == Reason::user_unknown);
-      if (moot) {  // gone meanwhile, or the last administrator: there is nothing to disable
-        auto settle = [this, place = held.place](store::Tx& tx) { return settle_in(tx, place); };
-        done = co_await database_.write(std::move(settle));
-        if (done) bar(held.user, false);
-      }
-      if (!done) co_return done;
-      forget_bars(held.user);
-    }
+    if (!done) co_return done;
+    bars_.forget(held.user);
   }
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Users::maintain() {
+  Result<void> stored = co_await store_bars();
+  if (!stored) co_return stored;
   auto job = [this](store::Tx& tx) -> Result<void> {
     const WallTime now = clock_.wall();
     constexpr std::chrono::hours kLongest{24 * 60};

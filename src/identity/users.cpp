@@ -18,7 +18,8 @@ Users::Users(store::Database& database, const crypto::KeyRing& keys, const crypt
       rng_(rng),
       options_(std::move(options)),
       pepper_(keys.derive("password-pepper/v1")),
-      index_key_(keys.derive("identity-index/v1")) {}
+      index_key_(keys.derive("identity-index/v1")),
+      bars_(options_.denials) {}
 
 Users::~Users() = default;
 

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,8 +18,10 @@
 #include "crypto/password.hpp"
 #include "crypto/sealed.hpp"
 #include "identity/actor.hpp"
+#include "identity/bars.hpp"
 #include "identity/guess.hpp"
 #include "identity/notices.hpp"
+#include "identity/password.hpp"
 #include "identity/password_rules.hpp"
 #include "identity/user.hpp"
 #include "net/blocking_pool.hpp"
@@ -45,34 +46,6 @@ struct Options {
   Duration name_interval = std::chrono::seconds(5); ///< then: one such guess in this time, never less
   int free_guesses_source = 30;                   ///< for all names from one source; one is forgiven a minute
   store::Denials* denials = nullptr;              ///< keeps bars that the store refuses; none: memory alone
-};
-
-/// A password that passed the rules and was hashed: what a write job stores. Made by prepare().
-class PreparedPassword {
- public:
-  PreparedPassword(PreparedPassword&&) = default;
-  PreparedPassword& operator=(PreparedPassword&&) = default;
-
- private:
-  friend class Users;
-  PreparedPassword(std::string name, std::string hash) : name_(std::move(name)), hash_(std::move(hash)) {}
-  std::string name_, hash_;
-};
-
-/// The right password was given: what opening a session needs. Only verify_password() makes one.
-class Verified {
- public:
-  [[nodiscard]] UserId user() const noexcept { return user_; }
-  [[nodiscard]] const domain::Proof& proof() const noexcept { return proof_; }
-
- private:
-  friend class Users;
-  UserId user_{};
-  domain::Proof proof_{};
-  Digest name_key_{}, source_key_{};
-  bool charged_name_ = false;
-  std::string rehash_;  // empty, or the password hashed at today's cost
-  std::int64_t version_ = 0;
 };
 
 /// Owned by app, made before Database::start(), outlives every task. Thread-safe; tasks run on cores.
@@ -210,19 +183,10 @@ class Users {
 
   Users(store::Database& database, const crypto::KeyRing& keys, const crypto::HandleMint& mint,
         net::BlockingPool& pool, audit::Log& log, const Clock& clock, Rng& rng, Options options);
-  // A disablement that the store has refused so far.
-  struct Bar {
-    UserId user;
-    Actor by;
-    store::Denials::Place place;
-    std::string_view note;  // of its record
-  };
-
   Result<void> load(store::Tx& tx);
   void take_up_bars();
   Result<void> disable_noted_in(store::Tx& tx, UserId user, const Actor& by, std::string_view note);
-  Result<void> settle_in(store::Tx& tx, const store::Denials::Place& place) const;
-  void forget_bars(UserId user);
+  net::Task<Result<void>> store_bars();
   void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   void put(User user);
   void drop(UserId id);
@@ -258,9 +222,7 @@ class Users {
   std::atomic<std::size_t> administrators_{0};
   std::vector<Hook> remove_hooks_, disable_hooks_, demote_hooks_;
   std::atomic<std::int64_t> hashing_{0}, waiting_{0};
-  std::mutex bars_mutex_;              // bars_ only; never held across a wait
-  std::vector<Bar> bars_;
-  std::atomic<bool> has_bars_{false};
+  Bars bars_;
 };
 
 /// Migrations of this room.
