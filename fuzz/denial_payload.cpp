@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "gate/stops.hpp"
-#include "session/sessions.hpp"
+#include "session/revocation.hpp"
 
 using namespace vestibule;
 

@@ -4,6 +4,7 @@
 #include "factors/schema.hpp"
 #include "gate/gate.hpp"
 #include "risk/history.hpp"
+#include "session/sessions.hpp"
 
 namespace vestibule::app {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "factors/factors.hpp"
 #include "gate/gate.hpp"
 #include "identity/actor.hpp"
 

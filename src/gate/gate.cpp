@@ -11,6 +11,7 @@
 #include "net/signal.hpp"
 #include "policy/deadline.hpp"
 #include "risk/place.hpp"
+#include "session/sessions.hpp"
 
 namespace vestibule::gate {
 namespace {

@@ -17,8 +17,15 @@
 #include "http/head.hpp"
 #include "net/core.hpp"
 #include "risk/history.hpp"
-#include "session/sessions.hpp"
+#include "session/session.hpp"
 #include "store/denials.hpp"
+
+namespace vestibule::factors {
+class Factors;
+}
+namespace vestibule::session {
+class Sessions;
+}
 
 namespace vestibule::gate {
 

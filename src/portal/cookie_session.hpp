@@ -2,7 +2,11 @@
 // Who a browser's request comes from. Private to the room.
 
 #include "http/head.hpp"
-#include "session/sessions.hpp"
+#include "session/session.hpp"
+
+namespace vestibule::session {
+class Sessions;
+}
 
 namespace vestibule::portal {
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "identity/notices.hpp"
+#include "session/sessions.hpp"
 
 namespace vestibule::portal {
 namespace {

@@ -18,8 +18,12 @@
 #include "audit/log.hpp"
 #include "base/counters.hpp"
 #include "net/signal.hpp"
-#include "session/sessions.hpp"
+#include "session/session.hpp"
 #include "store/database.hpp"
+
+namespace vestibule::session {
+class Sessions;
+}
 
 namespace vestibule::portal {
 

@@ -1,17 +1,10 @@
-// Rows: what write jobs do, and maintenance.
+// Rows: what write jobs do to them.
 #include <algorithm>
 
-#include "base/log.hpp"
-#include "net/signal.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::session {
-namespace {
-
-constexpr Duration kKeepEnded = std::chrono::hours(1);  // so that its client learns why, not only that
-
-}  // namespace
 
 void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
                       std::string_view object, std::string_view note, Instant now) const {
@@ -93,7 +86,7 @@ Result<Sessions::SessionEntry> Sessions::standing_in(store::Tx& tx, const Identi
   if (at != kept_.end()) (*session)->live = at->second.live;
   const Reason times = check_times(**session, now);
   if (times != Reason::ok) return fail(times);
-  if (denied(id, who.subject.user, who.handle)) return fail(Reason::session_ended);
+  if (denied_.covers(id, who.subject.user, who.handle)) return fail(Reason::session_ended);
   if (users_.standing(who.subject.user) != identity::Users::Standing::good) return fail(Reason::user_disabled);
   return std::move(**session);
 }
@@ -291,77 +284,6 @@ Result<void> Sessions::raise_mark_in(store::Tx& tx, Instant now) const {
   if (!raised) return std::move(raised).error();
   if (*raised == 1 && options_.raise_mark) options_.raise_mark(now.wall);
   return {};
-}
-
-// --- maintenance
-
-Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
-  for (const auto& [id, kept] : kept_) {
-    if (!kept.live->dirty.exchange(false, std::memory_order_acquire)) continue;
-    auto seen = tx.run("UPDATE session SET last_seen = $2, seen_boot = $3, seen_boot_id = $4 WHERE id = $1",
-                       {id, kept.live->wall.load(), kept.live->boot.load(), options_.boot_id});
-    if (!seen) {
-      kept.live->dirty.store(true);
-      return std::move(seen).error();
-    }
-  }
-  std::vector<SessionId> over;
-  auto listed = tx.query("SELECT id FROM session WHERE ends < $1 OR last_seen < $2",
-                         {now.wall - kKeepEnded, now.wall - options_.idle - kKeepEnded}, [&](const store::Row& row) {
-                           over.push_back(row.id<SessionId>(0));
-                           return true;
-                         });
-  if (!listed) return listed;
-  for (const SessionId id : over) {
-    auto ended = end_in(tx, id);
-    if (!ended) return ended;
-  }
-  std::vector<HandleKey> keys;
-  auto expired = tx.query("DELETE FROM session_handle WHERE ends < $1 RETURNING hash", {now.wall - kKeepEnded},
-                          [&](const store::Row& row) {
-                            if (const auto key = digest_of(row.blob(0))) keys.push_back(*key);
-                            return true;
-                          });
-  if (!expired) return expired;
-  for (const HandleKey& key : keys) tx.changed(kHandleTopic, key);
-  return raise_mark_in(tx, now);
-}
-
-net::Task<Result<void>> Sessions::maintain_once() {
-  std::vector<Pending> waiting;
-  {
-    const std::lock_guard lock(deny_mutex_);
-    waiting = unpersisted_;
-  }
-  for (const Pending& p : waiting) {
-    auto job = [this, p](store::Tx& tx) -> Result<void> {
-      auto revoked = revoke_in(tx, p.what, p.by, p.note, clock_.now());
-      if (!revoked || options_.denials == nullptr) return revoked;
-      return options_.denials->settle_in(tx, p.place);
-    };
-    Result<void> done = co_await database_.write(std::move(job));
-    if (!done) co_return done;
-    lift(p.what);
-  }
-  auto job = [this](store::Tx& tx) { return sweep_in(tx, clock_.now()); };
-  Result<void> swept = co_await database_.write(std::move(job));
-  if (!swept) co_return swept;
-  Result<void> users = co_await users_.maintain();
-  if (!users) co_return users;
-  Result<void> factors = co_await factors_.maintain();
-  co_return factors;
-}
-
-net::Task<> Sessions::maintain(net::Core& core) {
-  constexpr std::chrono::milliseconds look_for_stop{200};
-  constexpr int rounds = 50;  // ten seconds
-  bool failing = false;
-  while (!stopping_.load()) {
-    Result<void> done = co_await maintain_once();
-    if (!done && !failing) log::warn("maintenance of sessions fails", {{"detail", done.error().detail}});
-    failing = !done;
-    for (int i = 0; i < rounds && !stopping_.load(); ++i) co_await net::sleep_for(core, look_for_stop);
-  }
 }
 
 net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {

@@ -11,10 +11,6 @@ namespace {
 
 constexpr Duration kNoteActivity = std::chrono::minutes(1);
 
-constexpr std::string_view kDenial = "session.revoke";  // frozen: stands in the file of denials
-constexpr std::string_view kLate = "stored late";
-constexpr std::string_view kKept = "stored late, kept over the end of the process";
-
 BootTime boot_of(std::int64_t stored) { return BootTime(Duration(stored)); }
 
 /// The greater of both clocks' elapsed times, never negative (promise 3).
@@ -26,27 +22,6 @@ Duration elapsed(WallTime wall, BootTime boot, Instant now) {
 
 }  // namespace
 
-Actor actor_of(const Identified& who, const domain::Source& source, std::string_view client, RequestId request) {
-  return Actor{who.subject.user, who.subject.name, who.subject.session, source,
-               std::string(client), request, who.evidence};
-}
-
-void pack(Packer& out, const Revocation& what) {
-  out.number(static_cast<std::uint64_t>(what.scope)).bytes(what.session.bytes).bytes(what.user.bytes).bytes(what.handle);
-}
-
-std::optional<Revocation> unpack_revocation(Unpacker& in) {
-  const std::uint64_t scope = in.number();
-  const auto session = SessionId::from(in.bytes());
-  const auto user = UserId::from(in.bytes());
-  const auto handle = digest_of(in.bytes());
-  if (scope > static_cast<std::uint64_t>(Revocation::Scope::handle) || !session || !user || !handle || in.failed()) {
-    in.refuse();
-    return std::nullopt;
-  }
-  return Revocation{static_cast<Revocation::Scope>(scope), *session, *user, *handle};
-}
-
 Sessions::Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
                    factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options)
     : database_(database),
@@ -56,7 +31,8 @@ Sessions::Sessions(store::Database& database, const crypto::HandleMint& mint, id
       log_(log),
       clock_(clock),
       rng_(rng),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      denied_(options_.denials) {}
 
 Sessions::~Sessions() = default;
 
@@ -67,7 +43,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
   std::unique_ptr<Sessions> s(new Sessions(database, mint, users, factors, log, clock, rng, std::move(options)));
   auto loaded = database.read_blocking([&](store::Tx& tx) { return s->load(tx); });
   if (!loaded) return std::move(loaded).error();
-  s->take_up_denials();
+  s->denied_.take_up();
   database.listen([p = s.get()](store::Tx& tx, std::span<const store::Change> changes) { p->on_changes(tx, changes); });
   const auto end_all = [p = s.get()](store::Tx& tx, UserId user) -> Result<void> {
     auto ended = p->end_all_in(tx, user, SessionId{}, false);
@@ -224,13 +200,6 @@ std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience 
   return std::nullopt;
 }
 
-bool Sessions::denied(SessionId session, UserId user, const HandleKey& handle) const noexcept {
-  if (!has_denied_.load(std::memory_order_acquire)) return false;
-  const auto nothing = [](bool) {};
-  return denied_sessions_.read(session, nothing) || denied_users_.read(user, nothing) ||
-         denied_handles_.read(handle, nothing);
-}
-
 Result<Identified> Sessions::identify(std::string_view token, Audience audience, Instant now) const noexcept {
   Reason reason = Reason::ok;
   const std::optional<HandleKey> key = check_token(token, audience, reason);
@@ -250,7 +219,7 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
     note = elapsed(WallTime(Duration(s.live->wall.load(std::memory_order_relaxed))),
                    boot_of(s.live->boot.load(std::memory_order_relaxed)), now) > kNoteActivity;
   });
-  if (!there || denied(handle.session, user, *key)) return fail(Reason::credential_unknown);
+  if (!there || denied_.covers(handle.session, user, *key)) return fail(Reason::credential_unknown);
   // The session's own end is the better word where both are over.
   if (reason != Reason::ok) return fail(reason);
   if (handle_over(handle, now)) return fail(Reason::credential_unknown);
@@ -294,7 +263,7 @@ net::Task<Result<Identified>> Sessions::identify_slow(Secret token, Audience aud
   if (!found) co_return std::move(found).error();
   const HandleEntry& handle = found->handle;
   if (handle.audience != audience) co_return fail(Reason::credential_audience);
-  if (denied(handle.session, found->session.user, *key)) co_return fail(Reason::credential_unknown);
+  if (denied_.covers(handle.session, found->session.user, *key)) co_return fail(Reason::credential_unknown);
   reason = check_times(found->session, now);
   if (reason != Reason::ok) co_return fail(reason);
   if (handle_over(handle, now)) co_return fail(Reason::credential_unknown);
@@ -315,7 +284,7 @@ net::Task<Result<Identified>> Sessions::identify_slow(Secret token, Audience aud
 bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, Instant now) const noexcept {
   bool good = false;
   handles_.read(key, [&](const HandleEntry& h) { good = h.session == session && !handle_over(h, now); });
-  if (!good || denied(session, user, key)) return false;
+  if (!good || denied_.covers(session, user, key)) return false;
   good = false;
   sessions_.read(session,
                  [&](const SessionEntry& s) { good = s.user == user && check_times(s, now) == Reason::ok; });
@@ -329,7 +298,7 @@ std::optional<domain::Evidence> Sessions::evidence(SessionId session, Instant no
     user = s.user;
     if (check_times(s, now) == Reason::ok) out = s.evidence;
   });
-  if (!out || denied(session, user, HandleKey{}) || users_.standing(user) != identity::Users::Standing::good) {
+  if (!out || denied_.covers(session, user, HandleKey{}) || users_.standing(user) != identity::Users::Standing::good) {
     return std::nullopt;
   }
   return out;
@@ -343,84 +312,9 @@ void Sessions::on_deny(std::function<void(const Revocation&)> listener) {
 
 void Sessions::deny(const Revocation& what) { deny_by(what, Actor{}); }
 
-void Sessions::deny_in_memory(const Revocation& what) {
-  switch (what.scope) {
-    case Revocation::Scope::session: denied_sessions_.put(what.session, true); break;
-    case Revocation::Scope::user: denied_users_.put(what.user, true); break;
-    case Revocation::Scope::handle: denied_handles_.put(what.handle, true); break;
-  }
-}
-
 void Sessions::deny_by(const Revocation& what, const Actor& by) {
-  {
-    const std::lock_guard lock(deny_mutex_);
-    deny_in_memory(what);
-    unpersisted_.push_back({what, by, {}, {}});
-    has_denied_.store(true, std::memory_order_release);
-  }
+  denied_.add(what, by);
   for (const auto& listener : deny_listeners_) listener(what);
-}
-
-// After the end of a former process: what it could not store holds before anything is admitted.
-void Sessions::take_up_denials() {
-  if (options_.denials == nullptr) return;
-  for (store::Denials::Kept& kept : options_.denials->take(kDenial)) {
-    Unpacker in(kept.what);
-    const std::optional<Revocation> what = unpack_revocation(in);
-    Actor by = identity::unpack_actor(in);
-    if (!what || !in.done()) {
-      options_.denials->give_back(std::move(kept));
-      continue;
-    }
-    const std::lock_guard lock(deny_mutex_);
-    deny_in_memory(*what);
-    unpersisted_.push_back({*what, std::move(by), kept.place, kKept, true});
-    has_denied_.store(true, std::memory_order_release);
-    log::warn("a revocation of the last run was not stored yet: it holds");
-  }
-}
-
-void Sessions::lift(const Revocation& what) {
-  const std::lock_guard lock(deny_mutex_);
-  const auto at = std::ranges::find(unpersisted_, what, &Pending::what);
-  if (at != unpersisted_.end()) {
-    if (at->refused && options_.denials != nullptr) options_.denials->settled(at->place);
-    unpersisted_.erase(at);
-  }
-  const bool again = std::ranges::any_of(unpersisted_, [&](const Pending& p) { return p.what == what; });
-  if (!again) {
-    switch (what.scope) {
-      case Revocation::Scope::session: denied_sessions_.erase(what.session); break;
-      case Revocation::Scope::user: denied_users_.erase(what.user); break;
-      case Revocation::Scope::handle: denied_handles_.erase(what.handle); break;
-    }
-  }
-  has_denied_.store(!unpersisted_.empty(), std::memory_order_release);
-}
-
-// Puts what the store has refused where the end of the process does not reach it.
-net::Task<> Sessions::keep(Revocation what, Actor by) {
-  if (options_.denials == nullptr) co_return;
-  {
-    const std::lock_guard lock(deny_mutex_);
-    const bool kept = std::ranges::any_of(unpersisted_, [&](const Pending& p) { return p.what == what && p.refused; });
-    if (kept) co_return;
-  }
-  Packer packed;
-  pack(packed, what);
-  identity::pack(packed, by);
-  std::string kind(kDenial);
-  Bytes bytes = packed.take();
-  const store::Denials::Place place = co_await options_.denials->keep(std::move(kind), std::move(bytes));
-  const std::lock_guard lock(deny_mutex_);
-  const auto at = std::ranges::find_if(unpersisted_, [&](const Pending& p) { return p.what == what && !p.refused; });
-  if (at == unpersisted_.end()) {  // stored meanwhile
-    options_.denials->settled(place);
-    co_return;
-  }
-  at->place = place;
-  at->note = kLate;
-  at->refused = true;
 }
 
 net::Task<Sessions::Revoked> Sessions::revoke(Revocation what, Actor by) {
@@ -429,10 +323,10 @@ net::Task<Sessions::Revoked> Sessions::revoke(Revocation what, Actor by) {
   Result<void> done = co_await database_.write(std::move(job));
   if (!done) {
     log::error("a revocation is not stored yet: the store cannot be written", {{"detail", done.error().detail}});
-    co_await keep(what, std::move(by));
+    co_await denied_.keep(what, std::move(by));
     co_return Revoked{false};
   }
-  lift(what);
+  denied_.lift(what);
   co_return Revoked{true};
 }
 

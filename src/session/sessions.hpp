@@ -5,7 +5,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,19 +17,12 @@
 #include "crypto/handle.hpp"
 #include "factors/factors.hpp"
 #include "identity/users.hpp"
+#include "session/denied.hpp"
+#include "session/session.hpp"
 #include "store/database.hpp"
 #include "store/denials.hpp"
 
 namespace vestibule::session {
-
-using factors::FactorKind;
-using identity::Actor;
-
-/// Which door a handle opens. Never both.
-enum class Audience : std::uint8_t {
-  control = 1,  ///< vs_: portal and CLI
-  access = 2,   ///< vt_: access points
-};
 
 struct Options {
   std::string boot_id;                          ///< content of /proc/sys/kernel/random/boot_id
@@ -45,78 +37,6 @@ struct Options {
   std::function<void(WallTime)> raise_mark;     ///< SystemClock::raise_mark; may be empty
   store::Denials* denials = nullptr;            ///< keeps revocations that the store refuses; none: memory alone
 };
-
-/// Names a handle without being one.
-using HandleKey = Digest;
-
-struct Flags {
-  bool enrol_grant : 1 = false;        ///< may enrol the first second factor
-  bool factor_management : 1 = false;  ///< a recovery code was used: may enrol one new factor
-  bool pending : 1 = false;            ///< no second factor proved yet in this session
-};
-
-/// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.
-struct Identified {
-  domain::Subject subject;
-  domain::Evidence evidence;
-  WallTime session_ends{};
-  HandleKey handle{};
-  Flags flags;
-};
-
-/// Whom the caller is to the audit log.
-[[nodiscard]] Actor actor_of(const Identified& who, const domain::Source& source, std::string_view client,
-                             RequestId request);
-
-/// What proves a factor for one act. A bare code is TOTP's.
-struct Answer {
-  Answer(Secret code) : text(std::move(code)) {}
-  Answer(FactorKind k, Secret t, factors::ChallengeId c) : kind(k), text(std::move(t)), challenge(c) {}
-  FactorKind kind = FactorKind::totp;
-  Secret text;
-  factors::ChallengeId challenge{};      ///< for kinds that answer questions
-  std::optional<factors::Consulted> consulted{};
-};
-
-struct SignedIn {
-  SessionId session{};
-  UserId user{};
-  Secret handle;                         ///< vs_...
-  WallTime ends{};                       ///< of the session as it stands
-  std::vector<FactorKind> second;        ///< strong kinds enrolled; empty: none
-  std::optional<FactorKind> preferred;   ///< what the user finished his last sign-in with, or asked for
-  bool pending = true;                   ///< a second factor is still to be proved
-};
-
-struct IssuedToken {
-  Secret handle;                         ///< vt_...
-  WallTime ends{};
-};
-
-struct SessionInfo {
-  SessionId id{};
-  UserId user{};
-  WallTime created{}, last_seen{}, ends{};
-  std::string source, client;
-  domain::Evidence evidence;
-  Flags flags;
-  int tokens = 0;
-};
-
-/// What is to be denied.
-struct Revocation {
-  enum class Scope : std::uint8_t { session, user, handle } scope{};
-  SessionId session{};
-  UserId user{};
-  HandleKey handle{};
-  static Revocation of(SessionId id) { return {Scope::session, id, {}, {}}; }
-  static Revocation all_of(UserId id) { return {Scope::user, {}, id, {}}; }
-  static Revocation of_handle(HandleKey key) { return {Scope::handle, {}, {}, key}; }
-  bool operator==(const Revocation&) const = default;
-};
-/// For what must outlive the process. Nothing for what pack() does not write.
-void pack(Packer& out, const Revocation& what);
-[[nodiscard]] std::optional<Revocation> unpack_revocation(Unpacker& in);
 
 /// Owned by app, made before Database::start(), after Users and Factors. Thread-safe; tasks run on
 /// cores.
@@ -220,7 +140,7 @@ class Sessions {
   net::Task<Result<void>> maintain_once();
   void stop() noexcept { stopping_.store(true); }
   /// False while a revocation waits for the store.
-  [[nodiscard]] bool all_persisted() const noexcept { return !has_denied_.load(); }
+  [[nodiscard]] bool all_persisted() const noexcept { return !denied_.any(); }
 
  private:
   // What changes without the store's feed: when a session was last used.
@@ -250,23 +170,6 @@ class Sessions {
     std::shared_ptr<Live> live;
     std::vector<HandleKey> handles;
   };
-  struct DigestHash {
-    std::size_t operator()(const Digest& d) const noexcept {
-      std::size_t h = 0;
-      std::memcpy(&h, d.data(), sizeof h);
-      return h;
-    }
-  };
-
-  // A revocation that the store has refused so far, or that is on its way there.
-  struct Pending {
-    Revocation what;
-    Actor by;
-    store::Denials::Place place;
-    std::string_view note;  // of its record
-    bool refused = false;   // by the store: place says where it is kept
-  };
-
   Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
            factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
   // memory, on the feed's thread
@@ -307,12 +210,7 @@ class Sessions {
   [[nodiscard]] bool handle_over(const HandleEntry& handle, Instant now) const noexcept;
   [[nodiscard]] std::optional<HandleKey> check_token(std::string_view token, Audience audience,
                                                      Reason& reason) const noexcept;
-  [[nodiscard]] bool denied(SessionId session, UserId user, const HandleKey& handle) const noexcept;
   void deny_by(const Revocation& what, const Actor& by);
-  void deny_in_memory(const Revocation& what);  // under deny_mutex_
-  void take_up_denials();
-  net::Task<> keep(Revocation what, Actor by);
-  void lift(const Revocation& what);
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
               std::string_view object, std::string_view note, Instant now) const;
 
@@ -325,16 +223,10 @@ class Sessions {
   Rng& rng_;
   Options options_;
   SnapshotTable<SessionId, SessionEntry> sessions_;        // written by the store's feed alone
-  SnapshotTable<HandleKey, HandleEntry, DigestHash> handles_;
+  SnapshotTable<HandleKey, HandleEntry, HandleHash> handles_;
   std::unordered_map<SessionId, Kept> kept_;
   std::atomic<std::size_t> count_{0};
-  // Revocations not persisted yet: any core denies, so these tables have a mutex for their writers.
-  std::mutex deny_mutex_;
-  SnapshotTable<SessionId, bool> denied_sessions_;
-  SnapshotTable<UserId, bool> denied_users_;
-  SnapshotTable<HandleKey, bool, DigestHash> denied_handles_;
-  std::vector<Pending> unpersisted_;
-  std::atomic<bool> has_denied_{false};
+  Denied denied_;
   std::vector<std::function<void(const Revocation&)>> deny_listeners_;
   std::atomic<bool> stopping_{false};
 };

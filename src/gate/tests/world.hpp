@@ -6,9 +6,9 @@
 #include <deque>
 #include <thread>
 
-#include "factors/tests/world.hpp"
 #include "gate/gate.hpp"
 #include "http/parse.hpp"
+#include "session/tests/world.hpp"
 
 namespace vestibule::testing {
 
@@ -65,12 +65,9 @@ inline domain::Act act_of(std::string_view operation, std::string_view model = "
   return a;
 }
 
-class GateWorld : public FactorWorld {
+class GateWorld : public SessionWorld {
  public:
-  GateWorld() {
-    options_session.boot_id = "boot-1";
-    options_gate.sweep = 50ms;
-  }
+  GateWorld() { options_gate.sweep = 50ms; }
   ~GateWorld() override { close(); }
 
   struct Person {
@@ -167,7 +164,7 @@ class GateWorld : public FactorWorld {
   }
 
   void open() override {
-    FactorWorld::open();
+    SessionWorld::open();
     options_gate.denials = denials.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
     auto loaded = gate->load(policy_text, "policy.toml");
@@ -181,34 +178,23 @@ class GateWorld : public FactorWorld {
       for (auto& s : sweeps_) s.get();
       sweeps_.clear();
     }
-    FactorWorld::close();
+    SessionWorld::close();
   }
 
   std::string policy_text{kPolicy};
-  session::Options options_session;
   gate::Options options_gate;
-  std::unique_ptr<session::Sessions> sessions;
   std::unique_ptr<gate::Gate> gate;
 
  protected:
   std::vector<store::Migration> all_migrations() override {
-    auto out = FactorWorld::all_migrations();
-    out.insert(out.end(), session::migrations().begin(), session::migrations().end());
+    auto out = SessionWorld::all_migrations();
     const auto of_gate = gate::Gate::migrations();
     out.insert(out.end(), of_gate.begin(), of_gate.end());
     return out;
   }
-  void open_rooms_above() override {
-    FactorWorld::open_rooms_above();
-    options_session.denials = denials.get();
-    auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
-    ASSERT_TRUE(opened) << opened.error().detail;
-    sessions = std::move(*opened);
-  }
   void close_rooms_above() override {
     gate.reset();
-    sessions.reset();
-    FactorWorld::close_rooms_above();
+    SessionWorld::close_rooms_above();
   }
 
  private:

@@ -4,7 +4,7 @@
 #include <new>
 #include <thread>
 
-#include "factors/tests/world.hpp"
+#include "session/tests/world.hpp"
 
 // Counts allocations of the calling thread, for the hot path.
 namespace {
@@ -25,18 +25,17 @@ namespace {
 using namespace std::chrono_literals;
 using factors::Confirmed;
 using testing::App;
-using testing::FactorWorld;
 using testing::kPassword;
 
 constexpr std::string_view kNewPassword = "another long pass phrase";
 
-class SessionWorld : public FactorWorld {
+class PeopleWorld : public testing::SessionWorld {
  public:
-  SessionWorld() { options_session.boot_id = "boot-1"; }
-  ~SessionWorld() override { close(); }
+  PeopleWorld() {
+    options_session.raise_mark = [this](WallTime t) { mark = std::max(mark, t); };
+  }
+  ~PeopleWorld() override { close(); }
 
-  std::unique_ptr<Sessions> sessions;
-  Options options_session;
   domain::Source source = *domain::Source::parse("198.51.100.7");
   WallTime mark{};
 
@@ -108,29 +107,9 @@ class SessionWorld : public FactorWorld {
     EXPECT_TRUE(t) << (t ? "" : info(t.error().code).code);
     return t ? std::string(t->handle.reveal_text()) : std::string();
   }
-
- protected:
-  std::vector<store::Migration> all_migrations() override {
-    auto out = FactorWorld::all_migrations();
-    out.insert(out.end(), migrations().begin(), migrations().end());
-    return out;
-  }
-  void open_rooms_above() override {
-    FactorWorld::open_rooms_above();
-    Options o = options_session;
-    o.denials = denials.get();
-    o.raise_mark = [this](WallTime t) { mark = std::max(mark, t); };
-    auto opened = Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, o);
-    ASSERT_TRUE(opened) << opened.error().detail;
-    sessions = std::move(*opened);
-  }
-  void close_rooms_above() override {
-    sessions.reset();
-    FactorWorld::close_rooms_above();
-  }
 };
 
-class SessionTest : public ::testing::Test, public SessionWorld {
+class SessionTest : public ::testing::Test, public PeopleWorld {
  protected:
   void SetUp() override { open(); }
 };
@@ -696,7 +675,7 @@ TEST_F(SessionTest, MaintainStopsWhenAsked) {
   EXPECT_EQ(running.get(), 1);
 }
 
-class SessionRestart : public ::testing::Test, public SessionWorld {
+class SessionRestart : public ::testing::Test, public PeopleWorld {
  protected:
   void SetUp() override {
     file = folder / "test.db";

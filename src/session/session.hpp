@@ -1,0 +1,90 @@
+#pragma once
+// What is known of a session and handed on: values without a life of their own.
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "domain/evidence.hpp"
+#include "factors/attempt.hpp"
+#include "identity/actor.hpp"
+
+namespace vestibule::session {
+
+using factors::FactorKind;
+using identity::Actor;
+
+/// Which door a handle opens. Never both.
+enum class Audience : std::uint8_t {
+  control = 1,  ///< vs_: portal and CLI
+  access = 2,   ///< vt_: access points
+};
+
+/// Names a handle without being one.
+using HandleKey = Digest;
+struct HandleHash {
+  std::size_t operator()(const HandleKey& key) const noexcept {
+    std::size_t h = 0;
+    std::memcpy(&h, key.data(), sizeof h);
+    return h;
+  }
+};
+
+struct Flags {
+  bool enrol_grant : 1 = false;        ///< may enrol the first second factor
+  bool factor_management : 1 = false;  ///< a recovery code was used: may enrol one new factor
+  bool pending : 1 = false;            ///< no second factor proved yet in this session
+};
+
+/// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.
+struct Identified {
+  domain::Subject subject;
+  domain::Evidence evidence;
+  WallTime session_ends{};
+  HandleKey handle{};
+  Flags flags;
+};
+
+/// Whom the caller is to the audit log.
+[[nodiscard]] Actor actor_of(const Identified& who, const domain::Source& source, std::string_view client,
+                             RequestId request);
+
+/// What proves a factor for one act. A bare code is TOTP's.
+struct Answer {
+  Answer(Secret code) : text(std::move(code)) {}
+  Answer(FactorKind k, Secret t, factors::ChallengeId c) : kind(k), text(std::move(t)), challenge(c) {}
+  FactorKind kind = FactorKind::totp;
+  Secret text;
+  factors::ChallengeId challenge{};      ///< for kinds that answer questions
+  std::optional<factors::Consulted> consulted{};
+};
+
+struct SignedIn {
+  SessionId session{};
+  UserId user{};
+  Secret handle;                         ///< vs_...
+  WallTime ends{};                       ///< of the session as it stands
+  std::vector<FactorKind> second;        ///< strong kinds enrolled; empty: none
+  std::optional<FactorKind> preferred;   ///< what the user finished his last sign-in with, or asked for
+  bool pending = true;                   ///< a second factor is still to be proved
+};
+
+struct IssuedToken {
+  Secret handle;                         ///< vt_...
+  WallTime ends{};
+};
+
+struct SessionInfo {
+  SessionId id{};
+  UserId user{};
+  WallTime created{}, last_seen{}, ends{};
+  std::string source, client;
+  domain::Evidence evidence;
+  Flags flags;
+  int tokens = 0;
+};
+
+}  // namespace vestibule::session
