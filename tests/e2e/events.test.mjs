@@ -1,22 +1,15 @@
 // One stream of events a browser, however many tabs; what changes elsewhere is seen at once.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, sleep } from './lib/gateway.mjs';
+import { sleep } from './lib/gateway.mjs';
 import { launch, visit } from './lib/browser.mjs';
+import { house } from './lib/house.mjs';
 import { button, into, open } from './lib/portal.mjs';
-import { Upstream } from './lib/upstream.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
-async function house(t) {
-  const up = await Upstream.start();
-  t.after(() => up.close());
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } } });
-  t.after(() => gateway.stop());
-  return { up, gateway };
-}
 /// Streams that the gateway itself counts.
 async function streams(gateway) {
   const text = await (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();

@@ -226,20 +226,23 @@ test('a denial that cannot be read any more stops everything until a person lift
 });
 
 const faketime = ['x86_64', 'aarch64'].map((m) => `/usr/lib/${m}-linux-gnu/faketime/libfaketimeMT.so.1`).find((f) => fs.existsSync(f));
+// A gateway whose wall clock `set` moves; commands on its files take `env`.
+async function withClock() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-'));
+  const offset = path.join(dir, 'offset');
+  const set = (text) => fs.writeFileSync(offset, `${text}\n`);
+  set('+0');
+  const env = { LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
+  const gateway = await Gateway.start({ points: points(), dir, env });
+  return { gateway, set, env };
+}
 
 test('the clock is set back by an hour', async (t) => {
   if (!faketime) {
     t.skip('libfaketime is not installed');
     return;
   }
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-'));
-  const offset = path.join(dir, 'offset');
-  const set = (text) => fs.writeFileSync(offset, `${text}\n`);
-  set('+0');
-  const gateway = await Gateway.start({
-    points: points(), dir,
-    env: { LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' },
-  });
+  const { gateway, set } = await withClock();
   const admin = await gateway.setup();
   const token = await gateway.token(admin);
   assert.equal((await ask(gateway, token)).status, 200);
@@ -277,12 +280,7 @@ test('the clock was two days ahead: the operator accepts the right time, and eve
     t.skip('libfaketime is not installed');
     return;
   }
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 've-'));
-  const offset = path.join(dir, 'offset');
-  const set = (text) => fs.writeFileSync(offset, `${text}\n`);
-  set('+0');
-  const env = { LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
-  const gateway = await Gateway.start({ points: points(), dir, env });
+  const { gateway, set, env } = await withClock();
   const admin = await gateway.setup();
   const token = await gateway.token(admin);
   assert.equal((await ask(gateway, token)).status, 200);
@@ -291,7 +289,7 @@ test('the clock was two days ahead: the operator accepts the right time, and eve
   assert.equal(accept('--yes').code, 1);
   assert.match(accept('--yes').err, /in use|stop the gateway/);
   set('+2d');
-  const markOf = () => Number(spawnSync('sqlite3', ['-readonly', '-cmd', '.timeout 5000', path.join(dir, 'data/vestibule.db'), 'SELECT wall FROM clock_mark'], { encoding: 'utf8' }).stdout) / 1000;
+  const markOf = () => Number(spawnSync('sqlite3', ['-readonly', '-cmd', '.timeout 5000', path.join(gateway.dir, 'data/vestibule.db'), 'SELECT wall FROM clock_mark'], { encoding: 'utf8' }).stdout) / 1000;
   await eventually('the mark does not follow the clock', async () => markOf() > Date.now() + 86_400_000 || markOf(), 40_000);
   set('+0');
   await eventually('the mark is not in the future', async () => (await health(gateway)).reasons?.includes('clock_untrusted'));

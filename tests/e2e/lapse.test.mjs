@@ -1,8 +1,8 @@
 // A proof lapses at the second, a code counts once, and nothing renews a factor but the factor.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Gateway, policy, sleep } from './lib/gateway.mjs';
-import { Upstream } from './lib/upstream.mjs';
+import { policy, sleep } from './lib/gateway.mjs';
+import { house as begin } from './lib/house.mjs';
 import { Wire, once, post, prompt } from './lib/raw.mjs';
 import { codeOf, stepAt } from './lib/totp.mjs';
 
@@ -12,12 +12,7 @@ const age = 10;
 // Each test has a gateway of its own, so that they can wait beside each other and no lock-out of one
 // stands in the way of another.
 async function house(t) {
-  const up = await Upstream.start();
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, policy: policy(`${age}s`) });
-  t.after(async () => {
-    await gateway.stop();
-    await up.close();
-  });
+  const { up, gateway } = await begin(t, { policy: policy(`${age}s`) });
   const admin = await gateway.setup();
   const it = { up, gateway, admin, token: await gateway.token(admin) };
   it.ask = async (wire) => {

@@ -1,32 +1,16 @@
 // The pages of administration: hardware tokens, groups, policy, log.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, password, policy } from './lib/gateway.mjs';
+import { password, policy } from './lib/gateway.mjs';
 import { launch, look, visit } from './lib/browser.mjs';
+import { house } from './lib/house.mjs';
 import { button, confirm, into, open } from './lib/portal.mjs';
-import { Upstream } from './lib/upstream.mjs';
+import { hotp } from './lib/totp.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
-
-async function house(t, options = {}) {
-  const up = await Upstream.start();
-  t.after(() => up.close());
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, ...options });
-  t.after(() => gateway.stop());
-  return { up, gateway };
-}
-/// RFC 4226, for a token that is not there.
-function hotp(seed, counter) {
-  const message = Buffer.alloc(8);
-  message.writeBigUInt64BE(BigInt(counter));
-  const mac = crypto.createHmac('sha1', seed).update(message).digest();
-  const at = mac[19] & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}
 
 describe('the pages of administration', { concurrency: true }, () => {
 

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, password, policy, sleep } from './lib/gateway.mjs';
+import { password, policy, sleep } from './lib/gateway.mjs';
 import { launch, look, visit } from './lib/browser.mjs';
-import { Upstream } from './lib/upstream.mjs';
+import { house } from './lib/house.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -16,13 +16,6 @@ const platform = { protocol: 'ctap2', transport: 'internal', hasResidentKey: tru
 const roaming = { protocol: 'ctap2', transport: 'usb', hasResidentKey: false, hasUserVerification: false, automaticPresenceSimulation: true };
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
-async function house(t, options = {}) {
-  const up = await Upstream.start();
-  t.after(() => up.close());
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, ...options });
-  t.after(() => gateway.stop());
-  return { up, gateway };
-}
 /// A browser with an authenticator of its own.
 async function person(gateway, options) {
   const at = await visit(browser, gateway);

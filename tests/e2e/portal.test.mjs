@@ -7,6 +7,7 @@ import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, binary, password, policy, sleep } from './lib/gateway.mjs';
 import { launch, look, scan, visit } from './lib/browser.mjs';
+import { house as begin } from './lib/house.mjs';
 import { button, confirm, into, open, prove, setupToken as token, signIn } from './lib/portal.mjs';
 import { Upstream, chat, chunk, eventStream, piece } from './lib/upstream.mjs';
 import { Token } from './lib/totp.mjs';
@@ -16,14 +17,10 @@ let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
-async function house(t, options = {}) {
-  const up = await Upstream.start();
-  up.answer = talk;
-  const { points = { main: { upstreams: [up.url], description: 'Test' } }, ...more } = options;
-  t.after(() => up.close());
-  const gateway = await Gateway.start({ points, ...more });
-  t.after(() => gateway.stop());
-  return { up, gateway };
+async function house(t, options) {
+  const it = await begin(t, options);
+  it.up.answer = talk;
+  return it;
 }
 const cookies = async (context) => (await context.cookies()).map(({ name, value, httpOnly, secure, sameSite, path: where, domain }) => ({ name, value, httpOnly, secure, sameSite, where, domain }));
 

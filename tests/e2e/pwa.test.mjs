@@ -1,22 +1,13 @@
 // The portal as an app: manifest, icons, service worker, the page without a connection, the first load.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Gateway } from './lib/gateway.mjs';
 import { launch, look, visit } from './lib/browser.mjs';
+import { house } from './lib/house.mjs';
 import { into } from './lib/portal.mjs';
-import { Upstream } from './lib/upstream.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
-
-async function house(t) {
-  const up = await Upstream.start();
-  t.after(() => up.close());
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } } });
-  t.after(() => gateway.stop());
-  return { up, gateway };
-}
 
 describe('the portal as an app', { concurrency: true }, () => {
 

@@ -1,5 +1,5 @@
 // RFC 6238, as any authenticator app does it: SHA-1, 30 s, six digits.
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 
 export const period = 30;
 export const stepAt = (ms = Date.now()) => Math.floor(ms / 1000 / period);
@@ -10,12 +10,22 @@ export function base32(text) {
   return Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
 }
 
-export function codeOf(secret, step = stepAt()) {
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac('sha1', base32(secret)).update(counter).digest();
-  const at = mac[19] & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1e6).padStart(6, '0');
+// RFC 4226, of which the other is a special case.
+export function hotp(key, counter) {
+  const block = Buffer.alloc(8);
+  block.writeBigUInt64BE(BigInt(counter));
+  const mac = createHmac('sha1', key).update(block).digest();
+  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
+}
+export const codeOf = (secret, step = stepAt()) => hotp(base32(secret), step);
+
+// A hardware token that counts how often it was pressed.
+export class Counter {
+  constructor(key = randomBytes(20)) {
+    this.key = key;
+    this.pressed = 0;
+  }
+  next() { return hotp(this.key, this.pressed++); }
 }
 
 // Hands out each step's code once, as the gateway takes it once. The step before and the one after
