@@ -49,16 +49,7 @@ TEST(Offers, DisabledOnesAndSyncedPasskeysReachLess) {
 class OffersApiTest : public ::testing::Test, public PortalWorld {
  protected:
   void SetUp() override {
-    policy_text = R"toml(
-[[rule]]
-name = "members"
-effect = "allow"
-who = ["role:member"]
-[[rule]]
-name = "administrators"
-effect = "allow"
-who = ["role:administrator"]
-access_point = ["*", "vestibule"]
+    policy_text += R"toml(
 [[flow]]
 name = "order"
 factors = ["totp", "webauthn", "hotp"]

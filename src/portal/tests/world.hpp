@@ -1,98 +1,17 @@
 #pragma once
-// The whole house below the portal, served over Unix sockets by two cores, and a small blocking client.
+// The whole house below the portal, served over Unix sockets by two cores.
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <map>
-
-#include "factors/tests/world.hpp"
-#include "json/value.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
+#include "portal/tests/http_client.hpp"
 #include "portal/watch.hpp"
+#include "session/tests/world.hpp"
 #include "wire/server.hpp"
 
 namespace vestibule::testing {
 
-struct HttpReply {
-  int status = 0;
-  std::map<std::string, std::string> fields;  // lower-case names
-  std::string body;
-  bool whole = false;  // the body came to its proper end
-  json::Value json;
-
-  /// The reason of an error, "ok" of a success.
-  [[nodiscard]] std::string code() const {
-    const json::Value* const error = json.find("error");
-    if (error == nullptr) return status >= 200 && status < 300 ? "ok" : "?";
-    return error->get_string("code").value_or("?");
-  }
-  [[nodiscard]] std::string detail() const {
-    const json::Value* const error = json.find("error");
-    return error == nullptr ? "" : error->get_string("detail").value_or("");
-  }
-  [[nodiscard]] std::string text(std::string_view key) const { return json.get_string(key).value_or("?"); }
-};
-
-/// A reply that goes on: read as it comes.
-class Follower {
+class PortalWorld : public SessionWorld {
  public:
-  explicit Follower(int fd) : fd_(fd) {}
-  Follower(const Follower&) = delete;
-  Follower& operator=(const Follower&) = delete;
-  ~Follower() { ::close(fd_); }
-
-  /// Reads until this has come; false after `limit`.
-  bool until(std::string_view text, std::chrono::milliseconds limit = 5s) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (in_.find(text) == std::string::npos) {
-      if (!read_some(end)) return false;
-    }
-    return true;
-  }
-  /// The connection has been closed, at most `limit` from now.
-  bool ended(std::chrono::milliseconds limit = 5s) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (read_some(end)) {
-    }
-    return over_;
-  }
-  [[nodiscard]] const std::string& text() const noexcept { return in_; }
-  void forget() { in_.clear(); }
-  [[nodiscard]] std::string field(std::string_view name) const {
-    std::string lower = in_.substr(0, in_.find("\r\n\r\n"));
-    for (char& c : lower) c = static_cast<char>(std::tolower(c));
-    const std::size_t at = lower.find("\r\n" + std::string(name) + ": ");
-    if (at == std::string::npos) return "";
-    const std::size_t from = at + name.size() + 4;
-    return in_.substr(from, lower.find("\r\n", from) - from);
-  }
-
- private:
-  bool read_some(std::chrono::steady_clock::time_point end) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-    pollfd p{fd_, POLLIN, 0};
-    if (over_ || left.count() <= 0 || ::poll(&p, 1, static_cast<int>(left.count())) <= 0) return false;
-    char buffer[16384];
-    const ssize_t n = ::read(fd_, buffer, sizeof buffer);
-    if (n <= 0) {
-      over_ = true;
-      return false;
-    }
-    in_.append(buffer, static_cast<std::size_t>(n));
-    return true;
-  }
-  int fd_;
-  bool over_ = false;
-  std::string in_;
-};
-
-class PortalWorld : public FactorWorld {
- public:
-  PortalWorld() { options_session.boot_id = "boot-1"; }
   ~PortalWorld() override { close(); }
 
   struct Person {
@@ -103,39 +22,14 @@ class PortalWorld : public FactorWorld {
   };
 
   /// One request on a connection of its own; the cores take turns.
-  HttpReply send(const std::string& raw) {
-    HttpReply out;
-    const int fd = asked(raw);
-    std::string in;
-    char buffer[16384];
-    for (;;) {
-      const ssize_t n = ::read(fd, buffer, sizeof buffer);
-      if (n <= 0) break;
-      in.append(buffer, static_cast<std::size_t>(n));
-    }
-    ::close(fd);
-    parse(in, out);
-    return out;
-  }
-
+  HttpReply send(const std::string& raw) { return HttpReply::of(sent(socket_of_turn(), raw)); }
   HttpReply call(std::string_view method, std::string_view target, std::string_view body = {}, std::string_view handle = {},
                  std::string_view more = {}) {
-    std::string raw(method);
-    raw.append(" ").append(target).append(" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: test/1\r\n");
-    if (!handle.empty()) raw.append("Authorization: Bearer ").append(handle).append("\r\n");
-    if (!body.empty()) {
-      if (more.find("Content-Type") == std::string_view::npos) raw.append("Content-Type: application/json\r\n");
-      raw.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
-    }
-    raw.append(more).append("\r\n").append(body);
-    return send(raw);
+    return send(request_text(method, target, body, handle, more));
   }
   /// A GET whose reply goes on.
   std::unique_ptr<Follower> opened(std::string_view target, std::string_view handle) {
-    std::string raw("GET ");
-    raw.append(target).append(" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: test/1\r\nAuthorization: Bearer ");
-    raw.append(handle).append("\r\n\r\n");
-    return std::make_unique<Follower>(asked(raw));
+    return std::make_unique<Follower>(sent(socket_of_turn(), request_text("GET", target, {}, handle, {})));
   }
   HttpReply get(std::string_view target, std::string_view handle = {}) { return call("GET", target, {}, handle); }
   HttpReply post(std::string_view target, std::string_view body = {}, std::string_view handle = {}) {
@@ -210,7 +104,7 @@ class PortalWorld : public FactorWorld {
   }
 
   void open() override {
-    FactorWorld::open();
+    SessionWorld::open();
     gate::Options options_gate;
     options_gate.denials = denials.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
@@ -271,7 +165,7 @@ class PortalWorld : public FactorWorld {
       cores->on_each([this](net::Core& core) { events->stop(core); });
       for (unsigned i = 0; i < servers.size(); ++i) run(stopped(servers[i].get()), i);
     }
-    FactorWorld::close();
+    SessionWorld::close();
     servers.clear();
     the_portal.reset();
     gate.reset();
@@ -279,10 +173,8 @@ class PortalWorld : public FactorWorld {
   }
 
   std::string policy_text{policy::default_policy_text()};
-  session::Options options_session;
   identity::ResetOptions options_resets;
   std::unique_ptr<identity::Resets> resets;
-  std::unique_ptr<session::Sessions> sessions;
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
@@ -298,48 +190,26 @@ class PortalWorld : public FactorWorld {
 
  protected:
   std::vector<store::Migration> all_migrations() override {
-    auto out = FactorWorld::all_migrations();
-    out.insert(out.end(), session::migrations().begin(), session::migrations().end());
+    auto out = SessionWorld::all_migrations();
     const auto of_gate = gate::Gate::migrations();
     out.insert(out.end(), of_gate.begin(), of_gate.end());
     return out;
   }
   void open_rooms_above() override {
-    FactorWorld::open_rooms_above();
+    SessionWorld::open_rooms_above();
     options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user); };
     resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
-    options_session.denials = denials.get();
-    auto opened = session::Sessions::open(*database, *mint, *users, *factors, *log, clock, rng, options_session);
-    ASSERT_TRUE(opened) << opened.error().detail;
-    sessions = std::move(*opened);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
     watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
   }
   void close_rooms_above() override {
     watch.reset();
     gate.reset();
-    sessions.reset();
     resets.reset();
-    FactorWorld::close_rooms_above();
+    SessionWorld::close_rooms_above();
   }
 
  private:
-  /// A connection on which this has been sent.
-  int asked(const std::string& raw) {
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    sockaddr_un sa{};
-    sa.sun_family = AF_UNIX;
-    const std::string path = socket_path(turn_++ % 2);
-    path.copy(sa.sun_path, sizeof sa.sun_path - 1);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&sa), sizeof sa) != 0) ADD_FAILURE() << "connect";
-    std::size_t sent = 0;
-    while (sent < raw.size()) {
-      const ssize_t n = ::send(fd, raw.data() + sent, raw.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) break;  // refused before the body's end: the reply is there all the same
-      sent += static_cast<std::size_t>(n);
-    }
-    return fd;
-  }
   static net::Task<bool> stopped(wire::Server* server) {
     co_await server->stop(std::chrono::milliseconds(1000));
     co_return true;
@@ -350,42 +220,8 @@ class PortalWorld : public FactorWorld {
   }
   static net::Task<Result<portal::Services::Rotated>> rotated() { co_return portal::Services::Rotated{2, 7}; }
   static net::Task<Result<std::uint64_t>> backed_up(std::filesystem::path) { co_return std::uint64_t{4096}; }
+  [[nodiscard]] std::string socket_of_turn() { return socket_path(turn_++ % 2); }
   [[nodiscard]] std::string socket_path(unsigned core) const { return folder / ("s" + std::to_string(core)); }
-
-  static void parse(const std::string& in, HttpReply& out) {
-    const std::size_t end = in.find("\r\n\r\n");
-    if (end == std::string::npos || in.size() < 12) return;
-    out.status = std::stoi(in.substr(9, 3));
-    std::size_t at = in.find("\r\n") + 2;
-    while (at < end + 2) {
-      const std::size_t eol = in.find("\r\n", at);
-      const std::string line = in.substr(at, eol - at);
-      const std::size_t colon = line.find(": ");
-      std::string name = line.substr(0, colon);
-      for (char& c : name) c = static_cast<char>(std::tolower(c));
-      if (colon != std::string::npos) out.fields[name] = line.substr(colon + 2);
-      at = eol + 2;
-    }
-    std::string rest = in.substr(end + 4);
-    if (out.fields["transfer-encoding"] == "chunked") {
-      std::size_t p = 0;
-      for (;;) {
-        const std::size_t eol = rest.find("\r\n", p);
-        if (eol == std::string::npos) break;
-        const std::size_t size = std::stoul(rest.substr(p, eol - p), nullptr, 16);
-        if (size == 0) {
-          out.whole = true;
-          break;
-        }
-        out.body += rest.substr(eol + 2, size);
-        p = eol + 2 + size + 2;
-      }
-    } else {
-      out.body = std::move(rest);
-      out.whole = std::to_string(out.body.size()) == out.fields["content-length"];
-    }
-    if (auto json = json::parse(out.body)) out.json = std::move(*json);
-  }
 
   std::atomic<unsigned> turn_{0};
 };
