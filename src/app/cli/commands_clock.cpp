@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "app/cli/commands.hpp"
-#include "app/cli/offline_copy.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/meta.hpp"
@@ -28,14 +27,10 @@ Result<WallTime> read_mark(const std::filesystem::path& file) {
 int clock_accept(Context& ctx, const ClockOptions& o) {
   const Result<Config> config = ctx.config();
   if (!config) return ctx.failed(config.error());
-  const std::filesystem::path file = config->data_dir / "vestibule.db";
-  std::error_code ec;
-  if (!std::filesystem::exists(file, ec)) return ctx.failed(fail(Reason::not_found, "there is no database " + file.string()));
-  if (database_in_use(file)) {
-    return ctx.failed(fail(Reason::conflict, file.string() + " is in use: stop the gateway first. While its clock is not "
-                                             "trusted nobody can prove a factor to it, so this is done on its files."));
-  }
-  const Result<WallTime> mark = read_mark(file);
+  const Result<std::filesystem::path> file =
+      idle_database(*config, "While its clock is not trusted nobody can prove a factor to it, so this is done on its files.");
+  if (!file) return ctx.failed(file.error());
+  const Result<WallTime> mark = read_mark(*file);
   if (!mark) return ctx.failed(mark.error());
   const WallTime now = SystemClock().wall();
   if (*mark <= now) {
@@ -55,7 +50,7 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
     if (!done) return done;
     return risk::accept_clock(at.tx, at.now.wall);
   };
-  const Result<std::uint64_t> records = change_offline(*config, file, "clock.accept", note, lower);
+  const Result<std::uint64_t> records = change_offline(*config, *file, "clock.accept", note, lower);
   if (!records) return ctx.failed(records.error());
   if (ctx.json()) {
     json::Value v;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "app/cli/commands.hpp"
-#include "app/cli/offline_copy.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "factors/factors.hpp"
@@ -31,13 +30,9 @@ Result<std::vector<std::string>> who_could(store::Tx& tx, const std::string& but
 int recover(Context& ctx, const RecoverOptions& o) {
   const Result<Config> config = ctx.config();
   if (!config) return ctx.failed(config.error());
-  const std::filesystem::path file = config->data_dir / "vestibule.db";
-  std::error_code ec;
-  if (!std::filesystem::exists(file, ec)) return ctx.failed(fail(Reason::not_found, "there is no database " + file.string()));
-  if (database_in_use(file)) {
-    return ctx.failed(fail(Reason::conflict, file.string() + " is in use: stop the gateway first. This is done on its files, "
-                                             "by whoever owns them, and in nobody's name."));
-  }
+  const Result<std::filesystem::path> file =
+      idle_database(*config, "This is done on its files, by whoever owns them, and in nobody's name.");
+  if (!file) return ctx.failed(file.error());
   if (!o.yes) {
     const Result<void> yes =
         ask_yes(fmt::format("This makes an enrolment code for {} without anybody's consent. It is in the audit log, and every\n"
@@ -62,7 +57,7 @@ int recover(Context& ctx, const RecoverOptions& o) {
     return {};
   };
   const std::string note = o.name + (o.despite_others ? "; although others could have" : "");
-  const Result<std::uint64_t> records = change_offline(*config, file, "user.recover", note, job);
+  const Result<std::uint64_t> records = change_offline(*config, *file, "user.recover", note, job);
   if (!records) {
     if (records.error().code == Reason::user_unknown) return ctx.failed(fail(Reason::user_unknown, "there is no user " + o.name));
     if (records.error().code == Reason::user_disabled) {

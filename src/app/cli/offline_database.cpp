@@ -2,11 +2,20 @@
 
 #include <optional>
 
+#include "app/cli/offline_copy.hpp"
 #include "app/meta.hpp"
 #include "crypto/master_key.hpp"
 #include "crypto/sealed.hpp"
 
 namespace vestibule::app::cli {
+
+Result<std::filesystem::path> idle_database(const Config& config, std::string_view why) {
+  const std::filesystem::path file = config.data_dir / "vestibule.db";
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) return fail(Reason::not_found, "there is no database " + file.string());
+  if (database_in_use(file)) return fail(Reason::conflict, file.string() + " is in use: stop the gateway first. " + std::string(why));
+  return file;
+}
 
 Result<std::uint64_t> change_offline(const Config& config, const std::filesystem::path& file,
                                      std::string_view operation, std::string_view note, const OfflineJob& job) {

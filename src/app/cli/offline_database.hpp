@@ -22,6 +22,9 @@ struct Offline {
 /// What changes the rows, in one write job with its record.
 using OfflineJob = std::function<Result<void>(Offline& at)>;
 
+/// The database that the configuration names. not_found; conflict, with `why`, while a gateway has it open.
+[[nodiscard]] Result<std::filesystem::path> idle_database(const Config& config, std::string_view why);
+
 /// Appends a system record of the operation, of which `note` says more, and runs the job: both stand or
 /// neither does. Gives how many records the log has then. Blocking. What is wrong is told in the
 /// detail: a master key that does not open it, a process that holds it, a log that does not fit.
