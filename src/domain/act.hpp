@@ -52,7 +52,7 @@ struct Requirement {
   Confirmation confirmation = Confirmation::none;
   std::uint8_t people = 0;        ///< for Confirmation::people
   bool justification = false;
-  KindSet kinds = KindSet::all(); ///< proofs of other kinds do not count
+  KindSet kinds = KindSet::ordinary();  ///< proofs of other kinds do not count
   bool operator==(const Requirement&) const = default;
 };
 /// The least requirement that satisfies both.

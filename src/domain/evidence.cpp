@@ -13,17 +13,20 @@ std::string_view name(FactorKind kind) noexcept {
     case FactorKind::hotp: return "hotp";
     case FactorKind::push: return "push";
     case FactorKind::external: return "external";
+    case FactorKind::push_choice: return "push_choice";
   }
   return "unknown";
 }
 
 std::optional<FactorKind> factor_kind_from(std::string_view text) noexcept {
   for (const FactorKind k : {FactorKind::password, FactorKind::totp, FactorKind::recovery_code, FactorKind::webauthn, FactorKind::hotp,
-                             FactorKind::push, FactorKind::external}) {
+                             FactorKind::push, FactorKind::external, FactorKind::push_choice}) {
     if (name(k) == text) return k;
   }
   return std::nullopt;
 }
+
+FactorKind enrolled_as(FactorKind kind) noexcept { return kind == FactorKind::push_choice ? FactorKind::push : kind; }
 
 Traits traits_of(FactorKind kind) noexcept {
   Traits t;
@@ -31,6 +34,7 @@ Traits traits_of(FactorKind kind) noexcept {
     case FactorKind::password: t.knowledge = true; break;
     case FactorKind::totp:
     case FactorKind::push:
+    case FactorKind::push_choice:
     case FactorKind::external:  // more is the operator's to say
     case FactorKind::hotp: t.possession = true; break;
     case FactorKind::recovery_code: break;  // counts toward no level
@@ -47,7 +51,7 @@ std::vector<FactorKind> second_factors() {
   for (const bool resistant : {true, false}) {
     for (std::uint8_t n = 1; n < 16; ++n) {  // as many as a KindSet holds
       const auto kind = static_cast<FactorKind>(n);
-      if (factor_kind_from(name(kind)) != kind) continue;
+      if (factor_kind_from(name(kind)) != kind || enrolled_as(kind) != kind) continue;
       const Traits t = traits_of(kind);
       if (t.possession && t.phishing_resistant == resistant) out.push_back(kind);
     }
@@ -61,8 +65,15 @@ Duration age(const Proof& proof, const Instant& now) noexcept {
   return elapsed;
 }
 
+template <class F>
+void Evidence::drop(F which) noexcept {
+  Proof* last = std::remove_if(proofs_.data(), proofs_.data() + size_, which);
+  size_ = static_cast<std::uint8_t>(last - proofs_.data());
+}
+
 void Evidence::add(const Proof& proof) noexcept {
-  remove(proof.factor);
+  const bool ordinary = KindSet::ordinary().has(proof.kind);
+  drop([&](const Proof& p) { return p.kind == proof.kind && (!ordinary || p.factor == proof.factor); });
   if (size_ == capacity) {
     Proof* oldest = std::min_element(
         proofs_.data(), proofs_.data() + size_,
@@ -74,9 +85,7 @@ void Evidence::add(const Proof& proof) noexcept {
 }
 
 void Evidence::remove(FactorId factor) noexcept {
-  Proof* last = std::remove_if(proofs_.data(), proofs_.data() + size_,
-                               [&](const Proof& p) { return p.factor == factor; });
-  size_ = static_cast<std::uint8_t>(last - proofs_.data());
+  drop([&](const Proof& p) { return p.factor == factor; });
 }
 
 int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age, KindSet counts) noexcept {

@@ -13,9 +13,20 @@
 
 namespace vestibule::domain {
 
-enum class FactorKind : std::uint8_t { password = 1, totp = 2, recovery_code = 3, webauthn = 4, hotp = 5, push = 6, external = 7 };
+enum class FactorKind : std::uint8_t {
+  password = 1,
+  totp = 2,
+  recovery_code = 3,
+  webauthn = 4,
+  hotp = 5,
+  push = 6,
+  external = 7,
+  push_choice = 8,  ///< a push device, by one number of three
+};
 [[nodiscard]] std::string_view name(FactorKind kind) noexcept;  ///< frozen: stands in audit records
 [[nodiscard]] std::optional<FactorKind> factor_kind_from(std::string_view name) noexcept;
+/// The kind of the factor that gives proofs of this kind: itself, but for push_choice.
+[[nodiscard]] FactorKind enrolled_as(FactorKind kind) noexcept;
 
 /// What a proof shows (NIST SP 800-63B-4). A set of flags.
 struct Traits {
@@ -32,7 +43,10 @@ struct Traits {
 class KindSet {
  public:
   constexpr KindSet() noexcept = default;  ///< none
-  static constexpr KindSet all() noexcept { return KindSet(0xffff); }
+  static constexpr KindSet every() noexcept { return KindSet(0xffff); }
+  /// What counts where nothing else is said: every kind but push_choice, which is a guess in three and
+  /// counts only where a policy names it.
+  static constexpr KindSet ordinary() noexcept { return KindSet(static_cast<std::uint16_t>(0xffffU & ~bit(FactorKind::push_choice))); }
   constexpr void add(FactorKind kind) noexcept { bits_ = static_cast<std::uint16_t>(bits_ | bit(kind)); }
   [[nodiscard]] constexpr bool has(FactorKind kind) const noexcept { return (bits_ & bit(kind)) != 0; }
   [[nodiscard]] constexpr bool within(KindSet o) const noexcept { return (bits_ & ~o.bits_) == 0; }
@@ -65,11 +79,12 @@ struct Proof {
 /// proof does not make it younger than the boot clock says, and is never negative.
 [[nodiscard]] Duration age(const Proof& proof, const Instant& now) noexcept;
 
-/// A session's proofs: the latest one of each enrolled factor.
+/// A session's proofs: the latest one of each enrolled factor, and the latest of a kind that is not
+/// ordinary beside them: what counts for less displaces nothing.
 class Evidence {
  public:
   static constexpr std::size_t capacity = 8;
-  /// Adds a proof, replacing the one of the same factor; when full, the oldest gives way.
+  /// Adds a proof, replacing the one like it; when full, the oldest gives way.
   void add(const Proof& proof) noexcept;
   void remove(FactorId factor) noexcept;
   [[nodiscard]] const Proof* begin() const noexcept { return proofs_.data(); }
@@ -78,6 +93,8 @@ class Evidence {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
  private:
+  template <class F>
+  void drop(F which) noexcept;
   std::array<Proof, capacity> proofs_{};
   std::uint8_t size_ = 0;
 };
@@ -88,10 +105,10 @@ class Evidence {
 /// management and nothing else. With `trusted` false (clock set back) only what is known counts.
 /// Proofs of kinds outside `counts` are as if they had not been given.
 [[nodiscard]] int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age,
-                        KindSet counts = KindSet::all()) noexcept;
+                        KindSet counts = KindSet::ordinary()) noexcept;
 
 /// Time until level(...) falls below `wanted`, or zero if it is below already.
 [[nodiscard]] Duration time_left(const Evidence& evidence, const Instant& now, bool trusted,
-                                 Duration max_age, int wanted, KindSet counts = KindSet::all()) noexcept;
+                                 Duration max_age, int wanted, KindSet counts = KindSet::ordinary()) noexcept;
 
 }  // namespace vestibule::domain

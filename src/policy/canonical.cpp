@@ -76,7 +76,10 @@ std::string canonical_text(const Compiled& c) {
     out += fmt::format("[{}.{}]\nlevel = {}\nmax_age = \"{}\"\nconfirm = \"{}\"\n", table, name, r.level,
                        age_text(r.max_age), r.confirmation == domain::Confirmation::none ? "none" : "self");
   };
-  for (const auto s : kSensitivities) row("sensitivity", name(s), c.base(s));
+  for (const auto s : kSensitivities) {
+    row("sensitivity", name(s), c.base(s));
+    if (c.base(s).kinds.has(domain::FactorKind::push_choice)) out.append("push = \"choice\"\n");
+  }
   for (const auto s : domain::kSignals) row("signal", name(s), c.asked_by(s));
   for (const Flow& f : c.flows) {
     out.append("[[flow]]\nname = ");

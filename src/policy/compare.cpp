@@ -7,12 +7,12 @@
 
 // The proof behind "does not loosen", for all acts at once. It rests on single rules, so that it can
 // be checked by hand:
-//  (1) no baseline falls;
+//  (1) no baseline falls, and none takes a choice of numbers that did not;
 //  (2) each deny rule of before is covered by one deny rule of after;
 //  (3) each allow rule of after is covered by one allow rule of before: nothing new is allowed;
 //  (4) each allow rule of before that raises the requirement is covered by one allow rule of after
 //      that raises it as far: what is still allowed asks for no less;
-//  (5) no signal asks for less;
+//  (5) no signal asks for less (one that is not switched off refuses choices of numbers);
 //  (6) each flow of before is covered by one flow of after that lists no other kinds: by (1), (4) and (5)
 //      a level that it holds from is still reached.
 // A change is blamed for the conditions that its own rule breaks.
@@ -164,7 +164,13 @@ std::vector<Difference> compare(const Policy& before, const Policy& after) {
   if (before.digest() == after.digest()) return out;
   const Compiled& a = before.compiled();
   const Compiled& b = after.compiled();
-  for (const auto s : kSensitivities) compare_rows(fmt::format("sensitivity {}", name(s)), a.base(s), b.base(s), out);
+  for (const auto s : kSensitivities) {
+    compare_rows(fmt::format("sensitivity {}", name(s)), a.base(s), b.base(s), out);
+    const bool was = a.base(s).kinds.has(domain::FactorKind::push_choice);
+    const bool is = b.base(s).kinds.has(domain::FactorKind::push_choice);
+    const auto text = [](bool choice) { return choice ? "choice" : "digits"; };
+    if (was != is) out.push_back({fmt::format("sensitivity {}: push was {}, is {}", name(s), text(was), text(is)), is});
+  }
   for (const auto s : domain::kSignals) compare_rows(fmt::format("signal {}", name(s)), a.asked_by(s), b.asked_by(s), out);
   pair_up(a.rules(), b.rules(),
           [&](const Rule* x) {

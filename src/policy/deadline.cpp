@@ -35,7 +35,9 @@ std::optional<WallTime> end_of_day(std::string_view text) {
 // A kind that can be enrolled for itself.
 std::optional<domain::FactorKind> enrollable(std::string_view name) {
   const auto kind = domain::factor_kind_from(name);
-  if (!kind || *kind == domain::FactorKind::password || *kind == domain::FactorKind::recovery_code) return std::nullopt;
+  if (!kind || *kind == domain::FactorKind::password || *kind == domain::FactorKind::recovery_code || domain::enrolled_as(*kind) != *kind) {
+    return std::nullopt;
+  }
   return kind;
 }
 

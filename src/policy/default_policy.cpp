@@ -15,6 +15,7 @@ std::string_view default_policy_text() noexcept {
 #            3 = a phishing-resistant factor bound to a device (a passkey)
 #   max_age  how long ago the second factor may have been proved
 #   confirm  "self" = the person confirms each single act with a factor
+#   push     "choice", at low alone: a push device may be answered by picking one number of three
 [sensitivity.low]
 level = 2
 max_age = "12h"

@@ -106,6 +106,7 @@ std::string_view thing(domain::FactorKind kind, int level) {
     case domain::FactorKind::totp: return "a code from an authenticator app";
     case domain::FactorKind::hotp: return "a code from a hardware token";
     case domain::FactorKind::push: return "an answer on an enrolled device";
+    case domain::FactorKind::push_choice: return "one number of three on an enrolled device";
     case domain::FactorKind::external: return "what a factor plug-in asks for";
     case domain::FactorKind::webauthn:
       return level >= 3 ? "a passkey or a security key, with PIN or biometrics and not synced" : "a passkey or a security key";
@@ -125,7 +126,11 @@ std::string satisfying(const std::vector<domain::FactorKind>& kinds, const domai
 
 std::string proof_why(const domain::Proof& p, const domain::Requirement& need, const Instant& now, bool trusted, bool& counts) {
   counts = false;
-  if (!need.kinds.has(p.kind)) return "does not count here: the flow does not list it";
+  if (!need.kinds.has(p.kind)) {
+    return p.kind == domain::FactorKind::push_choice
+               ? "does not count here: a choice of numbers does so at sensitivity low alone, where the policy allows it, no signal is up and every flow lists push"
+               : "does not count here: the flow does not list it";
+  }
   if (p.traits.knowledge && !p.traits.possession) {
     counts = true;
     return "something known: counts as long as the session lives";
@@ -158,6 +163,9 @@ void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const 
   part("max_age", age_text(need.max_age), [&](const auto& r) { return r.max_age == need.max_age; });
   if (need.confirmation != Confirmation::none) {
     part("confirm", std::string(name(need.confirmation)), [&](const auto& r) { return r.confirmation == need.confirmation; });
+  }
+  if (need.kinds.has(domain::FactorKind::push_choice)) {
+    e.parts.push_back({"push", "choice", {fmt::format("sensitivity {}", domain::name(act.sensitivity))}});
   }
 }
 

@@ -19,6 +19,8 @@ constexpr std::array<Defaults, 4> kDefaults = {{{"2", "12h", "none"}, {"2", "1h"
 constexpr std::array<Defaults, domain::kSignals.size()> kSignalDefaults = {
     {{"2", "15m", "none"}, {"2", "1h", "none"}, {"2", "15m", "none"}, {"2", "15m", "none"}}};
 
+constexpr Duration kOldest = std::chrono::hours(24);  // no proof may grow older, so it switches a signal off
+
 const schema::Schema& declarations() {
   static const schema::Schema s = [] {
     schema::Schema out;
@@ -34,9 +36,12 @@ const schema::Schema& declarations() {
                   .fallback = std::string(d.confirm), .example = "self", .choices = {"none", "self"}, .reloadable = true});
     };
     for (const auto sensitivity : kSensitivities) {
-      requirement("sensitivity." + std::string(name(sensitivity)),
-                  fmt::format("What access points of sensitivity {} ask for before any rule raises it.", name(sensitivity)),
+      const std::string table = "sensitivity." + std::string(name(sensitivity));
+      requirement(table, fmt::format("What access points of sensitivity {} ask for before any rule raises it.", name(sensitivity)),
                   kDefaults[static_cast<std::size_t>(sensitivity)]);
+      out.option({.name = table + ".push", .type = Type::choice,
+                  .help = "digits: a push device is answered by typing six. choice: one number of three will do as well; at sensitivity low only.",
+                  .fallback = "digits", .example = "choice", .choices = {"digits", "choice"}, .reloadable = true});
     }
     for (const auto signal : domain::kSignals) {
       requirement("signal." + std::string(name(signal)),
@@ -119,7 +124,16 @@ class Reader {
 
   void read(const schema::Document& doc) {
     for (const auto s : kSensitivities) {
-      out_.baseline[static_cast<std::size_t>(s)] = read_requirement(doc, fmt::format("sensitivity.{}.", name(s)));
+      domain::Requirement& base = out_.baseline[static_cast<std::size_t>(s)];
+      const std::string table = fmt::format("sensitivity.{}.", name(s));
+      base = read_requirement(doc, table);
+      base.kinds = domain::KindSet::ordinary();
+      if (doc.get_string(table + "push") != "choice") continue;
+      if (s == domain::Sensitivity::low) {
+        base.kinds.add(domain::FactorKind::push_choice);
+      } else {
+        problems_.push_back(doc.problem(table + "push", "\"choice\" is a guess in three: it is there for sensitivity low alone"));
+      }
     }
     for (std::size_t i = 1; i < kSensitivities.size(); ++i) {
       const auto above = kSensitivities[i];
@@ -136,7 +150,13 @@ class Reader {
       problems_.push_back(rules[kMaxRules].problem("", fmt::format("is one rule too many: at most {}", kMaxRules)));
       return;
     }
-    for (const auto s : domain::kSignals) out_.signals[static_cast<std::size_t>(s)] = read_requirement(doc, fmt::format("signal.{}.", name(s)));
+    for (const auto s : domain::kSignals) {
+      domain::Requirement& asked = out_.signals[static_cast<std::size_t>(s)];
+      asked = read_requirement(doc, fmt::format("signal.{}.", name(s)));
+      // What is out of the ordinary is not answered by a guess. One that is switched off asks for nothing.
+      const bool off = asked.level <= 2 && asked.max_age >= kOldest && asked.confirmation == domain::Confirmation::none;
+      if (!off) asked.kinds = domain::KindSet::ordinary();
+    }
     for (const Section& r : rules) read_rule(r);
     const auto& flows = doc.sections("flow");
     if (flows.size() > kMaxFlows) {
@@ -200,7 +220,9 @@ class Reader {
     for (const auto& e : s.get_list("factors")) {
       const auto kinds = domain::second_factors();
       const auto kind = domain::factor_kind_from(e);
-      if (kind && f.kinds.has(*kind)) {
+      if (kind == domain::FactorKind::push_choice) {
+        complain(s, "factors", e, "is no factor of its own: list push; sensitivity low says whether a choice will do");
+      } else if (kind && f.kinds.has(*kind)) {
         complain(s, "factors", e, *kind == domain::FactorKind::password ? "always counts as the first factor: leave it out" : "is there twice");
       } else if (!kind || std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) {
         std::string known;
@@ -209,6 +231,8 @@ class Reader {
       } else {
         f.kinds.add(*kind);
         f.order.push_back(*kind);
+        // A flow only takes away: whether a choice of numbers counts, the sensitivity says.
+        if (*kind == domain::FactorKind::push) f.kinds.add(domain::FactorKind::push_choice);
       }
     }
     out_.flows.push_back(std::move(f));

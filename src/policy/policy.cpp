@@ -38,6 +38,8 @@ Verdict judge(const Compiled& c, Situation& situation, domain::Signals signals) 
     if (v.label == nullptr || !(raised == v.need)) v.label = &r.label;
     v.need = raised;
   }
+  // Nothing of the gateway's own is done on a guess, whatever its sensitivity.
+  if (situation.administration) v.need.kinds = v.need.kinds & domain::KindSet::ordinary();
   if (v.label != nullptr) {
     v.reason = Reason::ok;
   } else if (unknown != nullptr) {
@@ -152,6 +154,9 @@ std::vector<domain::FactorKind> Policy::offer(std::string_view access_point, con
   domain::Requirement asked = need;
   const Flow* const flow = narrow(*compiled_, Situation(*compiled_, act, subject, {}, {}, true), asked);
   std::vector<domain::FactorKind> out = flow != nullptr ? flow->order : domain::second_factors();
+  // The easier answer before the harder one of the same device; kinds decide below whether it counts.
+  const auto push = std::find(out.begin(), out.end(), domain::FactorKind::push);
+  if (push != out.end()) out.insert(push, domain::FactorKind::push_choice);
   std::erase_if(out, [&](domain::FactorKind k) {
     return !asked.kinds.has(k) || (asked.level >= 3 && !domain::traits_of(k).phishing_resistant);
   });
@@ -184,6 +189,8 @@ const Digest& Policy::digest() const noexcept { return compiled_->digest; }
 const std::string& Policy::canonical() const noexcept { return compiled_->canonical; }
 std::size_t Policy::rule_count() const noexcept { return compiled_->denies.size() + compiled_->allows.size(); }
 const domain::Requirement& Policy::baseline(domain::Sensitivity s) const noexcept { return compiled_->base(s); }
+
+bool Policy::allows_choice() const noexcept { return compiled_->base(domain::Sensitivity::low).kinds.has(domain::FactorKind::push_choice); }
 
 const std::vector<Deadline>& Policy::deadlines() const noexcept { return compiled_->deadlines; }
 

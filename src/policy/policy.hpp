@@ -89,6 +89,8 @@ class Policy {
   [[nodiscard]] std::size_t rule_count() const noexcept;
   /// What an access point of this sensitivity asks for before any rule raises it.
   [[nodiscard]] const domain::Requirement& baseline(domain::Sensitivity s) const noexcept;
+  /// Whether a push device may be asked to pick a number: what that proves counts at sensitivity low alone.
+  [[nodiscard]] bool allows_choice() const noexcept;
   /// Deadlines of enrolment. decide() knows nothing of them: it is the gate that knows who has which
   /// factors, and denies who is overdue (deadline.hpp).
   [[nodiscard]] const std::vector<Deadline>& deadlines() const noexcept;

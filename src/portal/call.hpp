@@ -120,7 +120,7 @@ struct Call {
   gate::Caller caller;         ///< `who` is nil where nobody is signed in
   domain::Act act;             ///< on the access point `vestibule`
   std::optional<domain::Decision> refused;  ///< by the policy
-  domain::KindSet kinds = domain::KindSet::all();  ///< that count for this act, as the policy's flows say
+  domain::KindSet kinds = domain::KindSet::ordinary();  ///< that count for this act, as the policy's flows say
   Body body;
   std::vector<std::pair<std::string_view, std::string>> query;  ///< decoded; each name once
   std::string allow;           ///< for 405

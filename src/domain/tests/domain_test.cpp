@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "domain/act.hpp"
 
 namespace vestibule::domain {
@@ -48,7 +50,8 @@ TEST(FactorKinds, NamesAreFrozenAndTraitsAreTheLeast) {
   for (const Row& row : {Row{FactorKind::password, "password", 1, 1}, Row{FactorKind::totp, "totp", 1, 2},
                          Row{FactorKind::recovery_code, "recovery_code", 0, 1},
                          Row{FactorKind::webauthn, "webauthn", 1, 2}, Row{FactorKind::hotp, "hotp", 1, 2},
-                         Row{FactorKind::external, "external", 1, 2}}) {
+                         Row{FactorKind::external, "external", 1, 2}, Row{FactorKind::push, "push", 1, 2},
+                         Row{FactorKind::push_choice, "push_choice", 0, 1}}) {
     EXPECT_EQ(name(row.kind), row.text);
     EXPECT_EQ(factor_kind_from(row.text), row.kind);
     World w;
@@ -58,6 +61,36 @@ TEST(FactorKinds, NamesAreFrozenAndTraitsAreTheLeast) {
     e.add(w.proof(FactorKind::password));
     EXPECT_EQ(level(e, w.clock.now(), true, 1h), row.with_password) << row.text;
   }
+}
+
+TEST(Evidence, AChoiceOfNumbersCountsWhereItIsNamedAndDisplacesNothing) {
+  World w;
+  Evidence e;
+  e.add(w.proof(FactorKind::password));
+  Proof digits = w.proof(FactorKind::push);
+  e.add(digits);
+  w.clock.advance(30min);
+  for (std::uint8_t n = 1; n < 20; ++n) {  // of many devices: one is kept
+    Proof pick = w.proof(FactorKind::push_choice);
+    pick.factor = digits.factor;
+    pick.factor.bytes[0] = static_cast<std::uint8_t>(pick.factor.bytes[0] ^ (n / 2U));
+    e.add(pick);
+  }
+  EXPECT_EQ(e.size(), 3U);
+  KindSet named = KindSet::ordinary();
+  named.add(FactorKind::push_choice);
+  EXPECT_EQ(level(e, w.clock.now(), true, 1h), 2) << "by the digits";
+  EXPECT_EQ(level(e, w.clock.now(), true, 10min), 1);
+  EXPECT_EQ(level(e, w.clock.now(), true, 10min, named), 2);
+  w.clock.advance(11min);
+  EXPECT_EQ(level(e, w.clock.now(), true, 10min, named), 1);
+  EXPECT_TRUE(KindSet::ordinary().within(KindSet::every()));
+  EXPECT_FALSE(KindSet::every().within(KindSet::ordinary()));
+  e.remove(digits.factor);
+  EXPECT_EQ(e.size(), 2U) << "the pick was another device's";
+  EXPECT_EQ(enrolled_as(FactorKind::push_choice), FactorKind::push);
+  const auto kinds = second_factors();
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), FactorKind::push_choice), 0) << "nobody enrols one";
 }
 
 TEST(Evidence, TheFlagsOfAKeyDecide) {
