@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view verdict = next(rest);
   const auto answer = parse_answer(*call, prompt, verdict, rest);
   if (!answer) return 0;
-  require(answer->digits.empty() || answer->digits.size() == kPromptDigits);
+  require(answer->digits.empty() || answer->digits.size() == kPromptDigits || answer->digits.size() == kChoiceDigits);
   const std::string text = answer_text(*answer);
   require(std::count(text.begin(), text.end(), '\n') == 5 && verdict_from(name(answer->verdict)) == answer->verdict);
   return 0;

@@ -77,6 +77,7 @@ std::string limits() {
   row("push: answering a prompt", time(f.push.lives));
   row("push: prompts of a user that nobody approved", std::to_string(f.push.most) + " in " + time(f.push.window));
   row("push: \"it was not me\" before prompts lock", std::to_string(f.push.lock_after) + " in " + time(f.push.lock_window));
+  row("push: digits alone after a prompt that nobody approved", time(f.push.choice_rests));
   row("push: a source of which the owner said so sleeps", time(f.push.source_sleeps));
   row("push: a device's clock may be off", time(f.push.skew));
   const notify::BellOptions b;

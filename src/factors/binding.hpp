@@ -23,6 +23,8 @@ struct Binding {
 [[nodiscard]] std::string canonical(const Binding& binding);
 /// Its SHA-256: what goes into the challenge.
 [[nodiscard]] Digest digest(const Binding& binding);
+/// The purpose of proving a factor again in a session that is signed in: bound to no act.
+inline constexpr std::string_view kStepUp = "step-up";
 /// The purpose of confirming a new factor.
 [[nodiscard]] std::string enrolment_purpose(FactorId factor);
 

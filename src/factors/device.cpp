@@ -21,7 +21,7 @@ std::string lines(std::initializer_list<std::string_view> parts) {
 }
 
 bool are_digits(std::string_view text) noexcept {
-  return text.size() == kPromptDigits && text.find_first_not_of("0123456789") == std::string_view::npos;
+  return (text.size() == kPromptDigits || text.size() == kChoiceDigits) && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 std::optional<Bytes> signature_from(std::string_view text) {

@@ -29,7 +29,7 @@ struct DeviceAnswer {
   DeviceCall call;
   ChallengeId prompt{};
   Verdict verdict{};
-  std::string digits;      ///< as the asking screen shows them; of approvals
+  std::string digits;      ///< as the asking screen shows them, typed or picked; of approvals
 };
 
 [[nodiscard]] std::string enrolment_text(FactorId id, std::string_view nonce, std::string_view push_code);
@@ -46,9 +46,10 @@ inline constexpr std::size_t kMaxConfirmation = 512;
 
 /// The parts of a DeviceCall as a request names them; nothing if one of them is none.
 [[nodiscard]] std::optional<DeviceCall> parse_call(std::string_view device, std::int64_t time, std::string_view signature);
-/// The same with prompt, verdict and digits. Digits are as many as kPromptDigits, or none.
+/// The same with prompt, verdict and digits. Digits are kPromptDigits, kChoiceDigits or none.
 [[nodiscard]] std::optional<DeviceAnswer> parse_answer(DeviceCall call, std::string_view prompt, std::string_view verdict,
                                                        std::string_view digits);
 inline constexpr std::size_t kPromptDigits = 6;
+inline constexpr std::size_t kChoiceDigits = 2;
 
 }  // namespace vestibule::factors

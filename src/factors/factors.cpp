@@ -44,6 +44,7 @@ Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identit
   kinds_.push_back(std::make_unique<HotpKind>(keys, std::clamp(options_.hotp_look_ahead, 1, 50),
                                               std::clamp(options_.hotp_resynchronise, 1, 1000)));
   kinds_.push_back(std::make_unique<PushKind>(keys, rng, prompts_));
+  kinds_.push_back(std::make_unique<ChoiceKind>(keys, rng, prompts_));
   auto external = std::make_unique<ExternalKind>(options_.plugins);
   external_ = external.get();
   kinds_.push_back(std::move(external));

@@ -35,6 +35,7 @@ class WebAuthnKind;
 enum class Event : std::uint8_t {
   asked,     ///< a question was put, behind the first factor
   answered,  ///< a question was answered rightly
+  picked,    ///< a question was answered rightly, by a guess in three: it shows nothing of the place
   proved,    ///< a right answer to none
   wrong,     ///< a wrong answer, behind the first factor
 };

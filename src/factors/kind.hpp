@@ -27,6 +27,7 @@ struct KindInfo {
   bool challenge = false;     ///< answers need a question of begin() (WebAuthn)
   bool enrollable = true;     ///< by begin_enrolment()
   Duration lives{};           ///< of its questions; zero: Options::challenge_ttl
+  bool step_up_only = false;  ///< proves nothing for a sign-in or a single act (push_choice)
   bool typed = false;         ///< with challenge: a person types the answer, so it can be guessed
   /// A machine answers: nothing to guess, and no second try at the same question.
   [[nodiscard]] bool signs() const noexcept { return challenge && !typed; }

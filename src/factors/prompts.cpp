@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "factors/numbers.hpp"
 #include "factors/sealed_rows.hpp"
 
 namespace vestibule::factors {
@@ -56,19 +57,6 @@ Digest Prompts::hidden(ChallengeId prompt, std::string_view digits) const noexce
   return digits_key_.mac({ByteView(prompt.bytes), as_bytes(digits)});
 }
 
-std::string Prompts::make_digits() {
-  constexpr std::uint32_t numbers = 1'000'000;
-  constexpr std::uint32_t fair = UINT32_MAX - UINT32_MAX % numbers;
-  for (;;) {
-    const auto bytes = rng_.take<4>();
-    std::uint32_t n = 0;
-    for (const std::uint8_t b : bytes) n = n << 8U | b;
-    if (n >= fair) continue;
-    std::string text = std::to_string(n % numbers);
-    return text.insert(0, kPromptDigits - text.size(), '0');
-  }
-}
-
 // --- of PushKind
 
 Result<void> Prompts::add_device_in(store::Tx& tx, FactorId device, ByteView key, std::string_view subscription) {
@@ -82,7 +70,7 @@ Result<void> Prompts::add_device_in(store::Tx& tx, FactorId device, ByteView key
   return {};
 }
 
-Result<std::string> Prompts::open_in(store::Tx& tx, const Ask& ask, Instant now) {
+Result<std::string> Prompts::open_in(store::Tx& tx, const Ask& ask, Match match, Instant now) {
   auto devices = count(tx,
                        "SELECT COUNT(*) FROM push_device JOIN factor ON factor.id = push_device.factor WHERE "
                        "factor.account = $1 AND factor.confirmed = 1 AND factor.disabled = 0",
@@ -97,6 +85,13 @@ Result<std::string> Prompts::open_in(store::Tx& tx, const Ask& ask, Instant now)
                         {ask.user, now.wall - options_.window, PromptState::approved, PromptState::spent});
   if (!bothered) return moved(bothered);
   if (*bothered >= options_.most) return fail(Reason::push_busy, "too many prompts that nobody approved");
+  if (match == Match::choose) {
+    // Whoever asks again and again hopes for a tired pick: he gets one, and then none for a while.
+    auto rests = count(tx, "SELECT COUNT(*) FROM push_prompt WHERE account = $1 AND created > $2 AND state NOT IN ($3, $4)",
+                       {ask.user, now.wall - options_.choice_rests, PromptState::approved, PromptState::spent});
+    if (!rests) return moved(rests);
+    if (*rests > 0) return fail(Reason::push_digits, "a prompt was not approved lately");
+  }
 
   ChallengeId open{};
   SessionId whose{};
@@ -113,17 +108,23 @@ Result<std::string> Prompts::open_in(store::Tx& tx, const Ask& ask, Instant now)
     auto gone = tx.run("DELETE FROM factor_challenge WHERE id = $1", {open});
     if (!gone) return moved(gone);
   }
-  std::string digits = make_digits();
+  Choice choice;
+  if (match == Match::choose) choice = make_choice(rng_);
+  const store::Param choices = match == Match::choose ? store::Param(choice.all) : store::Param(nullptr);
+  std::string digits = match == Match::choose ? choice.right : make_digits(rng_);
   const std::size_t space = std::min(ask.purpose.find(' '), ask.purpose.size());
   const std::string_view object = ask.purpose.substr(std::min(space + 1, ask.purpose.size()));
   auto put = tx.run(
-      "INSERT INTO push_prompt (id, account, session, source, client, operation, object, digits, created, expires, state) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+      "INSERT INTO push_prompt (id, account, session, source, client, operation, object, digits, created, expires, state, "
+      "choices) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
       {ask.id, ask.user, ask.by.session, ask.by.source.text(), std::string_view(ask.by.client).substr(0, kMaxClient),
-       ask.purpose.substr(0, space), object, hidden(ask.id, digits), now.wall, ask.expires, PromptState::waiting});
+       ask.purpose.substr(0, space), object, hidden(ask.id, digits), now.wall, ask.expires, PromptState::waiting,
+       choices});
   if (!put) return moved(put);
   const std::string question = ask.id.text();  // a record refers to its texts
-  audit::Record r = identity::change_record("push.ask", ask.by, question, ask.purpose, now);
+  std::string note(ask.purpose);
+  if (match == Match::choose) note.append("; one number of three");
+  audit::Record r = identity::change_record("push.ask", ask.by, question, note, now);
   r.kind = audit::Kind::sign_in;
   log_.append(tx, r);
   tell(tx, ask.user);
@@ -191,7 +192,7 @@ Result<Prompts::Inbox> Prompts::inbox_in(store::Tx& tx, UserId user) const {
   out.user = user;
   crypto::Sha256 version;
   auto rows = tx.query(
-      "SELECT id, operation, object, source, client, created, expires FROM push_prompt "
+      "SELECT id, operation, object, source, client, created, expires, choices FROM push_prompt "
       "WHERE account = $1 AND state = $2 AND expires >= $3 ORDER BY created",
       {user, PromptState::waiting, clock_.wall()}, [&](const store::Row& row) {
         Prompt p;
@@ -202,6 +203,7 @@ Result<Prompts::Inbox> Prompts::inbox_in(store::Tx& tx, UserId user) const {
         p.client = row.text(4);
         p.created = row.time(5);
         p.expires = row.time(6);
+        if (!row.null(7)) p.choices = choices_of(row.text(7));
         version.update(p.id.bytes);
         out.prompts.push_back(std::move(p));
         return true;

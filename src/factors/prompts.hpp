@@ -2,6 +2,7 @@
 // Prompts on push devices: opened by a question (Factors::begin_in), answered by a device, spent by the
 // proof. A prompt belongs to one act of one session; there is one open prompt a user, it lives two
 // minutes, takes one answer, and a wrong number declines it. Too many are refused without a sound.
+// The number is typed, six digits; or, for what counts for less (ChoiceKind), picked among three.
 
 #include <optional>
 #include <string>
@@ -32,10 +33,14 @@ struct PushOptions {
   Duration window = std::chrono::minutes(15);
   int lock_after = 3;                       ///< "it was not me" within `lock_window`: no more prompts
   Duration lock_window = std::chrono::hours(1);
+  Duration choice_rests = std::chrono::hours(1);  ///< only digits, after a prompt that nobody approved
   Duration source_sleeps = std::chrono::hours(1);  ///< after "it was not me"
   Duration skew = std::chrono::seconds(60); ///< of a device's clock
   int looks = 8;                            ///< devices that look into the store at once
 };
+
+/// How a device shows that its owner sees the asking screen.
+enum class Match : std::uint8_t { type, choose };
 
 /// Numbers stand in rows: frozen.
 enum class PromptState : std::uint8_t {
@@ -52,6 +57,7 @@ struct Prompt {
   std::string operation, object;   ///< the act, as its record will name it
   std::string source, client;      ///< of the session that asks
   WallTime created{}, expires{};
+  std::vector<std::string> choices;  ///< three numbers, one of them right; none: digits are typed
 };
 
 /// Owned by Factors. Thread-safe. Functions ending in _in belong into a write job.
@@ -64,8 +70,8 @@ class Prompts {
   // --- of PushKind
   /// authenticator_known if another factor has the key.
   Result<void> add_device_in(store::Tx& tx, FactorId device, ByteView key, std::string_view subscription);
-  /// The digits. factor_missing, push_busy.
-  Result<std::string> open_in(store::Tx& tx, const Ask& ask, Instant now);
+  /// What the asking screen shows. factor_missing, push_busy; push_digits: no choice for now.
+  Result<std::string> open_in(store::Tx& tx, const Ask& ask, Match match, Instant now);
   /// Whether this device had approved it, and nobody had spent it.
   static Result<bool> spend_in(store::Tx& tx, ChallengeId prompt, UserId user, FactorId device, Instant now);
   /// The session has ended: nobody need answer it any more.
@@ -122,7 +128,6 @@ class Prompts {
   Result<Inbox> inbox_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] bool in_time(const DeviceCall& call) const noexcept;
   [[nodiscard]] Digest hidden(ChallengeId prompt, std::string_view digits) const noexcept;
-  [[nodiscard]] std::string make_digits();
 
   store::Database& database_;
   const crypto::KeyRing& keys_;

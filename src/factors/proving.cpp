@@ -13,6 +13,8 @@ using identity::NoticeKind;
 
 Error moved(auto& result) { return std::move(result).error(); }
 
+bool serves(const KindInfo& kind, std::string_view purpose) { return !kind.step_up_only || purpose == kStepUp; }
+
 }  // namespace
 
 // The password, or a passkey that verified its user: two kinds of factor by itself.
@@ -47,7 +49,7 @@ Result<std::vector<FactorId>> Factors::charge_factors(store::Tx& tx, const Attem
                                                       bool& locks) {
   std::vector<FactorId> candidates;
   auto found = tx.query("SELECT id FROM factor WHERE account = $1 AND kind = $2 AND confirmed = 1 ORDER BY created",
-                        {attempt.by.user, attempt.kind}, [&](const store::Row& row) {
+                        {attempt.by.user, domain::enrolled_as(attempt.kind)}, [&](const store::Row& row) {
                           const FactorId id = row.id<FactorId>(0);
                           if (only.is_nil() || only == id) candidates.push_back(id);
                           return true;
@@ -85,7 +87,9 @@ Result<std::vector<FactorId>> Factors::charge_factors(store::Tx& tx, const Attem
 Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   if (!has_first_factor(attempt.by.evidence, attempt.by.user)) return fail(Reason::mfa_required, "the first factor comes first");
-  if (kind_of(attempt.kind) == nullptr) return fail(Reason::factor_missing, "no such kind");
+  const Kind* const kind = kind_of(attempt.kind);
+  if (kind == nullptr) return fail(Reason::factor_missing, "no such kind");
+  if (!serves(kind->describe(), attempt.purpose)) return fail(Reason::push_digits, "for a step-up alone");
   Charged charged(std::move(attempt));
   Attempt& a = charged.attempt_;
   if (a.kind == FactorKind::external) {
@@ -191,7 +195,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
     if (!told) return moved(told);
     return proof;  // no factor: from where it was given says nothing
   }
-  auto told = tell(tx, by, kind->describe().challenge ? Event::answered : Event::proved, now);
+  const KindInfo info = kind->describe();
+  auto told = tell(tx, by, info.step_up_only ? Event::picked : info.challenge ? Event::answered : Event::proved, now);
   if (!told) return moved(told);
   return proof;
 }
@@ -218,6 +223,7 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
   if (!has_first_factor(by.evidence, by.user)) return fail(Reason::mfa_required, "the first factor comes first");
   Kind* const k = kind_of(kind);
   if (k == nullptr || !k->describe().challenge) return fail(Reason::invalid_argument, "kind: not one that answers questions");
+  if (!serves(k->describe(), purpose)) return fail(Reason::push_digits, "for a step-up alone");
   std::vector<ChallengeId> open;
   // Those of plug-ins have a limit of their own, which no other question lifts.
   auto listed = tx.query("SELECT id FROM factor_challenge WHERE account = $1 AND session = $2 AND kind <> $3 ORDER BY expires DESC",

@@ -13,6 +13,12 @@ constexpr std::size_t kCodeBytes = 10;  // 16 characters; nobody types them
 
 Error wrong(std::string_view what) { return fail(Reason::code_wrong, std::string(what)); }
 
+Result<Question> open_prompt(store::Tx& tx, Prompts& prompts, const Ask& ask, Match match, Instant now) {
+  auto digits = prompts.open_in(tx, ask, match, now);
+  if (!digits) return std::move(digits).error();
+  return Question{Bytes(ask.id.bytes.begin(), ask.id.bytes.end()), R"({"digits":")" + *digits + R"("})"};
+}
+
 }  // namespace
 
 KindInfo PushKind::describe() const noexcept {
@@ -63,9 +69,7 @@ Result<Proved> PushKind::prove(store::Tx& tx, const Enrolled& enrolment, const D
 }
 
 Result<Question> PushKind::begin(store::Tx& tx, const Ask& ask, Instant now) {
-  auto digits = prompts_.open_in(tx, ask, now);
-  if (!digits) return std::move(digits).error();
-  return Question{Bytes(ask.id.bytes.begin(), ask.id.bytes.end()), R"({"digits":")" + *digits + R"("})"};
+  return open_prompt(tx, prompts_, ask, Match::type, now);
 }
 
 Result<Proved> PushKind::verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer, Instant now) {
@@ -77,6 +81,17 @@ Result<Proved> PushKind::verify(store::Tx& tx, const Enrolled& factor, const Ask
   auto used = tx.run("UPDATE factor SET last_used = $2 WHERE id = $1", {factor.id, now.wall});
   if (!used) return std::move(used).error();
   return Proved{describe().traits, prompt->text()};
+}
+
+KindInfo ChoiceKind::describe() const noexcept {
+  KindInfo out{FactorKind::push_choice, domain::traits_of(FactorKind::push_choice), false, true, false};
+  out.lives = prompts().options().lives;
+  out.step_up_only = true;
+  return out;
+}
+
+Result<Question> ChoiceKind::begin(store::Tx& tx, const Ask& ask, Instant now) {
+  return open_prompt(tx, prompts(), ask, Match::choose, now);
 }
 
 }  // namespace vestibule::factors

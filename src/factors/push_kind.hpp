@@ -12,7 +12,7 @@
 
 namespace vestibule::factors {
 
-class PushKind final : public Kind {
+class PushKind : public Kind {
  public:
   PushKind(const crypto::KeyRing& keys, Rng& rng, Prompts& prompts) : keys_(keys), rng_(rng), prompts_(prompts) {}
   [[nodiscard]] KindInfo describe() const noexcept override;
@@ -26,10 +26,22 @@ class PushKind final : public Kind {
   Result<Proved> verify(store::Tx& tx, const Enrolled& factor, const Asked& asked, std::string_view answer,
                         Instant now) override;
 
+ protected:
+  [[nodiscard]] Prompts& prompts() const noexcept { return prompts_; }
+
  private:
   const crypto::KeyRing& keys_;
   Rng& rng_;
   Prompts& prompts_;
+};
+
+/// The same devices, asked which of three numbers the asking screen shows: a guess in three, so a kind of
+/// proof of its own, which KindSet::ordinary() leaves out. It finishes no sign-in and confirms no act.
+class ChoiceKind final : public PushKind {
+ public:
+  using PushKind::PushKind;
+  [[nodiscard]] KindInfo describe() const noexcept override;
+  Result<Question> begin(store::Tx& tx, const Ask& ask, Instant now) override;
 };
 
 }  // namespace vestibule::factors

@@ -134,6 +134,11 @@ CREATE TABLE plugin_removal (
   plugin TEXT NOT NULL
 )
 )"},
+    // The numbers among which one picks, with commas; none where digits are typed. Which of them is right,
+    // only the keyed hash knows.
+    store::Migration{"factors", 6, R"(
+ALTER TABLE push_prompt ADD COLUMN choices TEXT
+)"},
 };
 
 }  // namespace

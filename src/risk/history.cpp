@@ -140,6 +140,9 @@ Result<void> History::observe(store::Tx& tx, const identity::Actor& by, factors:
     case factors::Event::answered:
       tx.changed(kAnsweredTopic, by.user.bytes);
       return proved_in(tx, by, now);
+    case factors::Event::picked:  // no question any more, and no reason to know the place
+      tx.changed(kAnsweredTopic, by.user.bytes);
+      return {};
     case factors::Event::proved:
       return proved_in(tx, by, now);
   }

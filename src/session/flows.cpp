@@ -1,6 +1,7 @@
 // Signing in, stepping up, tokens, what devices answer.
 #include <algorithm>
 
+#include "factors/binding.hpp"
 #include "session/flow.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
@@ -13,7 +14,7 @@ using factors::Settled;
 
 /// What the operation "prove" comes to.
 constexpr std::string_view kProve = "prove";
-std::string_view prove_purpose(const Flags& flags) { return flags.pending ? "signin" : "step-up"; }
+std::string_view prove_purpose(const Flags& flags) { return flags.pending ? "signin" : factors::kStepUp; }
 
 domain::Proof password_proof(UserId user, Instant now) {
   return {FactorKind::password, domain::traits_of(FactorKind::password), identity::password_factor(user), now.wall,

@@ -94,7 +94,7 @@ Result<Sessions::SessionEntry> Sessions::standing_in(store::Tx& tx, const Identi
 Result<void> Sessions::put_proof(store::Tx& tx, SessionId id, const domain::Proof& p) const {
   auto put = tx.run(
       "INSERT INTO session_proof (session, factor, kind, traits, wall, boot, boot_id) VALUES ($1, $2, $3, $4, $5, $6, "
-      "$7) ON CONFLICT (session, factor) DO UPDATE SET kind = $3, traits = $4, wall = $5, boot = $6, boot_id = $7",
+      "$7) ON CONFLICT (session, factor, kind) DO UPDATE SET traits = $4, wall = $5, boot = $6, boot_id = $7",
       {id, p.factor, p.kind, encode(p.traits), p.wall, p.boot.time_since_epoch().count(), options_.boot_id});
   if (!put) return std::move(put).error();
   return {};
@@ -195,7 +195,7 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
   auto put = put_proof(tx, id, proof);
   if (!put) return std::move(put).error();
   session.evidence.add(proof);
-  const bool strong = proof.traits.possession;
+  const bool strong = proof.traits.possession && domain::KindSet::ordinary().has(proof.kind);
   // Nothing but the first second factor moves a session's end, and never beyond the overall limit,
   // which counts from the sign-in.
   WallTime ends = session.ends;

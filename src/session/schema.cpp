@@ -58,6 +58,23 @@ CREATE TABLE factor_preference (
   kind BIGINT NOT NULL
 )
 )"},
+    // One proof of a factor and kind: a choice of numbers must not displace the digits of the same device.
+    store::Migration{"session", 3, R"(
+CREATE TABLE session_proof_by_kind (
+  session BYTES NOT NULL,
+  factor BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  traits BIGINT NOT NULL,
+  wall BIGINT NOT NULL,
+  boot BIGINT NOT NULL,
+  boot_id TEXT NOT NULL,
+  PRIMARY KEY (session, factor, kind)
+);
+INSERT INTO session_proof_by_kind SELECT session, factor, kind, traits, wall, boot, boot_id FROM session_proof;
+DROP TABLE session_proof;
+ALTER TABLE session_proof_by_kind RENAME TO session_proof;
+CREATE INDEX session_proof_by_factor ON session_proof (factor)
+)"},
 };
 
 }  // namespace

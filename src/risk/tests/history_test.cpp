@@ -194,6 +194,26 @@ TEST_F(HistoryTest, WrongCodesAreRefusalsToo) {
   EXPECT_EQ(at(kHome), Signals().raise(Signal::many_refusals));
 }
 
+// A guess in three answers its question, and makes no place known.
+TEST_F(HistoryTest, APickMakesNoPlaceKnown) {
+  const identity::Actor away = from(alice, kAway);
+  const auto put = [&](factors::Event event) {
+    const auto done = database->write_blocking([&](store::Tx& tx) { return history->observe(tx, away, event, clock.now()); });
+    ASSERT_TRUE(done);
+  };
+  for (std::size_t i = 0; i < 20; ++i) {
+    put(factors::Event::asked);
+    put(factors::Event::picked);
+    clock.advance(1s);
+  }
+  EXPECT_FALSE(at(kAway).has(Signal::prompt_flood));
+  clock.advance(25h);
+  EXPECT_TRUE(at(kAway).has(Signal::new_source)) << "after a day still";
+  put(factors::Event::answered);
+  clock.advance(25h);
+  EXPECT_FALSE(at(kAway).has(Signal::new_source)) << "what a real answer does";
+}
+
 // What a kind with questions tells: the counting is the same for all of them.
 TEST_F(HistoryTest, QuestionsThatNobodyAnswersAreAFloodAndOneYesDoesNotEndIt) {
   const identity::Actor by = from(alice, kHome);
