@@ -119,6 +119,7 @@ net::Task<Result<Reply>> Portal::begin_challenge(Call& call) {
   if (!kind) co_return fail(Reason::invalid_argument, "kind: not a factor");
   Result<std::string> purpose = purpose_from(call.body);
   if (!purpose) co_return std::move(purpose).error();
+  if (*kind == session::FactorKind::push_choice && !takes_choices()) co_return fail(Reason::push_digits, "by the policy");
   FactorId factor;
   if (call.body.has("factor")) {
     const auto id = FactorId::parse(call.body.text("factor"));
@@ -139,8 +140,10 @@ net::Task<Result<Reply>> Portal::prove(Call& call) {
   const bool recovery = call.body.text("kind") == domain::name(session::FactorKind::recovery_code);
   Result<session::Answer> answer =
       recovery ? session::Answer(session::FactorKind::recovery_code, call.body.secret("answer"), {})
-               : answer_of(call, "answer");
+               : answer_of(call, "answer", Proves::step_up);
   if (!answer) co_return std::move(answer).error();
+  // The policy may have taken it away while the device was asked.
+  if (answer->kind == session::FactorKind::push_choice && !takes_choices()) co_return fail(Reason::push_digits, "by the policy");
   Result<domain::Evidence> proved = co_await services_.sessions.prove(
       call.caller.who, answer->kind, std::move(answer->text), call.actor(), answer->challenge);
   if (!proved) co_return std::move(proved).error();

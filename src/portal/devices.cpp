@@ -38,7 +38,13 @@ Reply render(const Prompts::Inbox& inbox, std::string_view user) {
     w.member("source", p.source).member("client", p.client);
     member_time(w, "created", p.created);
     member_time(w, "expires", p.expires);
-    w.member("match", "type").end_object();
+    w.member("match", p.choices.empty() ? "type" : "choose");
+    if (!p.choices.empty()) {
+      w.key("choices").begin_array();
+      for (const std::string& number : p.choices) w.value(number);
+      w.end_array();
+    }
+    w.end_object();
   }
   w.end_array().member("version", inbox.version).end_object();
   return body(w);

@@ -10,7 +10,9 @@ domain::KindSet working(const std::vector<factors::FactorInfo>& factors, int lev
   domain::KindSet out;
   for (const factors::FactorInfo& f : factors) {
     const bool synced = f.key && f.key->backup_eligible;  // on every device of its owner: bound to none
-    if (!f.disabled && !(synced && level >= 3)) out.add(f.kind);
+    if (f.disabled || (synced && level >= 3)) continue;
+    out.add(f.kind);
+    if (f.kind == domain::FactorKind::push) out.add(domain::FactorKind::push_choice);
   }
   return out;
 }
@@ -18,7 +20,7 @@ domain::KindSet working(const std::vector<factors::FactorInfo>& factors, int lev
 std::vector<domain::FactorKind> offered(std::vector<domain::FactorKind> order, domain::KindSet there,
                                         std::optional<domain::FactorKind> preferred) {
   std::erase_if(order, [&](domain::FactorKind k) { return !there.has(k); });
-  if (preferred) std::stable_partition(order.begin(), order.end(), [&](domain::FactorKind k) { return k == *preferred; });
+  if (preferred) std::stable_partition(order.begin(), order.end(), [&](domain::FactorKind k) { return domain::enrolled_as(k) == *preferred; });
   return order;
 }
 
@@ -26,6 +28,12 @@ void member_kinds(json::Writer& w, std::string_view name, const std::vector<doma
   w.key(name).begin_array();
   for (const domain::FactorKind k : kinds) w.value(domain::name(k));
   w.end_array();
+}
+
+// While a policy waits, both must allow it.
+bool Portal::takes_choices() const {
+  const auto set = services_.gate.policies();
+  return set->active.allows_choice() && (!set->staged || set->staged->allows_choice());
 }
 
 net::Task<Result<Reply>> Portal::prefer(Call& call) {

@@ -253,7 +253,7 @@ Reason Portal::still_entitled(const Call& call) const {
   return Reason::ok;
 }
 
-Result<session::Answer> Portal::answer_of(const Call& call, std::string_view member) const {
+Result<session::Answer> Portal::answer_of(const Call& call, std::string_view member, Proves what) const {
   session::FactorKind kind = session::FactorKind::totp;
   factors::ChallengeId challenge;
   if (call.body.has("kind")) {
@@ -261,7 +261,7 @@ Result<session::Answer> Portal::answer_of(const Call& call, std::string_view mem
     // A recovery code opens factor management and nothing else.
     const std::vector<factors::KindInfo> kinds = services_.factors.kinds();
     const bool strong = std::any_of(kinds.begin(), kinds.end(), [&](const factors::KindInfo& k) {
-      return named && k.kind == *named && k.strong;
+      return named && k.kind == *named && (k.strong || (k.step_up_only && what == Proves::step_up));
     });
     if (!strong) return fail(Reason::invalid_argument, "kind: not a factor that can confirm an act");
     kind = *named;

@@ -126,7 +126,11 @@ class Portal final : public wire::Handler {
   [[nodiscard]] Result<void> elevate(Call& call) const;
   [[nodiscard]] Result<void> ask_policy(Call& call, std::uint8_t roles) const;
   [[nodiscard]] Result<void> read_query(Call& call) const;
-  [[nodiscard]] Result<session::Answer> answer_of(const Call& call, std::string_view member) const;
+  /// What an answer is to prove: one act, or something again for the session.
+  enum class Proves : std::uint8_t { act, step_up };
+  [[nodiscard]] Result<session::Answer> answer_of(const Call& call, std::string_view member, Proves what = Proves::act) const;
+  /// Whether the policy lets push devices be asked to pick a number.
+  [[nodiscard]] bool takes_choices() const;
   [[nodiscard]] Result<factors::Attempt> attempt_of(Call& call, std::string purpose) const;
   [[nodiscard]] Reason still_entitled(const Call& call) const;
   /// The same for a stream, by role, proof and stops as they are now.

@@ -146,12 +146,19 @@ export async function enrol<T>(name: string, entitled: object, bell: 'ring' | 'i
 
 // ------------------------------------------------------------------------------------- the asking side
 
-export interface Asked { challenge: string; digits: string; expires: string }
+export type Kind = 'push' | 'push_choice';
+export interface Asked { kind: Kind; challenge: string; digits: string; expires: string }
 
-export async function ask(operation: string, object = ''): Promise<Asked> {
-  const begun = await plain<{ challenge: string; options: string; expires: string }>('/v1/challenges', { kind: 'push', operation, ...(object ? { object } : {}) });
-  const { digits = '' } = JSON.parse(begun.options) as { digits?: string };
-  return { challenge: begun.challenge, digits, expires: begun.expires };
+/// `push_choice`: one number of three, where the gateway offers it; where it does not any more, six digits.
+export async function ask(kind: Kind, operation: string, object = ''): Promise<Asked> {
+  try {
+    const begun = await plain<{ challenge: string; options: string; expires: string }>('/v1/challenges', { kind, operation, ...(object ? { object } : {}) });
+    const { digits = '' } = JSON.parse(begun.options) as { digits?: string };
+    return { kind, challenge: begun.challenge, digits, expires: begun.expires };
+  } catch (error) {
+    if (kind === 'push_choice' && error instanceof Refusal && error.code === 'push_digits') return ask('push', operation, object);
+    throw error;
+  }
 }
 
 /// Until the device has answered; a refusal if it did not say yes.

@@ -157,8 +157,10 @@ export const t = {
   device: {
     ask: 'Ask my device',
     typeThere: 'Type this number on your device. It was notified; otherwise open Approvals there.',
+    pickThere: 'Pick this number on your device. It was notified; otherwise open Approvals there.',
     lookThere: 'Look at your device, and approve there.',
     number: 'Number to type on your device',
+    pick: 'Number to pick on your device',
     waiting: (ends: string) => `Waiting for your device. The question ends ${ends}.`,
   },
 
@@ -177,6 +179,7 @@ export const t = {
     number: 'Number that is shown where you asked',
     numberHint: 'Six digits. A wrong number declines.',
     choose: 'Which number is shown where you asked?',
+    chooseHint: 'One try: another number declines. If you see none, decline.',
     approve: 'Approve',
     decline: 'Decline',
     notMe: 'It was not me',
@@ -246,7 +249,7 @@ export const t = {
     new: 'New password',
     changed: 'Your password was changed. All your other sessions have ended.',
     kinds: {
-      totp: 'Authenticator app', hotp: 'Hardware token', webauthn: 'Passkey or security key', push: 'Device asked by push', external: 'External factor',
+      totp: 'Authenticator app', hotp: 'Hardware token', webauthn: 'Passkey or security key', push: 'Device asked by push', push_choice: 'Device, one number of three', external: 'External factor',
       recovery_code: 'Recovery codes', password: 'Password',
     } as Record<string, string>,
     install: 'Install this portal',

@@ -204,12 +204,14 @@ int enrol(Context& ctx, const EnrolUserOptions& o) {
 int login(Context& ctx, const LoginOptions& o) {
   bool proving = false;
   bool push = o.push;
+  PushKind push_kind = PushKind::digits;  // a sign-in takes them
   std::string name = o.name;
   if (!o.fresh && !o.password_stdin) {
     Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
     if (me) {
       proving = name.empty() || name == text_of(me->json, "name");
       if (proving && only_push_of(me->json)) push = true;
+      if (proving) push_kind = push_kind_for(me->json);
       if (proving && text_of(me->json, "name") != name && !ctx.json() && (push || ctx.more_codes())) {
         err("You are signed in as " + printable(text_of(me->json, "name")) + ": " + (push ? "your device is enough.\n" : "a code is enough.\n"));
       }
@@ -248,7 +250,7 @@ int login(Context& ctx, const LoginOptions& o) {
       if (const std::optional<Secret> line = read_line()) ctx.give_code(*line);
     }
   }
-  Result<Reply> proved = push ? prove_by_push(ctx) : ctx.prove("Code:");
+  Result<Reply> proved = push ? prove_by_push(ctx, push_kind) : ctx.prove("Code:");
   if (!proved) {
     if (push && proved.error().code == Reason::factor_missing) {
       return ctx.failed(fail(Reason::factor_missing, "No push device is enrolled. Enrol one at the portal, on the device itself."));

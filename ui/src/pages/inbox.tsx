@@ -41,9 +41,10 @@ function Card({ device, prompt, done }: { device: Device; prompt: Prompt; done: 
       <dl class="pairs bare" title={prompt.client}>{rows.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
       <Problem error={error} />
       {prompt.match === 'choose' ? (
-        <fieldset class="choose">
+        <fieldset class="choose" aria-describedby={`${prompt.id}-hint`}>
           <legend>{t.inbox.choose}</legend>
           {(prompt.choices ?? []).map((choice) => <button type="button" key={choice} disabled={busy} onClick={() => void say('approve', choice)}>{choice}</button>)}
+          <p class="hint" id={`${prompt.id}-hint`}>{t.inbox.chooseHint}</p>
         </fieldset>
       ) : (
         <form onSubmit={(e) => { e.preventDefault(); void say('approve', digits); }}>

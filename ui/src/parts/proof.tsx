@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { plain, type Factor } from '../api';
-import { answered, ask, type Asked } from '../device';
+import { answered, ask, type Asked, type Kind as AskKind } from '../device';
 import { ends } from '../format';
 import { answerFor, supported } from '../passkey';
 import { t } from '../strings';
@@ -12,11 +12,12 @@ import { CodeField, Dialog, Field, Form, Problem, Select } from './basics';
 export type Given = { code: string; kind?: string; challenge?: string };
 type Object_ = string | (() => Promise<string>);
 type Way = 'code' | 'webauthn' | 'push' | 'external';
-const ofWay: Record<string, Way> = { totp: 'code', hotp: 'code', webauthn: 'webauthn', push: 'push', external: 'external' };
+const ofWay: Record<string, Way> = { totp: 'code', hotp: 'code', webauthn: 'webauthn', push: 'push', push_choice: 'push', external: 'external' };
 
 /// The kinds that this person could use here, in the order in which the gateway wants them offered.
 function kindsOf(factors: Factor[], order: string[] | undefined): string[] {
-  const own = Object.keys(ofWay).filter((kind) => factors.some((f) => f.kind === kind && !f.disabled) && (kind !== 'webauthn' || supported()));
+  const own = Object.keys(ofWay).filter((kind) => factors.some((f) => f.kind === (kind === 'push_choice' ? 'push' : kind) && !f.disabled)
+    && (kind !== 'webauthn' || supported()) && (kind !== 'push_choice' || order?.includes(kind)));
   const first = order && order.length > 0 ? order : ['webauthn', 'push', 'totp', 'hotp', 'external'];
   return [...first.filter((kind) => own.includes(kind)), ...own.filter((kind) => !first.includes(kind))];
 }
@@ -81,8 +82,8 @@ function DeviceButton(props: { begin: () => Promise<Asked | null>; done: (asked:
       <Problem error={error} />
       {asked ? (
         <div class="asked" role="status">
-          <p>{asked.digits ? t.device.typeThere : t.device.lookThere}</p>
-          {asked.digits && <output class="digits" aria-label={t.device.number}>{asked.digits.replace(/^(...)(...)$/, '$1 $2')}</output>}
+          <p>{!asked.digits ? t.device.lookThere : asked.kind === 'push_choice' ? t.device.pickThere : t.device.typeThere}</p>
+          {asked.digits && <output class="digits" aria-label={asked.kind === 'push_choice' ? t.device.pick : t.device.number}>{asked.digits.replace(/^(...)(...)$/, '$1 $2')}</output>}
           <p class="hint"><span class="spinner" aria-hidden="true" /> {t.device.waiting(ends(asked.expires))}</p>
           <button type="button" onClick={() => abort.current?.abort()}>{t.cancel}</button>
         </div>
@@ -159,8 +160,8 @@ export function Ways(props: {
     const given = await answerFor(props.operation, await object());
     await props.run({ kind: given.kind, challenge: given.challenge, code: given.answer });
   };
-  const askDevice = async () => (filled() ? ask(props.operation, await object()) : null);
-  const byDevice = (asked: Asked) => props.run({ kind: 'push', challenge: asked.challenge, code: '' });
+  const askDevice = async () => (filled() ? ask(kinds.find((k) => ofWay[k] === 'push') as AskKind, props.operation, await object()) : null);
+  const byDevice = (asked: Asked) => props.run({ kind: asked.kind, challenge: asked.challenge, code: '' });
   const form = (
     <Form run={() => props.run({ code, ...(kind === 'totp' ? {} : { kind }) })} submit={props.submit} tone={props.tone} aside={props.aside}>
       {props.children}

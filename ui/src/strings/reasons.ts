@@ -37,6 +37,7 @@ export const reasons = {
   factor_overdue: 'A factor that your role must have is overdue. Add it on My devices; then everything opens again.',
   not_eligible: 'You may not approve this: your account, or one of the two others, has changed too recently or made the other. Another administrator must.',
   push_not_me: 'The owner of the account said that it was not them. This session has ended.',
+  push_digits: 'Your device is asked with six digits here. Ask again.',
   push_busy: 'Your device is being asked already, or was asked too often. Wait a minute, or use another factor.',
   push_declined: 'Your device has declined. If that was not you, change your password.',
   push_expired: 'Your device did not answer in time. Open Approvals on it, and ask again.',
