@@ -65,6 +65,8 @@ Result<PendingEnrolment> Factors::begin_enrolment_in(store::Tx& tx, UserId user,
   if (!put) return moved(put);
   std::string note(domain::name(kind));
   if (kind == FactorKind::external) {
+    auto noted = note_enrolment_in(tx, id, by, out.expires, now);
+    if (!noted) return moved(noted);
     auto named = tx.run("UPDATE factor SET plugin = $2 WHERE id = $1", {id, wish.plugin});
     if (!named) return moved(named);
     out.call = PluginCall{wish.plugin, id, user, account, {}, binding};
@@ -135,6 +137,9 @@ Result<Confirmed> Factors::confirm_in(store::Tx& tx, UserId user, FactorId pendi
                        {pending, now.wall});
   if (!counts) return moved(counts);
   if (*counts != 1) return fail(Reason::conflict);
+  // The plug-in's question of this enrolment was answered.
+  auto answered = tx.run("DELETE FROM factor_challenge WHERE account = $1 AND purpose = $2", {user, crypto::sha256(as_bytes(purpose))});
+  if (!answered) return moved(answered);
   tx.changed(kFactorTopic, user.bytes);
   out.factor.id = pending;
   out.factor.kind = kind;

@@ -124,6 +124,9 @@ class Factors {
   using Listener = std::function<Result<void>(store::Tx&, const Actor& by, Event, Instant)>;
   void on_event(Listener listener) { events_ = std::move(listener); }
 
+  /// The session has ended: what it asked is nobody's to answer any more.
+  static Result<void> end_session_in(store::Tx& tx, UserId user, SessionId session);
+
   /// What was asked on push devices.
   [[nodiscard]] Prompts& prompts() noexcept { return prompts_; }
   /// Hardware tokens that administrators have put into stock.
@@ -196,6 +199,8 @@ class Factors {
   Result<std::vector<FactorId>> charge_factors(store::Tx& tx, const Attempt& attempt, FactorId only, Instant now, bool& locks);
   // of plug-ins (plugins.cpp)
   net::Task<Result<PluginReply>> call_plugin(PluginOperation operation, PluginCall about, Secret answer);
+  static Result<void> room_for_question_in(store::Tx& tx, const Actor& by, Instant now);
+  Result<void> note_enrolment_in(store::Tx& tx, FactorId pending, const Actor& by, WallTime expires, Instant now);
   Result<Question> begin_external_in(store::Tx& tx, FactorId wanted, const Actor& by, const Digest& binding, Challenge& c,
                                      Instant now);
   /// Charges and takes the question; whether there is something to ask.

@@ -14,7 +14,7 @@
 namespace vestibule::factors {
 namespace {
 
-constexpr std::int64_t kMaxOpenQuestions = 5;         // of a user: each may cost the plug-in a message
+constexpr std::int64_t kMaxOpenQuestions = 5;         // of a session: each may cost the plug-in a message
 constexpr Duration kConsultedFor = std::chrono::minutes(1);
 constexpr std::chrono::milliseconds kTick{500};       // of telling plug-ins who was removed
 constexpr int kTicksBetweenTries = 10;
@@ -46,6 +46,29 @@ net::Task<Result<PluginReply>> Factors::call_plugin(PluginOperation operation, P
 
 // --- questions
 
+// Counted by session: whoever knows the password alone uses up what is his, and never the owner's.
+Result<void> Factors::room_for_question_in(store::Tx& tx, const Actor& by, Instant now) {
+  std::int64_t open = 0;
+  auto counted = tx.one(
+      "SELECT COUNT(*) FROM factor_challenge WHERE account = $1 AND session = $2 AND kind = $3 AND expires >= $4",
+      {by.user, by.session, FactorKind::external, now.wall}, [&](const store::Row& row) { open = row.integer(0); });
+  if (!counted) return std::move(counted).error();
+  if (open >= kMaxOpenQuestions) return fail(Reason::factor_locked, "too many questions are open: answer one, or wait");
+  return {};
+}
+
+// A question like others, so that it is counted like others; nobody answers it by its id.
+Result<void> Factors::note_enrolment_in(store::Tx& tx, FactorId pending, const Actor& by, WallTime expires, Instant now) {
+  auto room = room_for_question_in(tx, by, now);
+  if (!room) return room;
+  auto put = tx.run(
+      "INSERT INTO factor_challenge (id, account, session, kind, purpose, payload, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {ChallengeId::make(rng_), by.user, by.session, FactorKind::external, crypto::sha256(as_bytes(enrolment_purpose(pending))),
+       pending, expires});
+  if (!put) return std::move(put).error();
+  return {};
+}
+
 Result<Question> Factors::begin_external_in(store::Tx& tx, FactorId wanted, const Actor& by, const Digest& binding,
                                             Challenge& c, Instant now) {
   struct Found {
@@ -67,11 +90,8 @@ Result<Question> Factors::begin_external_in(store::Tx& tx, FactorId wanted, cons
   if (found.size() > 1) return fail(Reason::invalid_argument, "factor: there are several, so say which");
   if (external_->find(found[0].plugin) == nullptr) return failed("plug-in " + found[0].plugin + " is not configured any more");
   if (!found[0].works) return fail(Reason::factor_locked);
-  std::int64_t open = 0;
-  auto counted = tx.one("SELECT COUNT(*) FROM factor_challenge WHERE account = $1 AND kind = $2 AND expires >= $3",
-                        {by.user, FactorKind::external, now.wall}, [&](const store::Row& row) { open = row.integer(0); });
-  if (!counted) return std::move(counted).error();
-  if (open >= kMaxOpenQuestions) return fail(Reason::factor_locked, "too many questions are open: answer one, or wait");
+  auto room = room_for_question_in(tx, by, now);
+  if (!room) return std::move(room).error();
   c.call = PluginCall{found[0].plugin, found[0].id, by.user, std::string(by.name.view()), c.id, binding};
   record(tx, audit::Kind::sign_in, "plugin.ask", Reason::ok, by, found[0].id.text(), "plug-in " + found[0].plugin, now);
   Question question;

@@ -253,4 +253,10 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
   return c;
 }
 
+Result<void> Factors::end_session_in(store::Tx& tx, UserId user, SessionId session) {
+  auto gone = tx.run("DELETE FROM factor_challenge WHERE account = $1 AND session = $2", {user, session});
+  if (!gone) return moved(gone);
+  return Prompts::withdraw_in(tx, session);
+}
+
 }  // namespace vestibule::factors

@@ -226,8 +226,8 @@ Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
   auto gone = tx.one("DELETE FROM session WHERE id = $1 RETURNING account", {id},
                      [&](const store::Row& row) { user = row.id<UserId>(0); });
   if (!gone) return std::move(gone).error();
-  auto withdrawn = factors::Prompts::withdraw_in(tx, id);
-  if (!withdrawn) return withdrawn;
+  auto ended = factors::Factors::end_session_in(tx, user, id);
+  if (!ended) return ended;
   tx.changed(kSessionTopic, id.bytes);
   if (*gone) tx.changed(kListTopic, user.bytes);
   return {};

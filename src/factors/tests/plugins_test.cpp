@@ -338,6 +338,40 @@ TEST_F(PluginTest, AtMostSoManyAtOnce) {
   for (auto& f : all) EXPECT_TRUE(f.get());
 }
 
+TEST_F(PluginTest, OpenQuestionsOfOneSessionAreNotAnothersLimit) {
+  enrol();
+  const SessionId owners = session;
+  session = *SessionId::from(Bytes(16, 7));
+  std::vector<ChallengeId> asked;
+  for (int i = 0; i < 5; ++i) {
+    auto c = begin();
+    ASSERT_TRUE(c);
+    asked.push_back(c->id);
+  }
+  EXPECT_EQ(begin().error().code, Reason::factor_locked);
+  session = owners;
+  EXPECT_EQ(whole("otter"), Reason::ok) << "somebody with the password alone keeps nobody out";
+  // What an ended session asked is nobody's to answer, and its limit goes with it.
+  session = *SessionId::from(Bytes(16, 7));
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return Factors::end_session_in(tx, alice, session); }));
+  EXPECT_EQ(prove(attempt("otter", asked.front())), Reason::code_wrong);
+  EXPECT_TRUE(begin());
+}
+
+TEST_F(PluginTest, EnrolmentsAreQuestionsToo) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(begin_enrolment());
+  auto sixth = begin_enrolment();
+  ASSERT_FALSE(sixth);
+  EXPECT_EQ(sixth.error().code, Reason::factor_locked);
+  EXPECT_EQ(words.count("enrol"), 5);
+  clock.advance(16min);
+  EXPECT_TRUE(begin_enrolment()) << "not for ever";
+  session = *SessionId::from(Bytes(16, 7));
+  // One that was confirmed counts no more.
+  for (int i = 0; i < 4; ++i) enrol();
+  EXPECT_TRUE(begin_enrolment());
+}
+
 TEST_F(PluginTest, OneThatIsConfiguredNoMoreOpensNothing) {
   file = folder / "vestibule.db";
   close();
