@@ -101,7 +101,7 @@ Result<void> House::open_rooms() {
 
   identity::ResetOptions ro;
   ro.wait = config_.approval_wait;
-  ro.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user); };
+  ro.holds = [names = factors_->plugin_names()](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user, names); };
   resets_ = std::make_unique<identity::Resets>(*database_, *users_, *log_, clock_, rng_, std::move(ro));
 
   session::Options so;

@@ -165,6 +165,7 @@ class Factors {
   Result<std::vector<FactorInfo>> list_in(store::Tx& tx, UserId user) const;
   [[nodiscard]] std::vector<KindInfo> kinds() const;
   [[nodiscard]] const std::vector<std::shared_ptr<const Plugin>>& plugins() const noexcept { return options_.plugins; }
+  [[nodiscard]] std::vector<std::string> plugin_names() const;
   /// The user has a confirmed factor of this kind that is not disabled. Lock-free, no allocation; on a core.
   [[nodiscard]] bool works(UserId user, FactorKind kind) const noexcept;
 
@@ -198,9 +199,9 @@ class Factors {
   /// One failure more for each of the attempt's factors (or for `only`) that is not locked; gives which.
   Result<std::vector<FactorId>> charge_factors(store::Tx& tx, const Attempt& attempt, FactorId only, Instant now, bool& locks);
   // of plug-ins (plugins.cpp)
-  net::Task<Result<PluginReply>> call_plugin(PluginOperation operation, PluginCall about, Secret answer);
   static Result<void> room_for_question_in(store::Tx& tx, const Actor& by, Instant now);
   Result<void> note_enrolment_in(store::Tx& tx, FactorId pending, const Actor& by, WallTime expires, Instant now);
+  net::Task<Result<PluginReply>> call_plugin(PluginOperation operation, PluginCall about, Secret answer);
   Result<Question> begin_external_in(store::Tx& tx, FactorId wanted, const Actor& by, const Digest& binding, Challenge& c,
                                      Instant now);
   /// Charges and takes the question; whether there is something to ask.
@@ -242,7 +243,8 @@ class Factors {
 
 /// Topic of the feed: the key is the user whose factors changed.
 inline constexpr std::string_view kFactorTopic = "factor";
-/// Which strong factors a user has, by the rows alone.
-[[nodiscard]] Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user);
+/// Which strong factors a user has, by the rows alone. `plugins`: names of those that are configured; what
+/// another one judged cannot be proved any more.
+[[nodiscard]] Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user, std::span<const std::string> plugins);
 
 }  // namespace vestibule::factors

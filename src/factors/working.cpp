@@ -50,15 +50,22 @@ bool Factors::works(UserId user, FactorKind kind) const noexcept {
   return has;
 }
 
-Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user) {
+Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user, std::span<const std::string> plugins) {
   auto holds = identity::Holds::none;
-  auto rows = tx.query("SELECT disabled FROM factor WHERE account = $1 AND confirmed = 1 AND kind <> $2",
+  auto rows = tx.query("SELECT disabled, plugin FROM factor WHERE account = $1 AND confirmed = 1 AND kind <> $2",
                        {user, FactorKind::recovery_code}, [&](const store::Row& row) {
-                         holds = row.integer(0) == 0 ? identity::Holds::working : std::max(holds, identity::Holds::disabled);
+                         const bool orphan = !row.null(1) && std::ranges::find(plugins, row.text(1)) == plugins.end();
+                         holds = row.integer(0) == 0 && !orphan ? identity::Holds::working : std::max(holds, identity::Holds::disabled);
                          return holds != identity::Holds::working;
                        });
   if (!rows) return std::move(rows).error();
   return holds;
+}
+
+std::vector<std::string> Factors::plugin_names() const {
+  std::vector<std::string> out;
+  for (const auto& p : options_.plugins) out.push_back(p->name);
+  return out;
 }
 
 }  // namespace vestibule::factors

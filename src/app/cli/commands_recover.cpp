@@ -13,12 +13,12 @@ namespace vestibule::app::cli {
 namespace {
 
 // Who could do it through the gateway instead.
-Result<std::vector<std::string>> who_could(store::Tx& tx, const std::string& but) {
+Result<std::vector<std::string>> who_could(store::Tx& tx, const std::string& but, std::span<const std::string> plugins) {
   const Result<std::vector<identity::User>> others = identity::other_administrators_in(tx, but);
   if (!others) return others.error();
   std::vector<std::string> names;
   for (const identity::User& one : *others) {
-    const Result<identity::Holds> holds = factors::strong_factor_of(tx, one.id);
+    const Result<identity::Holds> holds = factors::strong_factor_of(tx, one.id, plugins);
     if (!holds) return holds.error();
     if (*holds == identity::Holds::working) names.emplace_back(one.name.view());
   }
@@ -40,8 +40,10 @@ int recover(Context& ctx, const RecoverOptions& o) {
     if (!yes) return ctx.failed(yes.error());
   }
   std::optional<Secret> code;
+  std::vector<std::string> plugins;
+  for (const PluginConfig& p : config->plugins) plugins.push_back(p.name);
   const OfflineJob job = [&](Offline& at) -> Result<void> {
-    const Result<std::vector<std::string>> others = who_could(at.tx, o.name);
+    const Result<std::vector<std::string>> others = who_could(at.tx, o.name, plugins);
     if (!others) return others.error();
     if (!others->empty() && !o.despite_others) {
       std::string names;

@@ -372,6 +372,20 @@ TEST_F(PluginTest, EnrolmentsAreQuestionsToo) {
   EXPECT_TRUE(begin_enrolment());
 }
 
+TEST_F(PluginTest, AnOrphanIsNoFactorThatWorks) {
+  const FactorId id = enrol();
+  const auto holds = [&](const std::vector<std::string>& plugins) {
+    return *database->write_blocking([&](store::Tx& tx) { return strong_factor_of(tx, alice, plugins); });
+  };
+  EXPECT_EQ(holds({"words"}), identity::Holds::working);
+  EXPECT_EQ(holds({"other"}), identity::Holds::disabled);
+  EXPECT_EQ(holds({}), identity::Holds::disabled);
+  EXPECT_EQ(factors->plugin_names(), std::vector<std::string>{"words"});
+  auto off = database->write_blocking([&](store::Tx& tx) { return tx.run("UPDATE factor SET disabled = 1 WHERE id = $1", {id}); });
+  ASSERT_TRUE(off);
+  EXPECT_EQ(holds({"words"}), identity::Holds::disabled);
+}
+
 TEST_F(PluginTest, OneThatIsConfiguredNoMoreOpensNothing) {
   file = folder / "vestibule.db";
   close();

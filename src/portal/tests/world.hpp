@@ -197,7 +197,7 @@ class PortalWorld : public SessionWorld {
   }
   void open_rooms_above() override {
     SessionWorld::open_rooms_above();
-    options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user); };
+    options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user, {}); };
     resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
     watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
