@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "app/enrollable.hpp"
 #include "app/files.hpp"
 #include "app/house_core.hpp"
 #include "app/meta.hpp"
@@ -125,6 +126,7 @@ Result<void> House::open_rooms() {
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();
   go.history = history_.get();
+  go.enrollable = enrollable_kinds(config_);
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
   events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
   gate_->on_change([this] { events_->gate_changed(); });

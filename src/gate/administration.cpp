@@ -223,7 +223,7 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
 }
 
 net::Task<Result<Staged>> Gate::reload_policy(std::string text, std::string file_name, session::Actor by) {
-  policy::ParseResult parsed = policy::Policy::parse(text, file_name);
+  policy::ParseResult parsed = policy::Policy::parse(text, file_name, options_.enrollable);
   if (!parsed) co_return fail(Reason::config_invalid, parsed.text());
   Staged out;
   std::shared_ptr<const PolicySet> fresh;

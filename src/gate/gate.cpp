@@ -89,7 +89,7 @@ void Gate::stop_sweeping(net::Core& core) noexcept { per_core_[core.index()]->sw
 Gate::PerCore& Gate::mine() const noexcept { return *per_core_[net::Core::current()->index()]; }
 
 Result<Staged> Gate::load(std::string_view file_text, std::string_view file_name) {
-  policy::ParseResult parsed = policy::Policy::parse(file_text, file_name);
+  policy::ParseResult parsed = policy::Policy::parse(file_text, file_name, options_.enrollable);
   if (!parsed) return fail(Reason::config_invalid, parsed.text());
   Result<Stops> stops = database_.read_blocking([](store::Tx& tx) { return Stops::load(tx); });
   if (!stops) return std::move(stops).error();

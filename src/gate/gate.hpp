@@ -36,6 +36,7 @@ struct Options {
   PolicyTrust trust = PolicyTrust::approval;
   store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
   risk::History* history = nullptr;          ///< what is usual for people; none: no signals
+  domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
 };
 
 /// Who asks, from where: what gate needs of an exchange. Views live as long as the exchange.

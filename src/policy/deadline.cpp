@@ -41,6 +41,10 @@ std::optional<domain::FactorKind> enrollable(std::string_view name) {
   return kind;
 }
 
+std::string_view what_it_takes(domain::FactorKind kind) {
+  return kind == domain::FactorKind::external ? "no plug-in is configured" : "there is no portal";
+}
+
 bool good_role(std::string_view role) {
   return !role.empty() && role.size() <= kMaxEntry && std::ranges::all_of(role, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -77,7 +81,7 @@ void declare_deadlines(schema::Schema& out) {
               .example = "2026-03-01", .required = true, .reloadable = true});
 }
 
-void read_deadlines(const schema::Document& document, Compiled& out, std::vector<Problem>& problems) {
+void read_deadlines(const schema::Document& document, domain::KindSet here, Compiled& out, std::vector<Problem>& problems) {
   const auto& sections = document.sections("factor_deadline");
   if (sections.size() > kMaxDeadlines) {
     problems.push_back(sections[kMaxDeadlines].problem("", fmt::format("is one too many: at most {}", kMaxDeadlines)));
@@ -91,6 +95,9 @@ void read_deadlines(const schema::Document& document, Compiled& out, std::vector
     const auto over = end_of_day(d.by);
     if (!good_role(d.role)) problems.push_back(s.problem("role", "is no role: letters a-z, digits, _ and -"));
     if (!needs) problems.push_back(s.problem("needs", "is no kind of factor that is enrolled"));
+    if (needs && !here.has(*needs)) {
+      problems.push_back(s.problem("needs", fmt::format("nobody can enrol {} here: {}", domain::name(*needs), what_it_takes(*needs))));
+    }
     if (!over) problems.push_back(s.problem("by", "is no day: write it as \"2026-03-01\""));
     if (!good_role(d.role) || !needs || !over) continue;
     d.needs = *needs;

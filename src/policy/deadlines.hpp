@@ -8,7 +8,7 @@ namespace vestibule::policy {
 
 void declare_deadlines(schema::Schema& schema);
 /// Sorted by role and kind.
-void read_deadlines(const schema::Document& document, Compiled& out, std::vector<Problem>& problems);
+void read_deadlines(const schema::Document& document, domain::KindSet here, Compiled& out, std::vector<Problem>& problems);
 void append_deadlines(std::string& canonical, const Compiled& c);
 /// One that goes, or comes later, loosens.
 void compare_deadlines(const Compiled& before, const Compiled& after, std::vector<Difference>& out);

@@ -368,13 +368,13 @@ class Reader {
 
 }  // namespace
 
-ParseResult Policy::parse(std::string_view text, std::string_view file) {
+ParseResult Policy::parse(std::string_view text, std::string_view file, domain::KindSet enrollable) {
   ParseResult result;
   const auto doc = declarations().parse(text, file, &result.problems);
   if (!doc) return result;
   auto compiled = std::make_shared<Compiled>();
   Reader(*compiled, result.problems).read(*doc);
-  read_deadlines(*doc, *compiled, result.problems);
+  read_deadlines(*doc, enrollable, *compiled, result.problems);
   if (result.problems.empty()) {
     compiled->canonical = canonical_text(*compiled);
     if (compiled->canonical.size() > kMaxPolicyText) {

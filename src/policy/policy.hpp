@@ -50,8 +50,10 @@ inline constexpr std::string_view kAdministration = "vestibule";
 class Policy {
  public:
   /// Either a policy or the problems, in order of lines: first all of form (unknown keys, types,
-  /// bounds), then, once the form is right, all of meaning. `file` is for the messages only.
-  [[nodiscard]] static ParseResult parse(std::string_view text, std::string_view file);
+  /// bounds), then, once the form is right, all of meaning. `file` is for the messages only. `enrollable`:
+  /// kinds that somebody can enrol here; a deadline for another one would shut people out for good.
+  [[nodiscard]] static ParseResult parse(std::string_view text, std::string_view file,
+                                         domain::KindSet enrollable = domain::KindSet::every());
 
   /// clock_trusted false (Clock::trusted): proofs count as lapsed; an allow rule with hours does
   /// not match, a deny rule with hours matches, since the hour is not known. A subject without a

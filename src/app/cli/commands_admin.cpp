@@ -4,6 +4,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
+#include "app/enrollable.hpp"
 #include "app/files.hpp"
 #include "crypto/master_key.hpp"
 #include "policy/policy.hpp"
@@ -169,14 +170,16 @@ int policy_reload(Context& ctx) {
 
 int policy_check(Context& ctx, const std::string& given) {
   std::string file = given;
+  domain::KindSet enrollable = domain::KindSet::every();  // where nobody says for which gateway it is
   if (file.empty()) {
     Result<Config> config = ctx.config();
     if (!config) return ctx.failed(config.error());
     file = config->policy_file.string();
+    enrollable = enrollable_kinds(*config);
   }
   const Result<std::string> text = read_file(file, Reason::config_invalid);
   if (!text) return ctx.failed(text.error());
-  const policy::ParseResult parsed = policy::Policy::parse(*text, file);
+  const policy::ParseResult parsed = policy::Policy::parse(*text, file, enrollable);
   if (!parsed) return ctx.failed(fail(Reason::config_invalid, parsed.text()));
   const std::string digest = hex(parsed.policy->digest());
   if (ctx.json()) {

@@ -4,6 +4,9 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
+#include "app/enrollable.hpp"
+#include "app/files.hpp"
+#include "policy/policy.hpp"
 
 #ifndef VESTIBULE_VERSION
 #define VESTIBULE_VERSION "0"
@@ -16,6 +19,14 @@ int check_config(Context& ctx, const std::string& file) {
   if (!path) return ctx.failed(path.error());
   const Result<Config> config = load_config(*path);
   if (!config) return ctx.failed(config.error());
+  // Alone, either may be right that are wrong together: a policy may demand what cannot be enrolled here.
+  std::error_code ec;
+  if (std::filesystem::exists(config->policy_file, ec)) {
+    const Result<std::string> text = read_file(config->policy_file, Reason::config_invalid);
+    if (!text) return ctx.failed(text.error());
+    const policy::ParseResult parsed = policy::Policy::parse(*text, config->policy_file.string(), enrollable_kinds(*config));
+    if (!parsed) return ctx.failed(fail(Reason::config_invalid, parsed.text()));
+  }
   if (ctx.json()) {
     json::Value points{json::Array{}};
     for (const access::AccessPoint& p : config->points) points.push(p.name);

@@ -54,6 +54,21 @@ class GateRestart : public GateTest {
   }
 };
 
+TEST_F(GateRestart, ADeadlineThatNobodyCanMeetIsNotTakenUp) {
+  Person root = person("root", {"administrator"});
+  const std::string text = policy_text + "\n[[factor_deadline]]\nrole = \"member\"\nneeds = \"external\"\nby = \"2020-01-01\"\n";
+  options_gate.enrollable = {};
+  options_gate.enrollable.add(domain::FactorKind::totp);
+  restart();
+  auto read = reload(text, root);
+  ASSERT_FALSE(read) << "members could do nothing, for ever";
+  EXPECT_EQ(read.error().code, Reason::config_invalid);
+  EXPECT_NE(read.error().detail.find("factor_deadline[1].needs: nobody can enrol external here"), std::string::npos) << read.error().detail;
+  options_gate.enrollable.add(domain::FactorKind::external);
+  restart();
+  EXPECT_TRUE(reload(text, root));
+}
+
 // ------------------------------------------------------------------------------------- admission
 
 TEST_F(GateTest, AnAdmissionIsDurableBeforeTheVerdict) {

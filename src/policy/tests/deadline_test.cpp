@@ -73,6 +73,18 @@ TEST(Deadline, WhatIsWrongIsToldByLineAndKey) {
   EXPECT_FALSE(Policy::parse(many, "policy.toml"));
 }
 
+TEST(Deadline, OneThatNobodyCanMeetIsRefused) {
+  domain::KindSet codes;
+  codes.add(FactorKind::totp);
+  EXPECT_TRUE(Policy::parse(deadline("member", "totp"), "policy.toml", codes));
+  const ParseResult key = Policy::parse("\n" + deadline("member", "webauthn"), "policy.toml", codes);
+  EXPECT_FALSE(key);
+  EXPECT_TRUE(key.text().starts_with("policy.toml:4:")) << key.text();
+  EXPECT_NE(key.text().find("factor_deadline[1].needs: nobody can enrol webauthn here: there is no portal"), std::string::npos) << key.text();
+  const ParseResult plugin = Policy::parse(deadline("member", "external"), "policy.toml", codes);
+  EXPECT_NE(plugin.text().find("no plug-in is configured"), std::string::npos) << plugin.text();
+}
+
 TEST(Deadline, CanonicalTextParsesBackWhateverTheOrder) {
   const std::string a = deadline() + deadline("member", "totp", "2026-01-31");
   const std::string b = deadline("member", "totp", "2026-01-31") + "# x\n" + deadline();
