@@ -29,6 +29,7 @@ struct FactorInfo {
   int codes_left = 0;                     ///< of recovery codes
   std::optional<KeyDetails> key;          ///< of WebAuthn
   std::string plugin;                     ///< of external: its name
+  std::optional<bool> rings;              ///< of push: whether it has a subscription (still)
 };
 
 }  // namespace vestibule::factors

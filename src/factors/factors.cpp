@@ -103,7 +103,8 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
   auto rows = tx.query(
       "SELECT id, kind, label, created, last_used, failures, locked_until, disabled, "
       "(SELECT COUNT(*) FROM recovery_code WHERE recovery_code.factor = factor.id), backup_eligible, backed_up, aaguid, "
-      "transports, plugin FROM factor LEFT JOIN webauthn_credential ON webauthn_credential.factor = factor.id "
+      "transports, plugin, (SELECT COUNT(*) FROM push_device WHERE push_device.factor = factor.id AND subscription IS NOT NULL) "
+      "FROM factor LEFT JOIN webauthn_credential ON webauthn_credential.factor = factor.id "
       "WHERE account = $1 AND confirmed = 1 ORDER BY kind, created, id",
       {user}, [&](const store::Row& row) {
         FactorInfo f;
@@ -125,6 +126,7 @@ Result<std::vector<FactorInfo>> Factors::list_in(store::Tx& tx, UserId user) con
           key.transports = row.text(12);
         }
         if (!row.null(13)) f.plugin = row.text(13);
+        if (f.kind == FactorKind::push) f.rings = row.integer(14) > 0;
         out.push_back(std::move(f));
         return true;
       });

@@ -65,6 +65,7 @@ void value_factor(json::Writer& w, const factors::FactorInfo& f) {
     w.member("aaguid", factors::text(f.key->aaguid)).member("transports", f.key->transports).end_object();
   }
   if (!f.plugin.empty()) w.member("plugin", f.plugin);
+  if (f.rings) w.member("rings", *f.rings);
   w.end_object();
 }
 

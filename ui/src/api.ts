@@ -86,7 +86,7 @@ export const look = <T>(path: string) => json<T>('GET', path);
 export interface Evidence { factor: string; age_s: number }
 export interface Factor {
   id: string; kind: string; label: string; created: string | null; last_used: string | null; failures: number;
-  locked_until: string | null; disabled: boolean; codes_left: number | null;
+  locked_until: string | null; disabled: boolean; codes_left: number | null; rings?: boolean;
 }
 export interface Point {
   name: string; kind: string; prefix: string; sensitivity: string; need: { level: number; max_age_s: number | null };

@@ -236,6 +236,7 @@ export const t = {
     used: 'Last used',
     locked: (time: string) => `Locked until ${time} after wrong codes`,
     disabled: 'Disabled after too many wrong codes: replace it',
+    silent: 'Does not ring: open its inbox when something asks for you, or enrol it anew',
     recovery: 'Recovery codes',
     left: (n: number) => (n === 1 ? '1 code left' : `${n} codes left`),
     few: 'Few are left: make new ones.',

@@ -463,6 +463,24 @@ TEST_F(PushTest, SubscriptionsAreSealedRungAndDropped) {
   EXPECT_EQ(open_prompts(phone), 0U) << "the inbox stays";
 }
 
+TEST_F(PushTest, TheListSaysWhichDevicesRing) {
+  Device phone(rng);
+  Device tablet(rng);
+  ASSERT_EQ(enrol(alice, phone, kSubscription), Reason::ok);
+  ASSERT_EQ(enrol(alice, tablet), Reason::ok);
+  const auto rings = [&](const Device& d) -> std::optional<bool> {
+    const auto all = run(factors->list(alice));
+    const auto at = std::ranges::find_if(*all, [&](const FactorInfo& f) { return f.id == d.id; });
+    return at == all->end() ? std::nullopt : at->rings;
+  };
+  EXPECT_EQ(rings(phone), true);
+  EXPECT_EQ(rings(tablet), false);
+  ASSERT_TRUE(run(factors->prompts().drop_subscription(phone.id)));
+  EXPECT_EQ(rings(phone), false);
+  const auto all = run(factors->list(alice));
+  EXPECT_TRUE(std::ranges::all_of(*all, [](const FactorInfo& f) { return f.rings.has_value() == (f.kind == FactorKind::push); }));
+}
+
 TEST_F(PushTest, ARestoreVoidsWhatWasAsked) {
   Device phone(rng);
   ASSERT_EQ(enrol(alice, phone), Reason::ok);

@@ -67,6 +67,7 @@ export function Devices({ me, refresh }: { me: Me; refresh: () => Promise<void> 
               </p>
               {f.locked_until && Date.parse(f.locked_until) > Date.now() && <p class="warn">{t.devices.locked(at(f.locked_until))}</p>}
               {f.disabled && <p class="warn">{t.devices.disabled}</p>}
+              {f.rings === false && <p class="warn">{t.devices.silent}</p>}
             </div>
             {strong.length > 1 && <button type="button" onClick={() => setOpen({ what: 'remove', factor: f })}>{t.devices.remove}<span class="unseen"> {f.label}</span></button>}
           </li>
