@@ -113,12 +113,14 @@ Result<std::optional<Notice>> notice_in(store::Tx& tx, NoticeId id) {
   return out;
 }
 
-Result<void> mark_seen_in(store::Tx& tx, UserId account, const std::vector<NoticeId>& ids) {
+Result<std::vector<NoticeId>> mark_seen_in(store::Tx& tx, UserId account, const std::vector<NoticeId>& ids) {
+  std::vector<NoticeId> fresh;
   for (const NoticeId& id : ids) {
-    auto seen = tx.run("UPDATE notice SET seen = 1 WHERE id = $1 AND account = $2", {id, account});
+    auto seen = tx.run("UPDATE notice SET seen = 1 WHERE id = $1 AND account = $2 AND seen = 0", {id, account});
     if (!seen) return std::move(seen).error();
+    if (*seen == 1) fresh.push_back(id);
   }
-  return {};
+  return fresh;
 }
 
 // --- as the other rooms call them
@@ -145,8 +147,17 @@ net::Task<Result<std::vector<Notice>>> Users::notices(UserId account) const {
   co_return out;
 }
 
-net::Task<Result<void>> Users::mark_seen(UserId account, std::vector<NoticeId> ids) {
-  auto job = [account, i = std::move(ids)](store::Tx& tx) { return mark_seen_in(tx, account, i); };
+net::Task<Result<void>> Users::mark_seen(Actor by, std::vector<NoticeId> ids) {
+  auto job = [this, b = std::move(by), i = std::move(ids)](store::Tx& tx) -> Result<void> {
+    auto fresh = mark_seen_in(tx, b.user, i);
+    if (!fresh) return std::move(fresh).error();
+    const Instant now = clock_.now();
+    for (const NoticeId& id : *fresh) {
+      const std::string notice = id.text();  // a record refers to its texts
+      log_.append(tx, change_record("notices.seen", b, notice, {}, now));
+    }
+    return {};
+  };
   auto done = co_await database_.write(std::move(job));
   co_return done;
 }

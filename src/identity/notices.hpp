@@ -57,7 +57,7 @@ Result<void> notify_in(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind,
 Result<std::vector<Notice>> notices_in(store::Tx& tx, UserId account);
 /// One of anybody's; nothing if it is gone.
 Result<std::optional<Notice>> notice_in(store::Tx& tx, NoticeId id);
-/// Ids of others' notices change nothing.
-Result<void> mark_seen_in(store::Tx& tx, UserId account, const std::vector<NoticeId>& ids);
+/// Gives those that were not seen before. Ids of others' notices change nothing.
+Result<std::vector<NoticeId>> mark_seen_in(store::Tx& tx, UserId account, const std::vector<NoticeId>& ids);
 
 }  // namespace vestibule::identity

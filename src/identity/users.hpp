@@ -154,7 +154,8 @@ class Users {
   /// The same for every enabled administrator but this one.
   Result<void> notify_administrators_in(store::Tx& tx, UserId but, NoticeKind kind, std::string_view text, WallTime now);
   [[nodiscard]] net::Task<Result<std::vector<Notice>>> notices(UserId account) const;
-  net::Task<Result<void>> mark_seen(UserId account, std::vector<NoticeId> ids);
+  /// By their owner. Each that was not seen before leaves a record: whoever hides a warning shows himself.
+  net::Task<Result<void>> mark_seen(Actor by, std::vector<NoticeId> ids);
 
   /// Writes bars that the store refused before; forgets guesses older than a day. Called by
   /// session's maintenance about every 10 s.

@@ -26,7 +26,7 @@ net::Task<Result<Reply>> Portal::see_notices(Call& call) {
     if (!id) co_return fail(Reason::invalid_argument, "ids: not ones of notices");
     ids.push_back(*id);
   }
-  Result<void> done = co_await services_.users.mark_seen(call.caller.who.subject.user, std::move(ids));
+  Result<void> done = co_await services_.users.mark_seen(call.actor(), std::move(ids));
   if (!done) co_return std::move(done).error();
   co_return Reply{};
 }

@@ -36,7 +36,11 @@ class NoticesTest : public ::testing::Test, public World {
     for (const Notice& n : of(whom)) out.emplace_back(name(n.kind));
     return out;
   }
-  bool see(UserId whom, std::vector<NoticeId> ids) { return run(users->mark_seen(whom, std::move(ids))).has_value(); }
+  bool see(UserId whom, std::vector<NoticeId> ids) {
+    Actor by;
+    by.user = whom;
+    return run(users->mark_seen(std::move(by), std::move(ids))).has_value();
+  }
 };
 
 using Names = std::vector<std::string>;

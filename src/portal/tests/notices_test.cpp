@@ -39,6 +39,22 @@ class NoticesTest : public ::testing::Test, public PortalWorld {
 
 using Names = std::vector<std::string>;
 
+TEST_F(NoticesTest, WhoeverHidesAWarningShowsHimself) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  const HttpReply all = get("/v1/notices", root.handle);
+  const std::string id = *all.json.find("notices")->items().front().get_string("id");
+  const auto records = [&] { return entries("notices.seen"); };
+  ASSERT_TRUE(records().empty());
+  const std::string body = R"({"ids":[")" + id + R"("]})";
+  EXPECT_EQ(post("/v1/notices/seen", body, alice.handle).code(), "ok");
+  EXPECT_TRUE(records().empty()) << "another's notice: nothing happened";
+  EXPECT_EQ(post("/v1/notices/seen", body, root.handle).code(), "ok");
+  EXPECT_EQ(post("/v1/notices/seen", body, root.handle).code(), "ok");
+  ASSERT_EQ(records().size(), 1U) << "once";
+  EXPECT_EQ(records().front().object, id);
+}
+
 TEST_F(NoticesTest, EveryChangeOfOnesFactorsLeavesOne) {
   Person root = set_up();
   EXPECT_EQ(kinds(root), (Names{"factor_added"}));
