@@ -123,6 +123,27 @@ TEST_F(DevicesApiTest, AWrongNumberAndARefusalDecline) {
   EXPECT_EQ(get("/v1/me", pending).code(), "ok") << "the session goes on";
 }
 
+TEST_F(DevicesApiTest, AnEndedSessionLeavesNoQuestion) {
+  Person root = set_up();
+  Person alice = create(root, "alice", "member");
+  Device phone(rng);
+  enrol_device(alice, phone);
+  const auto questions = [&] {
+    std::int64_t n = 0;
+    auto counted = database->write_blocking([&](store::Tx& tx) {
+      return tx.one("SELECT COUNT(*) FROM factor_challenge", {}, [&](const store::Row& row) { n = row.integer(0); });
+    });
+    EXPECT_TRUE(counted);
+    return n;
+  };
+  const std::string pending = started("alice");
+  ASSERT_EQ(ask(pending).reply.code(), "ok");
+  EXPECT_EQ(questions(), 1);
+  ASSERT_EQ(post("/v1/sign-out", "{}", pending).code(), "ok");
+  EXPECT_EQ(questions(), 0);
+  EXPECT_TRUE(inbox(phone).json.find("prompts")->items().empty());
+}
+
 TEST_F(DevicesApiTest, ASecondSessionIsToldToWait) {
   Person root = set_up();
   Person alice = create(root, "alice", "member");
