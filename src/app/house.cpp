@@ -129,6 +129,7 @@ Result<void> House::open_rooms() {
   go.enrollable = enrollable_kinds(config_);
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
   events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
+  coverage_ = std::make_unique<portal::Coverage>(*users_, *factors_);
   gate_->on_change([this] { events_->gate_changed(); });
   return {};
 }

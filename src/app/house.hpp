@@ -14,6 +14,7 @@
 #include "gate/gate.hpp"
 #include "net/blocking_pool.hpp"
 #include "notify/bells.hpp"
+#include "portal/coverage.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
 #include "portal/watch.hpp"
@@ -101,6 +102,7 @@ class House {
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<portal::Events> events_;
+  std::unique_ptr<portal::Coverage> coverage_;
   std::unique_ptr<portal::Portal> portal_;
   std::unique_ptr<StatusHandler> status_;
   std::vector<std::unique_ptr<PerCore>> per_core_;

@@ -27,6 +27,7 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
     bells_->stop();
     co_await bells_->join();
     factors_->stop();
+    coverage_->stop();
     for (auto& child : children_) co_await child->stop();
   }
   co_await own->tasks.join();

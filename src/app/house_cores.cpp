@@ -106,6 +106,7 @@ net::Task<> House::run_core(unsigned index) {
     c.tasks.spawn(gate_->persist(c.core));
     c.tasks.spawn(factors_->tell_plugins(c.core));
     c.tasks.spawn(sessions_->maintain(c.core));
+    c.tasks.spawn(coverage_->run(c.core));
     for (auto& child : children_) c.tasks.spawn(child->run());
   }
   co_return;

@@ -2,6 +2,7 @@
 
 #include "factors/factors.hpp"
 #include "identity/recovery.hpp"
+#include "portal/coverage.hpp"
 #include "portal/tests/world.hpp"
 
 namespace vestibule::portal {
@@ -124,6 +125,27 @@ TEST_F(DeadlinesTest, TheHostsRecoveryIsShownToEveryAdministratorFor30Days) {
   HttpReply me = get("/v1/me", root.handle);
   EXPECT_EQ(*me.json.find("alerts")->items()[0].get_string("kind"), "host_recovery");
   EXPECT_EQ(*me.json.find("alerts")->items()[0].get_string("until"), rfc3339(clock.wall() + identity::kRecoveryShown));
+}
+
+TEST_F(DeadlinesTest, TheGaugesCountByRole) {
+  Coverage coverage(*users, *factors);
+  const auto says = [&](const std::string& line) { return write_prometheus().find("\n" + line + "\n") != std::string::npos; };
+  ASSERT_TRUE(run(coverage.measure()));
+  EXPECT_TRUE(says("vestibule_role_users{role=\"staff\"} 1")) << write_prometheus();
+  EXPECT_TRUE(says("vestibule_role_users_covered{role=\"staff\"} 1"));
+  const UserId user = *users->find("alice");
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) -> Result<void> {
+    auto off = tx.run("UPDATE factor SET disabled = 1 WHERE account = $1 AND kind <> 3", {user});
+    if (!off) return std::move(off).error();
+    tx.changed(factors::kFactorTopic, user.bytes);
+    return {};
+  }));
+  ASSERT_TRUE(run(coverage.measure()));
+  EXPECT_TRUE(says("vestibule_role_users{role=\"staff\"} 1")) << write_prometheus();
+  EXPECT_TRUE(says("vestibule_role_users_covered{role=\"staff\"} 0")) << "recovery codes are no factor";
+  ASSERT_EQ(bound(root, "/v1/users/alice/remove").code(), "ok");
+  ASSERT_TRUE(run(coverage.measure()));
+  EXPECT_EQ(write_prometheus().find("role=\"staff\""), std::string::npos) << "nobody has it any more";
 }
 
 }  // namespace
