@@ -24,19 +24,22 @@ Result<void> KnownDevices::load(store::Tx& tx, UserId user) {
         return true;
       });
   if (!rows) return rows;
-  forget(user);
+  // New ones first: a device that stays is never missing meanwhile, since cores read without a lock.
+  std::unordered_map<UserId, std::vector<FactorId>> now;
   for (const auto& [id, owner] : found) {
     devices_.put(id, owner);
-    of_[owner.user].push_back(id);
+    now[owner.user].push_back(id);
+  }
+  const std::vector<FactorId> had = of_[user];
+  const std::vector<FactorId>& has = now[user];
+  for (const FactorId id : had) {
+    if (std::ranges::find(has, id) == has.end()) devices_.erase(id);
+  }
+  of_.erase(user);
+  for (auto& [owner, ids] : now) {
+    if (!ids.empty()) of_[owner] = std::move(ids);
   }
   return {};
-}
-
-void KnownDevices::forget(UserId user) {
-  const auto had = of_.find(user);
-  if (had == of_.end()) return;
-  for (const FactorId id : had->second) devices_.erase(id);
-  of_.erase(had);
 }
 
 }  // namespace vestibule::factors

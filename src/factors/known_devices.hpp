@@ -21,9 +21,9 @@ class KnownDevices {
   };
   /// Nothing: no device that works. Allocates nothing.
   [[nodiscard]] std::optional<Owner> find(FactorId device) const noexcept;
-  /// Of one user, or of all if it is nil.
+  /// Of one user, or of all (before the start) if it is nil. What cannot be read stays as it was: what a
+  /// device may do, the store says besides.
   Result<void> load(store::Tx& tx, UserId user);
-  void forget(UserId user);
 
  private:
   SnapshotTable<FactorId, Owner> devices_;

@@ -15,6 +15,7 @@ namespace vestibule::factors {
 namespace {
 
 constexpr std::int64_t kMaxOpenQuestions = 5;         // of a session: each may cost the plug-in a message
+constexpr std::int64_t kMaxOpenOfUser = 20;           // of all its sessions, ended ones too, until they expire
 constexpr Duration kConsultedFor = std::chrono::minutes(1);
 constexpr std::chrono::milliseconds kTick{500};       // of telling plug-ins who was removed
 constexpr int kTicksBetweenTries = 10;
@@ -46,14 +47,21 @@ net::Task<Result<PluginReply>> Factors::call_plugin(PluginOperation operation, P
 
 // --- questions
 
-// Counted by session: whoever knows the password alone uses up what is his, and never the owner's.
+// Counted by session, so that whoever knows the password alone uses up what is his and not the owner's; and
+// by user, so that he does not sign in again and again to send the owner as many messages as he likes.
 Result<void> Factors::room_for_question_in(store::Tx& tx, const Actor& by, Instant now) {
-  std::int64_t open = 0;
-  auto counted = tx.one(
-      "SELECT COUNT(*) FROM factor_challenge WHERE account = $1 AND session = $2 AND kind = $3 AND expires >= $4",
-      {by.user, by.session, FactorKind::external, now.wall}, [&](const store::Row& row) { open = row.integer(0); });
+  std::int64_t of_session = 0;
+  std::int64_t of_user = 0;
+  auto counted = tx.query("SELECT session FROM factor_challenge WHERE account = $1 AND kind = $2 AND expires >= $3",
+                          {by.user, FactorKind::external, now.wall}, [&](const store::Row& row) {
+                            ++of_user;
+                            if (row.id<SessionId>(0) == by.session) ++of_session;
+                            return true;
+                          });
   if (!counted) return std::move(counted).error();
-  if (open >= kMaxOpenQuestions) return fail(Reason::factor_locked, "too many questions are open: answer one, or wait");
+  if (of_session >= kMaxOpenQuestions || of_user >= kMaxOpenOfUser) {
+    return fail(Reason::factor_locked, "too many questions are open: answer one, or wait");
+  }
   return {};
 }
 
@@ -226,7 +234,10 @@ net::Task<Result<PendingEnrolment>> Factors::ask(PendingEnrolment begun) {
   Result<PluginReply> said = co_await call_plugin(PluginOperation::enrol, std::move(about), std::move(none));
   if (said && !said->yes) said = failed("plug-in " + begun.call->plugin + " enrols nobody at present");
   if (!said) {
-    auto forget = [id = begun.id](store::Tx& tx) -> Result<std::int64_t> {
+    auto forget = [id = begun.id, user = begun.call->user](store::Tx& tx) -> Result<std::int64_t> {
+      auto question = tx.run("DELETE FROM factor_challenge WHERE account = $1 AND purpose = $2",
+                             {user, crypto::sha256(as_bytes(enrolment_purpose(id)))});
+      if (!question) return question;
       return tx.run("DELETE FROM factor WHERE id = $1 AND confirmed = 0", {id});
     };
     const auto gone = co_await database_.write(std::move(forget));

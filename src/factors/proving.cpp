@@ -254,8 +254,13 @@ Result<Factors::Challenge> Factors::begin_in(store::Tx& tx, FactorKind kind, std
 }
 
 Result<void> Factors::end_session_in(store::Tx& tx, UserId user, SessionId session) {
-  auto gone = tx.run("DELETE FROM factor_challenge WHERE account = $1 AND session = $2", {user, session});
+  auto gone = tx.run("DELETE FROM factor_challenge WHERE account = $1 AND session = $2 AND kind <> $3",
+                     {user, session, FactorKind::external});
   if (!gone) return moved(gone);
+  // What a plug-in was asked still counts until it expires, about nothing that could be answered.
+  auto emptied = tx.run("UPDATE factor_challenge SET payload = $3 WHERE account = $1 AND session = $2",
+                        {user, session, as_bytes("-")});
+  if (!emptied) return moved(emptied);
   return Prompts::withdraw_in(tx, session);
 }
 

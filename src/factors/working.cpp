@@ -36,10 +36,9 @@ void Factors::on_changes(store::Tx& tx, std::span<const store::Change> changes) 
     const auto user = UserId::from(c.key);
     if (!user) continue;
     auto loaded = load_working(tx, *user);
+    if (!loaded) working_.erase(*user);  // what cannot be read counts as missing
     if (loaded) loaded = prompts_.devices().load(tx, *user);
     if (loaded) continue;
-    working_.erase(*user);  // what cannot be read counts as missing
-    prompts_.devices().forget(*user);
     log::error("factors could not be read again", {{"user", user->text()}, {"detail", loaded.error().detail}});
   }
 }

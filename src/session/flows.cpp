@@ -95,6 +95,8 @@ net::Task<Result<factors::Factors::Challenge>> Sessions::begin_challenge(Identif
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
+    // By one name alone, since what it comes to depends on the session.
+    if (p == factors::kStepUp) return fail(Reason::invalid_argument, "operation: it is called prove");
     const std::string_view act = p == kProve ? prove_purpose(session->flags) : std::string_view(p);
     return factors_.begin_in(tx, kind, act, as(who, by, session->evidence), now, factor);
   };

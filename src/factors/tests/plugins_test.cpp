@@ -351,11 +351,32 @@ TEST_F(PluginTest, OpenQuestionsOfOneSessionAreNotAnothersLimit) {
   EXPECT_EQ(begin().error().code, Reason::factor_locked);
   session = owners;
   EXPECT_EQ(whole("otter"), Reason::ok) << "somebody with the password alone keeps nobody out";
-  // What an ended session asked is nobody's to answer, and its limit goes with it.
+  // What an ended session asked is nobody's to answer.
   session = *SessionId::from(Bytes(16, 7));
   ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return Factors::end_session_in(tx, alice, session); }));
   EXPECT_EQ(prove(attempt("otter", asked.front())), Reason::code_wrong);
-  EXPECT_TRUE(begin());
+  EXPECT_EQ(words.count("verify"), 1) << "the owner's alone";
+}
+
+TEST_F(PluginTest, SigningInAgainAndAgainSendsNoMoreMessages) {
+  enrol();
+  for (std::uint8_t n = 1; n <= 4; ++n) {
+    session = *SessionId::from(Bytes(16, n));
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(begin());
+    ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return Factors::end_session_in(tx, alice, session); }));
+  }
+  session = *SessionId::from(Bytes(16, 5));
+  EXPECT_EQ(begin().error().code, Reason::factor_locked);
+  EXPECT_EQ(words.count("begin"), 20);
+  clock.advance(6min);
+  EXPECT_TRUE(begin()) << "not for ever";
+}
+
+TEST_F(PluginTest, AnEnrolmentThatFailedCountsNoMore) {
+  words.fault = FakePlugin::Fault::status;
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(begin_enrolment().error().code, Reason::plugin_failed);
+  words.fault = FakePlugin::Fault::none;
+  EXPECT_TRUE(begin_enrolment());
 }
 
 TEST_F(PluginTest, EnrolmentsAreQuestionsToo) {

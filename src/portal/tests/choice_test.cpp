@@ -125,6 +125,7 @@ TEST_F(ChoiceApiTest, DisplacesNothingThatCountsForMore) {
 TEST_F(ChoiceApiTest, IsRefusedForASignInAndForEveryAct) {
   const std::string pending = started("alice");
   EXPECT_EQ(ask(pending, "prove", {}, kKind).reply.code(), "push_digits");
+  EXPECT_EQ(ask(pending, "step-up", {}, kKind).reply.code(), "invalid_argument") << "by its inner name neither";
   EXPECT_EQ(get("/v1/sessions", pending).code(), "mfa_required");
   for (const auto& [operation, object] : std::vector<std::pair<std::string, std::string>>{
            {"factor.add", "totp"}, {"factor.remove", phone.id.text()}, {"factor.recovery_codes", ""}, {"password.change", ""},
