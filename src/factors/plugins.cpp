@@ -8,6 +8,7 @@
 #include "factors/binding.hpp"
 #include "factors/external_kind.hpp"
 #include "factors/factors.hpp"
+#include "factors/rows.hpp"
 #include "json/writer.hpp"
 #include "net/signal.hpp"
 
@@ -138,20 +139,12 @@ net::Task<Result<Factors::Challenge>> Factors::ask(Challenge begun) {
 Result<bool> Factors::pay_in(store::Tx& tx, const Attempt& attempt, Consulted& out, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   if (!has_first_factor(attempt.by.evidence, attempt.by.user)) return fail(Reason::mfa_required, "the first factor comes first");
-  WallTime expires{};
-  FactorId asked{};
-  auto taken = tx.one(
-      "DELETE FROM factor_challenge WHERE id = $1 AND account = $2 AND session = $3 AND kind = $4 AND purpose = $5 "
-      "AND expires >= $6 RETURNING payload, expires",
-      {attempt.challenge, attempt.by.user, attempt.by.session, attempt.kind, crypto::sha256(as_bytes(attempt.purpose)), now.wall},
-      [&](const store::Row& row) {
-        asked = FactorId::from(row.blob(0)).value_or(FactorId{});
-        expires = row.time(1);
-      });
+  auto taken = take_question_in(tx, attempt, now);
   if (!taken) return std::move(taken).error();
+  const FactorId asked = *taken ? FactorId::from((*taken)->payload).value_or(FactorId{}) : FactorId{};
   // Without a question nobody is asked, so nothing is guessed: of many answers at once those that come late
   // must not lock the factor under the first.
-  if (!*taken || asked.is_nil()) {
+  if (asked.is_nil()) {
     out.flaw_ = name(Flaw::challenge);
     return false;
   }
@@ -166,7 +159,7 @@ Result<bool> Factors::pay_in(store::Tx& tx, const Attempt& attempt, Consulted& o
   about.user = attempt.by.user;
   about.account = attempt.by.name.view();
   about.question = attempt.challenge;
-  about.binding = digest(Binding{attempt.by.user, attempt.by.session, attempt.purpose, expires});
+  about.binding = digest(Binding{attempt.by.user, attempt.by.session, attempt.purpose, (*taken)->expires});
   if (attempt.answer.size() > kMaxPluginAnswer) {
     out.flaw_ = "too_long";
     return false;

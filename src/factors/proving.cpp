@@ -116,19 +116,16 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   Asked asked;
   bool answered = true;
   if (kind->describe().challenge && !a.consulted) {
-    WallTime expires{};
-    auto taken = tx.one(
-        "DELETE FROM factor_challenge WHERE id = $1 AND account = $2 AND session = $3 AND kind = $4 AND purpose = $5 "
-        "AND expires >= $6 RETURNING payload, expires",
-        {a.challenge, a.by.user, a.by.session, a.kind, crypto::sha256(as_bytes(a.purpose)), now.wall},
-        [&](const store::Row& row) {
-          const ByteView kept = row.blob(0);
-          payload.assign(kept.begin(), kept.end());
-          expires = row.time(1);
-        });
+    auto taken = take_question_in(tx, a, now);
     if (!taken) return moved(taken);
-    answered = *taken;
-    if (!answered) flaw = name(Flaw::challenge);
+    answered = taken->has_value();
+    WallTime expires{};
+    if (answered) {
+      payload = std::move((*taken)->payload);
+      expires = (*taken)->expires;
+    } else {
+      flaw = name(Flaw::challenge);
+    }
     asked = {payload, digest(Binding{a.by.user, a.by.session, a.purpose, expires})};
   }
   FactorId matched{};
