@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { accessible, launch, look, visit } from './lib/browser.mjs';
 import { Device } from './lib/device.mjs';
-import { Gateway, binary, sleep } from './lib/gateway.mjs';
+import { Gateway, binary, everybody, sleep } from './lib/gateway.mjs';
 import { button, into, open } from './lib/portal.mjs';
 import { once, post, prompt } from './lib/raw.mjs';
 import { Upstream } from './lib/upstream.mjs';
@@ -27,16 +27,7 @@ max_age = "10s"
 max_age = "24h"
 [signal.new_source]
 max_age = "24h"
-[[rule]]
-name = "members"
-effect = "allow"
-who = ["role:member"]
-[[rule]]
-name = "administrators"
-effect = "allow"
-who = ["role:administrator"]
-access_point = ["*", "vestibule"]
-`;
+${everybody}`;
 
 async function house(t, { push = 'choice', lab = true } = {}) {
   const up = await Upstream.start();

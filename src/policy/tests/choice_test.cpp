@@ -9,11 +9,7 @@ namespace vestibule::policy {
 namespace {
 
 using namespace test;
-using domain::Signal;
-using domain::Signals;
 
-constexpr auto kAllow = Outcome::allow;
-constexpr auto kStepUp = Outcome::step_up;
 const std::string kAllowed = "[sensitivity.low]\npush = \"choice\"\n";
 
 Shown choice(Duration age = 0us) { return {FactorKind::push_choice, age}; }

@@ -32,9 +32,7 @@ namespace vestibule::policy {
 namespace {
 
 using namespace test;
-constexpr auto kAllow = Outcome::allow;
 constexpr auto kDeny = Outcome::deny;
-constexpr auto kStepUp = Outcome::step_up;
 constexpr auto kConfirm = Outcome::confirm;
 
 struct Row {

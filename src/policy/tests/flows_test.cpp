@@ -7,11 +7,7 @@ namespace vestibule::policy {
 namespace {
 
 using namespace test;
-using domain::Signal;
-using domain::Signals;
 
-constexpr auto kAllow = Outcome::allow;
-constexpr auto kStepUp = Outcome::step_up;
 const Signals kNewSource = Signals().raise(Signal::new_source);
 
 struct Row {

@@ -17,6 +17,11 @@ using domain::Confirmation;
 using domain::FactorKind;
 using domain::Outcome;
 using domain::Sensitivity;
+using domain::Signal;
+using domain::Signals;
+
+constexpr auto kAllow = Outcome::allow;
+constexpr auto kStepUp = Outcome::step_up;
 
 inline WallTime at(const std::string& text) {  // "2026-11-23T10:00:00Z"
   int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
