@@ -22,12 +22,16 @@ using NameSet = boost::container::small_vector<NameId, 8>;
 inline constexpr std::size_t kMaxUserName = 96;  ///< bytes
 using UserName = InlineText<kMaxUserName>;
 
+/// By what a person asks, where it is not his own session: "key nightly", "client IDE", "agent build".
+using Via = InlineText<64>;
+
 struct Subject {
   UserId user{};
   UserName name;
   NameSet roles;
   NameSet groups;
-  SessionId session{};
+  SessionId session{};  ///< nil where no session stands behind the credential
+  Via via{};
 };
 
 /// Built-in roles. Operators add their own.
