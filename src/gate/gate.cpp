@@ -144,7 +144,8 @@ Result<Staged> Gate::load(std::string_view file_text, std::string_view file_name
 
 // ------------------------------------------------------------------------- the path of a request
 
-Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience) const noexcept {
+Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience,
+                                           const domain::Source& source, std::string_view access_point) const noexcept {
   const http::Headers& h = head.headers;
   const bool bearer = h.has(http::Known::authorization);
   const bool key = h.has(http::Known::x_api_key);
@@ -160,7 +161,7 @@ Result<session::Identified> Gate::identify(const http::RequestHead& head, sessio
   } else {
     token = *h.find(http::Known::x_api_key);
   }
-  return sessions_.identify(token, audience, clock_.now());
+  return sessions_.identify(token, audience, session::Presented::at(source, access_point), clock_.now());
 }
 
 RequestId Gate::new_request() noexcept {
@@ -200,15 +201,21 @@ net::Task<> Gate::persist_clients() {
 }
 
 domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
-  return decide(caller, act, signals(caller), clock_.now());
+  return decide(caller, act, signals(caller), clock_.now(), policy::Known::path);
 }
 
 domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
-                              Instant now) const noexcept {
+                              Instant now, policy::Known known) const noexcept {
   const PerCore& core = mine();
   const PolicySet& set = *core.policies;
   domain::Decision d = policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject,
                                            caller.who.evidence, caller.source, now, clock_.trusted(), signals);
+  // What it lacks is not a sign-in: its owner wakes it.
+  if (d.outcome == domain::Outcome::step_up && caller.who.flags.key) d.reason = Reason::key_asleep;
+  if (caller.who.flags.scoped && !sessions_.permits(caller.who.handle, act, caller.source, now, known)) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = Reason::credential_scope;
+  }
   if (d.outcome != domain::Outcome::deny && overdue_by(set, caller.who.subject, now.wall) != nullptr) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::factor_overdue;
@@ -244,6 +251,7 @@ void fill(audit::Record& r, const domain::Act& act, const domain::Subject& subje
   r.user = subject.user;
   r.user_name = subject.name.view();
   r.session = subject.session;
+  r.object = subject.via.view();
   r.source = source;
   r.client = client;
 }
@@ -299,7 +307,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   PerCore& core = mine();
   const Instant now = clock_.now();
   const domain::Signals raised = signals(caller);
-  const domain::Decision decision = decide(caller, act, raised, now);
+  const domain::Decision decision = decide(caller, act, raised, now, policy::Known::whole);
 
   audit::Record r;
   fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);

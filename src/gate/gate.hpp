@@ -16,6 +16,7 @@
 #include "gate/stops.hpp"
 #include "http/head.hpp"
 #include "net/core.hpp"
+#include "policy/scope.hpp"
 #include "risk/history.hpp"
 #include "session/session.hpp"
 #include "store/denials.hpp"
@@ -127,8 +128,11 @@ class Gate {
   Result<Staged> load(std::string_view file_text, std::string_view file_name);
 
   // --- core: the path of a request
-  /// From Authorization: Bearer or x-api-key; both, or a doubled one, is malformed.
-  [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience) const noexcept;
+  /// From Authorization: Bearer or x-api-key; both, or a doubled one, is malformed. `access_point`: the one
+  /// that the request goes to; empty: none.
+  [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience,
+                                                     const domain::Source& source,
+                                                     std::string_view access_point) const noexcept;
   [[nodiscard]] RequestId new_request() noexcept;
   /// What is out of the ordinary about this caller.
   [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;
@@ -199,7 +203,7 @@ class Gate {
   };
   net::Task<> persist_clients();
   [[nodiscard]] domain::Decision decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
-                                        Instant now) const noexcept;
+                                        Instant now, policy::Known known) const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
   std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;

@@ -13,7 +13,8 @@ constexpr std::array kKinds = {
     NoticeKind::factor_disabled,  NoticeKind::recovery_used,    NoticeKind::recovery_few,
     NoticeKind::recovery_renewed, NoticeKind::password_changed, NoticeKind::roles_changed,
     NoticeKind::reset_requested,  NoticeKind::reset_declined,   NoticeKind::reset_done,
-    NoticeKind::host_recovery,    NoticeKind::not_me};
+    NoticeKind::host_recovery,    NoticeKind::not_me,           NoticeKind::key_created,
+    NoticeKind::key_found};
 
 constexpr std::string_view kSelect = "SELECT id, account, at, kind, text, seen FROM notice";
 
@@ -42,7 +43,7 @@ Result<void> make_room(store::Tx& tx, UserId account) {
   auto gone = tx.run(
       // What somebody could cause in masses goes before what tells of another's hand on the account.
       "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE account = $1 ORDER BY seen DESC, CASE WHEN kind IN "
-      "('reset_requested', 'reset_done', 'host_recovery', 'factor_added', 'password_changed', 'not_me') THEN 1 ELSE 0 END, "
+      "('reset_requested', 'reset_done', 'host_recovery', 'factor_added', 'password_changed', 'not_me', 'key_found') THEN 1 ELSE 0 END, "
       "at, id LIMIT $2)",
       {account, count - most + 1});
   if (!gone) return std::move(gone).error();
@@ -67,6 +68,8 @@ std::string_view name(NoticeKind kind) noexcept {
     case NoticeKind::reset_done: return "reset_done";
     case NoticeKind::host_recovery: return "host_recovery";
     case NoticeKind::not_me: return "not_me";
+    case NoticeKind::key_created: return "key_created";
+    case NoticeKind::key_found: return "key_found";
   }
   return "";
 }

@@ -37,6 +37,8 @@ enum class NoticeKind : std::uint8_t {
   reset_done,
   host_recovery,     ///< by the operator of the host
   not_me,            ///< somebody asked a device, and its owner says it was not him
+  key_created,
+  key_found,         ///< somebody handed an API key in: it is revoked
 };
 [[nodiscard]] std::string_view name(NoticeKind kind) noexcept;  ///< stands in the store
 [[nodiscard]] std::optional<NoticeKind> notice_kind_from(std::string_view name) noexcept;

@@ -160,7 +160,9 @@ net::Task<Result<void>> Portal::record_read(Call& call) {
 
 Result<session::Identified> Portal::identify(const Call& call) const {
   switch (door_.kind) {
-    case Door::Kind::bearer: return services_.gate.identify(call.exchange.head(), session::Audience::control);
+    case Door::Kind::bearer:
+      return services_.gate.identify(call.exchange.head(), session::Audience::control, call.caller.source,
+                                     policy::kAdministration);
     case Door::Kind::browser: return identify_cookie(call.exchange.head(), services_.sessions, services_.clock);
   }
   return fail(Reason::internal, "a door of no kind");

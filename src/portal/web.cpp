@@ -43,7 +43,7 @@ Result<session::Identified> identify_cookie(const http::RequestHead& head, const
   const Result<std::optional<std::string_view>> handle = session_cookie(head.headers);
   if (!handle) return handle.error();
   if (!*handle) return fail(Reason::credential_missing);
-  return sessions.identify(**handle, session::Audience::control, clock.now());
+  return sessions.identify(**handle, session::Audience::control, {}, clock.now());
 }
 
 Result<session::Identified> who_asks(const http::RequestHead& head, const session::Sessions& sessions,

@@ -103,8 +103,10 @@ const std::string* Proxy::host(std::string_view raw) {
   return &hosts_.emplace_back(std::string(raw), parsed->name).second;
 }
 
-Result<session::Identified> Proxy::identify(const http::RequestHead& head) const {
-  return door_.identify ? door_.identify(head) : gate_.identify(head, session::Audience::access);
+Result<session::Identified> Proxy::identify(const Request& r) const {
+  const http::RequestHead& head = r.exchange.head();
+  if (door_.identify) return door_.identify(head);
+  return gate_.identify(head, session::Audience::access, r.caller.source, r.act.access_point);
 }
 
 net::Task<> Proxy::serve(wire::Exchange& exchange) {
@@ -135,7 +137,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   }
 
   // Who asks? Before anything is said about what exists.
-  Result<session::Identified> who = identify(head);
+  Result<session::Identified> who = identify(r);
   if (!who) {
     co_await refuse(r, who.error().code);
     co_return;
@@ -197,7 +199,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
       }
       r.body = *body;
       // It may have taken minutes: rights that were withdrawn meanwhile count no more.
-      Result<session::Identified> again = identify(head);
+      Result<session::Identified> again = identify(r);
       if (!again) {
         co_await refuse(r, again.error().code);
         co_return;

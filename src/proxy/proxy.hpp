@@ -59,7 +59,7 @@ class Proxy final : public wire::Handler {
   class Lease;
 
   [[nodiscard]] const std::string* host(std::string_view raw);
-  [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head) const;
+  [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   net::Task<> refuse(Request& request, domain::Refusal refusal);
   net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
   net::Task<> forward(Request& request, gate::Admission admission);

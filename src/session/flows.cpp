@@ -195,6 +195,8 @@ net::Task<Result<std::optional<factors::PromptState>>> Sessions::answer_prompt(f
       // Whoever knows the password may have opened more than the one that asked.
       auto ended = end_all_in(tx, l.user, SessionId{}, true);
       if (!ended) return std::move(ended).error();
+      auto locked = lock_account_in(tx, l.user);
+      if (!locked) return std::move(locked).error();
     }
     return done;
   };

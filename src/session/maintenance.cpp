@@ -21,6 +21,8 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
       return std::move(seen).error();
     }
   }
+  auto used = store_uses_in(tx);
+  if (!used) return used;
   std::vector<SessionId> over;
   auto listed = tx.query("SELECT id FROM session WHERE ends < $1 OR last_seen < $2",
                          {now.wall - kKeepEnded, now.wall - options_.idle - kKeepEnded}, [&](const store::Row& row) {
@@ -40,6 +42,11 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
                           });
   if (!expired) return expired;
   for (const HandleKey& key : keys) tx.changed(kHandleTopic, key);
+  auto ended = tx.run("DELETE FROM api_key WHERE NOT EXISTS (SELECT 1 FROM session_handle WHERE session_handle.hash = "
+                      "api_key.hash)");
+  if (!ended) return std::move(ended).error();
+  auto locked = sweep_unlocks_in(tx, now.wall);
+  if (!locked) return locked;
   return raise_mark_in(tx, now);
 }
 

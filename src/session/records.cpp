@@ -16,7 +16,7 @@ void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operatio
   log_.append(tx, r);
 }
 
-Result<std::optional<Sessions::SessionEntry>> Sessions::read_session(store::Tx& tx, SessionId id) const {
+Result<std::optional<SessionEntry>> Sessions::read_session(store::Tx& tx, SessionId id) const {
   std::optional<SessionEntry> out;
   const auto boot = [&](const store::Row& row, int value, int boot_id) {
     return row.text(boot_id) == options_.boot_id ? BootTime(Duration(row.integer(value))) : domain::Proof::no_boot;
@@ -56,27 +56,50 @@ Result<std::optional<Sessions::SessionEntry>> Sessions::read_session(store::Tx& 
   return out;
 }
 
-Result<std::optional<Sessions::HandleEntry>> Sessions::read_handle(store::Tx& tx, const HandleKey& key) const {
-  std::optional<HandleEntry> out;
-  auto found = tx.one("SELECT session, audience, created, created_boot, boot_id, ends FROM session_handle WHERE hash = $1",
-                      {key}, [&](const store::Row& row) {
-                        HandleEntry h;
-                        h.session = row.id<SessionId>(0);
-                        h.audience = static_cast<Audience>(row.integer(1));
-                        h.created = row.time(2);
-                        if (row.text(4) == options_.boot_id) h.created_boot = BootTime(Duration(row.integer(3)));
-                        h.ends = row.time(5);
-                        out = h;
-                      });
+Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) const {
+  HandleEntry h;
+  h.session = row.id<SessionId>(0);
+  h.audience = static_cast<Audience>(row.integer(1));
+  h.created = row.time(2);
+  if (row.text(4) == options_.boot_id) h.created_boot = BootTime(Duration(row.integer(3)));
+  h.ends = row.time(5);
+  h.owner = row.id<UserId>(6);
+  const std::string_view via = row.text(7);
+  const std::string_view scope = row.text(8);
+  if (h.is_key() && h.owner.is_nil()) return std::optional<HandleEntry>{};
+  if (h.is_key() || !via.empty() || !scope.empty()) {
+    h.grant = std::make_unique<Grant>();
+    h.grant->via = domain::Via(via);
+    if (!scope.empty()) {
+      auto parsed = policy::Scope::parse(scope);
+      if (!parsed) return std::move(parsed).error();
+      h.grant->scope = std::move(*parsed);
+    }
+  }
+  return std::optional<HandleEntry>(std::move(h));
+}
+
+Result<std::optional<HandleEntry>> Sessions::read_handle(store::Tx& tx, const HandleKey& key) const {
+  Result<std::optional<HandleEntry>> out = std::optional<HandleEntry>{};
+  auto found = tx.one("SELECT session, audience, created, created_boot, boot_id, ends, account, via, scope "
+                      "FROM session_handle WHERE hash = $1",
+                      {key}, [&](const store::Row& row) { out = handle_of(row); });
   if (!found) return std::move(found).error();
+  if (!out || !*out || (*out)->audience != Audience::access) return out;
+  auto unlocks = read_unlocks(tx, key);
+  if (!unlocks) return std::move(unlocks).error();
+  if (unlocks->empty()) return out;
+  HandleEntry& h = **out;
+  if (!h.grant) h.grant = std::make_unique<Grant>();
+  h.grant->unlocks = std::move(*unlocks);
   return out;
 }
 
-Result<Sessions::SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who, Instant now) const {
+Result<SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who, Instant now) const {
   auto handle = read_handle(tx, who.handle);
   if (!handle) return std::move(handle).error();
   const SessionId id = who.subject.session;
-  if (!*handle || (*handle)->session != id || handle_over(**handle, now)) return fail(Reason::credential_unknown);
+  if (!*handle || (*handle)->session != id || (*handle)->over(now)) return fail(Reason::credential_unknown);
   // Sessions, factors and passwords are changed by portal and CLI, never with an access-point token.
   if ((*handle)->audience != Audience::control) return fail(Reason::credential_audience);
   auto session = read_session(tx, id);
@@ -109,7 +132,7 @@ Result<void> Sessions::drop_proofs_in(store::Tx& tx, FactorId factor) {
                        });
   if (!gone) return gone;
   for (const SessionId id : touched) tx.changed(kSessionTopic, id.bytes);
-  return {};
+  return lock_by_factor_in(tx, factor);
 }
 
 Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by,
@@ -218,7 +241,8 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
 
 Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
   for (const std::string_view sql :
-       {"DELETE FROM session_handle WHERE session = $1", "DELETE FROM session_proof WHERE session = $1"}) {
+       {"DELETE FROM session_handle WHERE session = $1 AND account IS NULL",
+        "DELETE FROM session_proof WHERE session = $1"}) {
     auto gone = tx.run(sql, {id});
     if (!gone) return std::move(gone).error();
   }
@@ -245,6 +269,10 @@ Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId 
     auto ended = end_in(tx, id);
     if (!ended) return std::move(ended).error();
   }
+  if (!pending_only) {
+    auto locked = lock_account_in(tx, user);
+    if (!locked) return std::move(locked).error();
+  }
   return static_cast<std::int64_t>(ids.size());
 }
 
@@ -265,10 +293,18 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
       break;
     }
     case Revocation::Scope::handle: {
-      auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {what.handle});
-      if (!gone) return std::move(gone).error();
-      tx.changed(kHandleTopic, what.handle);
       object = "handle " + hex(ByteView(what.handle).first(8));
+      auto gone = tx.one("DELETE FROM session_handle WHERE hash = $1 RETURNING via, account", {what.handle},
+                         [&](const store::Row& row) {
+                           if (!row.text(0).empty()) object = row.text(0);
+                           if (!row.null(1)) tx.changed(kKeysTopic, row.blob(1));
+                         });
+      if (!gone) return std::move(gone).error();
+      auto forgotten = tx.run("DELETE FROM api_key WHERE hash = $1", {what.handle});
+      if (!forgotten) return std::move(forgotten).error();
+      auto locked = lock_credential_in(tx, what.handle);
+      if (!locked) return std::move(locked).error();
+      tx.changed(kHandleTopic, what.handle);
       break;
     }
   }

@@ -14,6 +14,8 @@ inline constexpr std::string_view kSessionTopic = "session";
 inline constexpr std::string_view kHandleTopic = "session_handle";
 /// By the user: the list of his sessions is another.
 inline constexpr std::string_view kListTopic = "account_sessions";
+/// The same of his API keys.
+inline constexpr std::string_view kKeysTopic = "account_keys";
 
 [[nodiscard]] inline std::optional<Digest> digest_of(ByteView raw) noexcept {
   if (raw.size() != std::tuple_size_v<Digest>) return std::nullopt;

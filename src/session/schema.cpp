@@ -75,6 +75,46 @@ DROP TABLE session_proof;
 ALTER TABLE session_proof_by_kind RENAME TO session_proof;
 CREATE INDEX session_proof_by_factor ON session_proof (factor)
 )"},
+    // Credentials beyond a session's own names: an account where no session stands behind it, by what the
+    // person asks, and a scope. API keys, and unlocks of whichever credential.
+    store::Migration{"session", 4, R"(
+ALTER TABLE session_handle ADD COLUMN account BYTES;
+ALTER TABLE session_handle ADD COLUMN via TEXT NOT NULL DEFAULT '';
+ALTER TABLE session_handle ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+CREATE TABLE api_key (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  name TEXT NOT NULL,
+  hash BYTES NOT NULL UNIQUE,
+  last_use BIGINT NOT NULL DEFAULT 0,
+  last_source TEXT NOT NULL DEFAULT '',
+  UNIQUE (account, name)
+);
+CREATE TABLE credential_unlock (
+  credential BYTES NOT NULL,
+  source TEXT NOT NULL,
+  access_point TEXT NOT NULL,
+  account BYTES NOT NULL,
+  session BYTES NOT NULL,
+  purpose TEXT NOT NULL,
+  made BIGINT NOT NULL,
+  made_boot BIGINT NOT NULL,
+  boot_id TEXT NOT NULL,
+  ends BIGINT NOT NULL,
+  factor BYTES NOT NULL,
+  kind BIGINT NOT NULL,
+  traits BIGINT NOT NULL,
+  wall BIGINT NOT NULL,
+  boot BIGINT NOT NULL,
+  known_factor BYTES,
+  known_kind BIGINT,
+  known_traits BIGINT,
+  known_wall BIGINT,
+  known_boot BIGINT,
+  PRIMARY KEY (credential, source, access_point)
+);
+CREATE INDEX credential_unlock_by_account ON credential_unlock (account)
+)"},
 };
 
 }  // namespace
@@ -85,7 +125,8 @@ namespace {
 
 Result<void> end_all(store::Tx& tx) {
   for (const std::string_view sql :
-       {"DELETE FROM session_handle", "DELETE FROM session_proof", "DELETE FROM session"}) {
+       {"DELETE FROM session_handle WHERE account IS NULL", "DELETE FROM credential_unlock", "DELETE FROM session_proof",
+        "DELETE FROM session"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }

@@ -11,6 +11,7 @@
 #include "domain/evidence.hpp"
 #include "factors/attempt.hpp"
 #include "identity/actor.hpp"
+#include "session/source_key.hpp"
 
 namespace vestibule::session {
 
@@ -20,7 +21,7 @@ using identity::Actor;
 /// Which door a handle opens. Never both.
 enum class Audience : std::uint8_t {
   control = 1,  ///< vs_: portal and CLI
-  access = 2,   ///< vt_: access points
+  access = 2,   ///< vt_ and vk_: access points
 };
 
 /// Names a handle without being one.
@@ -37,6 +38,18 @@ struct Flags {
   bool enrol_grant : 1 = false;        ///< may enrol the first second factor
   bool factor_management : 1 = false;  ///< a recovery code was used: may enrol one new factor
   bool pending : 1 = false;            ///< no second factor proved yet in this session
+  bool key : 1 = false;                ///< an API key: no session, and evidence by unlocks alone
+  bool scoped : 1 = false;             ///< the credential has limits of its own: Sessions::permits()
+};
+
+/// Where and for what a credential is shown. The view lives as long as the request.
+struct Presented {
+  domain::Source source{};
+  SourceKey key{};                  ///< of the source, or of the key that the request was proved to be signed with
+  std::string_view access_point{};  ///< empty: none
+  [[nodiscard]] static Presented at(const domain::Source& source, std::string_view access_point) noexcept {
+    return {source, SourceKey::of(source), access_point};
+  }
 };
 
 /// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.

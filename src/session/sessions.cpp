@@ -13,13 +13,6 @@ constexpr Duration kNoteActivity = std::chrono::minutes(1);
 
 BootTime boot_of(std::int64_t stored) { return BootTime(Duration(stored)); }
 
-/// The greater of both clocks' elapsed times, never negative (promise 3).
-Duration elapsed(WallTime wall, BootTime boot, Instant now) {
-  Duration out = std::max(now.wall - wall, Duration::zero());
-  if (boot != domain::Proof::no_boot) out = std::max(out, now.boot - boot);
-  return out;
-}
-
 }  // namespace
 
 Sessions::Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
@@ -51,6 +44,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
     return {};
   };
   users.on_remove(end_all);
+  users.on_remove(remove_keys_in);
   users.on_remove([](store::Tx& tx, UserId user) -> Result<void> {
     auto gone = tx.run("DELETE FROM factor_preference WHERE account = $1", {user});
     if (!gone) return std::move(gone).error();
@@ -86,10 +80,15 @@ Result<void> Sessions::load(store::Tx& tx) {
     return true;
   });
   if (!handles) return handles;
+  std::vector<HandleKey> over;
+  for (const auto& [key, use] : uses_) {
+    if (std::ranges::find(keys, key) == keys.end()) over.push_back(key);
+  }
+  for (const HandleKey& key : over) drop_handle(key);
   for (const HandleKey& key : keys) {
     auto entry = read_handle(tx, key);
     if (!entry) return std::move(entry).error();
-    if (*entry) put_handle(key, **entry);
+    if (*entry) put_handle(key, std::move(**entry));
   }
   if (options_.raise_mark) {
     auto mark = tx.one("SELECT wall FROM clock_mark WHERE id = 1", {},
@@ -119,7 +118,7 @@ void Sessions::on_changes(store::Tx& tx, std::span<const store::Change> changes)
       if (!key) continue;
       auto entry = read_handle(tx, *key);
       if (entry && *entry) {
-        put_handle(*key, **entry);
+        put_handle(*key, std::move(**entry));
       } else {
         drop_handle(*key);
       }
@@ -138,11 +137,18 @@ void Sessions::put_session(SessionId id, SessionEntry entry) {
   count_.store(kept_.size(), std::memory_order_relaxed);
 }
 
-void Sessions::put_handle(const HandleKey& key, const HandleEntry& entry) {
+void Sessions::put_handle(const HandleKey& key, HandleEntry entry) {
+  if (entry.is_key()) {
+    std::shared_ptr<KeyUse>& use = uses_[key];
+    if (!use) use = std::make_shared<KeyUse>();
+    entry.grant->use = use;
+    handles_.put(key, std::move(entry));
+    return;
+  }
   const auto at = kept_.find(entry.session);
   if (at == kept_.end()) return;  // its session is gone
   if (std::ranges::find(at->second.handles, key) == at->second.handles.end()) at->second.handles.push_back(key);
-  handles_.put(key, entry);
+  handles_.put(key, std::move(entry));
 }
 
 void Sessions::drop_session(SessionId id) {
@@ -158,6 +164,7 @@ void Sessions::drop_handle(const HandleKey& key) {
   SessionId session;
   handles_.read(key, [&](const HandleEntry& h) { session = h.session; });
   handles_.erase(key);
+  uses_.erase(key);
   const auto at = kept_.find(session);
   if (at != kept_.end()) std::erase(at->second.handles, key);
 }
@@ -183,14 +190,11 @@ Reason Sessions::check_times(const SessionEntry& s, Instant now) const noexcept 
   return reason;
 }
 
-bool Sessions::handle_over(const HandleEntry& h, Instant now) const noexcept {
-  return now.wall > h.ends || elapsed(h.created, h.created_boot, now) > h.ends - h.created;
-}
-
 std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience audience,
                                                Reason& reason) const noexcept {
   const crypto::HandlePrefix mine = audience == Audience::control ? crypto::kControlSession : crypto::kAccessToken;
   std::optional<HandleKey> key = mint_.check(token, mine);
+  if (!key && audience == Audience::access) key = mint_.check(token, crypto::kApiKey);
   if (key) return key;
   reason = Reason::credential_malformed;
   for (const crypto::HandlePrefix other : {crypto::kControlSession, crypto::kAccessToken, crypto::kChildToken,
@@ -200,38 +204,86 @@ std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience 
   return std::nullopt;
 }
 
-Result<Identified> Sessions::identify(std::string_view token, Audience audience, Instant now) const noexcept {
-  Reason reason = Reason::ok;
-  const std::optional<HandleKey> key = check_token(token, audience, reason);
-  if (!key) return fail(reason);
-  HandleEntry handle;
-  if (!handles_.read(*key, [&](const HandleEntry& h) { handle = h; })) return fail(Reason::credential_unknown);
-  if (handle.audience != audience) return fail(Reason::credential_audience);
-  Identified out;
+/// What identification copies out of the entries: a copy of an entry itself would write what cores share.
+struct Sessions::Basis {
+  SessionId session;
   UserId user;
-  bool note = false;
-  const bool there = sessions_.read(handle.session, [&](const SessionEntry& s) {
-    reason = check_times(s, now);
+  Audience audience{};
+  WallTime ends{};
+  Reason verdict = Reason::ok;
+  bool over = false;
+  domain::Via via;
+  Flags flags;
+  domain::Evidence evidence, unlocked;
+
+  void take(const HandleEntry& h, const Presented& at, Instant now) noexcept {
+    session = h.session;
+    user = h.owner;
+    audience = h.audience;
+    ends = h.ends;
+    over = h.over(now);
+    flags.key = h.is_key();
+    if (!h.grant) return;
+    via = h.grant->via;
+    flags.scoped = !h.grant->scope.anything();
+    add_unlocked(unlocked, h.grant->unlocks, at, now);
+  }
+  void take(const SessionEntry& s, Reason times) noexcept {
+    const Flags own = flags;
+    verdict = times;
     user = s.user;
-    out.evidence = s.evidence;
-    out.flags = s.flags;
-    out.session_ends = std::min(s.ends, handle.ends);
-    note = elapsed(WallTime(Duration(s.live->wall.load(std::memory_order_relaxed))),
-                   boot_of(s.live->boot.load(std::memory_order_relaxed)), now) > kNoteActivity;
-  });
-  if (!there || denied_.covers(handle.session, user, *key)) return fail(Reason::credential_unknown);
+    ends = std::min(ends, s.ends);
+    evidence = s.evidence;
+    flags = s.flags;
+    flags.key = own.key;
+    flags.scoped = own.scoped;
+  }
+};
+
+Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Audience audience, Instant now) const noexcept {
+  if (basis.audience != audience) return fail(Reason::credential_audience);
+  if (denied_.covers(basis.session, basis.user, key)) return fail(Reason::credential_unknown);
   // The session's own end is the better word where both are over.
-  if (reason != Reason::ok) return fail(reason);
-  if (handle_over(handle, now)) return fail(Reason::credential_unknown);
-  switch (users_.fill(user, out.subject)) {
+  if (basis.verdict != Reason::ok) return fail(basis.verdict);
+  if (basis.over) return fail(Reason::credential_unknown);
+  Identified out;
+  switch (users_.fill(basis.user, out.subject)) {
     case identity::Users::Standing::good: break;
     case identity::Users::Standing::disabled: return fail(Reason::user_disabled);
     case identity::Users::Standing::unknown: return fail(Reason::credential_unknown);
   }
-  out.subject.session = handle.session;
-  out.handle = *key;
-  if (note) {
-    sessions_.read(handle.session, [&](const SessionEntry& s) {
+  out.subject.session = basis.session;
+  out.subject.via = basis.via;
+  out.evidence = basis.evidence;
+  add_younger(out.evidence, basis.unlocked, now);
+  out.session_ends = basis.ends;
+  out.handle = key;
+  out.flags = basis.flags;
+  return out;
+}
+
+Result<Identified> Sessions::identify(std::string_view token, Audience audience, const Presented& at,
+                                      Instant now) const noexcept {
+  Reason reason = Reason::ok;
+  const std::optional<HandleKey> key = check_token(token, audience, reason);
+  if (!key) return fail(reason);
+  Basis basis;
+  if (!handles_.read(*key, [&](const HandleEntry& h) { basis.take(h, at, now); })) return fail(Reason::credential_unknown);
+  bool note = basis.flags.key;
+  if (!basis.flags.key) {
+    const bool there = sessions_.read(basis.session, [&](const SessionEntry& s) {
+      basis.take(s, check_times(s, now));
+      note = elapsed(WallTime(Duration(s.live->wall.load(std::memory_order_relaxed))),
+                     boot_of(s.live->boot.load(std::memory_order_relaxed)), now) > kNoteActivity;
+    });
+    if (!there) return fail(Reason::credential_unknown);
+  }
+  Result<Identified> out = judge(basis, *key, audience, now);
+  if (!out || !note) return out;
+  if (basis.flags.key) {
+    handles_.read(*key, [&](const HandleEntry& h) { h.grant->use->note(at.source, now); });
+  } else {
+    sessions_.read(basis.session, [&](const SessionEntry& s) {
       s.live->wall.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
       s.live->boot.store(now.boot.time_since_epoch().count(), std::memory_order_relaxed);
       s.live->dirty.store(true, std::memory_order_release);
@@ -240,54 +292,50 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
   return out;
 }
 
-net::Task<Result<Identified>> Sessions::identify_slow(Secret token, Audience audience, Instant now) const {
-  Result<Identified> hot = identify(token.reveal_text(), audience, now);
+net::Task<Result<Identified>> Sessions::identify_slow(Secret token, Audience audience, Presented at, Instant now) const {
+  Result<Identified> hot = identify(token.reveal_text(), audience, at, now);
   if (hot || hot.error().code != Reason::credential_unknown) co_return hot;
   Reason reason = Reason::ok;
   const std::optional<HandleKey> key = check_token(token.reveal_text(), audience, reason);
   if (!key) co_return fail(reason);
-  struct Found {
-    HandleEntry handle;
-    SessionEntry session;
-  };
-  auto job = [this, k = *key](store::Tx& tx) -> Result<Found> {
+  auto job = [this, k = *key, at, now](store::Tx& tx) -> Result<Basis> {
+    Basis basis;
     auto handle = read_handle(tx, k);
     if (!handle) return std::move(handle).error();
     if (!*handle) return fail(Reason::credential_unknown);
-    auto session = read_session(tx, (*handle)->session);
+    basis.take(**handle, at, now);
+    if (basis.flags.key) return basis;
+    auto session = read_session(tx, basis.session);
     if (!session) return std::move(session).error();
     if (!*session) return fail(Reason::credential_unknown);
-    return Found{**handle, std::move(**session)};
+    basis.take(**session, check_times(**session, now));
+    return basis;
   };
-  Result<Found> found = co_await database_.read(std::move(job));
+  Result<Basis> found = co_await database_.read(std::move(job));
   if (!found) co_return std::move(found).error();
-  const HandleEntry& handle = found->handle;
-  if (handle.audience != audience) co_return fail(Reason::credential_audience);
-  if (denied_.covers(handle.session, found->session.user, *key)) co_return fail(Reason::credential_unknown);
-  reason = check_times(found->session, now);
-  if (reason != Reason::ok) co_return fail(reason);
-  if (handle_over(handle, now)) co_return fail(Reason::credential_unknown);
-  Identified out;
-  switch (users_.fill(found->session.user, out.subject)) {
-    case identity::Users::Standing::good: break;
-    case identity::Users::Standing::disabled: co_return fail(Reason::user_disabled);
-    case identity::Users::Standing::unknown: co_return fail(Reason::credential_unknown);
-  }
-  out.subject.session = handle.session;
-  out.evidence = found->session.evidence;
-  out.session_ends = std::min(found->session.ends, handle.ends);
-  out.handle = *key;
-  out.flags = found->session.flags;
-  co_return out;
+  co_return judge(*found, *key, audience, now);
+}
+
+bool Sessions::permits(const HandleKey& handle, const domain::Act& act, const domain::Source& source, Instant now,
+                       policy::Known known) const noexcept {
+  std::optional<WallTime> hour;
+  if (clock_.trusted()) hour = now.wall;
+  bool may = false;
+  handles_.read(handle, [&](const HandleEntry& h) { may = !h.grant || h.grant->scope.permits(act, source, hour, known); });
+  return may;
 }
 
 bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, Instant now) const noexcept {
   bool good = false;
-  handles_.read(key, [&](const HandleEntry& h) { good = h.session == session && !handle_over(h, now); });
+  handles_.read(key, [&](const HandleEntry& h) {
+    good = h.session == session && (!h.is_key() || h.owner == user) && !h.over(now);
+  });
   if (!good || denied_.covers(session, user, key)) return false;
-  good = false;
-  sessions_.read(session,
-                 [&](const SessionEntry& s) { good = s.user == user && check_times(s, now) == Reason::ok; });
+  if (!session.is_nil()) {
+    good = false;
+    sessions_.read(session,
+                   [&](const SessionEntry& s) { good = s.user == user && check_times(s, now) == Reason::ok; });
+  }
   return good && users_.standing(user) == identity::Users::Standing::good;
 }
 

@@ -18,25 +18,12 @@
 #include "factors/factors.hpp"
 #include "identity/users.hpp"
 #include "session/denied.hpp"
-#include "session/session.hpp"
+#include "session/entries.hpp"
+#include "session/keys.hpp"
+#include "session/options.hpp"
 #include "store/database.hpp"
-#include "store/denials.hpp"
 
 namespace vestibule::session {
-
-struct Options {
-  std::string boot_id;                          ///< content of /proc/sys/kernel/random/boot_id
-  Duration idle = std::chrono::hours(1);
-  Duration overall = std::chrono::hours(24);
-  Duration overall_level3 = std::chrono::hours(12);
-  Duration pending = std::chrono::minutes(10);  ///< a sign-in without its second factor
-  Duration granted = std::chrono::minutes(30);  ///< the same, with an enrolment to finish
-  Duration token_ttl = std::chrono::hours(24);  ///< at most; a token never outlives its session
-  std::size_t max_sessions = 64;                ///< a user; the one idle longest gives way
-  std::size_t max_tokens = 64;                  ///< a session
-  std::function<void(WallTime)> raise_mark;     ///< SystemClock::raise_mark; may be empty
-  store::Denials* denials = nullptr;            ///< keeps revocations that the store refuses; none: memory alone
-};
 
 /// Owned by app, made before Database::start(), after Users and Factors. Thread-safe; tasks run on
 /// cores.
@@ -51,10 +38,14 @@ class Sessions {
   /// credential_malformed, credential_audience, credential_unknown, session_ended, session_idle,
   /// user_disabled. Counts as activity: the moment is noted in the entry at most once a minute (the
   /// one exception to "no shared writes").
-  [[nodiscard]] Result<Identified> identify(std::string_view token, Audience audience, Instant now) const noexcept;
+  [[nodiscard]] Result<Identified> identify(std::string_view token, Audience audience, const Presented& at,
+                                            Instant now) const noexcept;
   /// The same from the store, for credential_unknown on a node whose feed lags. Garbage is refused
   /// before it.
-  net::Task<Result<Identified>> identify_slow(Secret token, Audience audience, Instant now) const;
+  net::Task<Result<Identified>> identify_slow(Secret token, Audience audience, Presented at, Instant now) const;
+  /// Is the act within the credential's own limits (Flags::scoped)? False for what is not known.
+  [[nodiscard]] bool permits(const HandleKey& handle, const domain::Act& act, const domain::Source& source, Instant now,
+                             policy::Known known) const noexcept;
   /// Does an admission still stand? After every wait. Never counts as activity.
   [[nodiscard]] bool standing(SessionId session, UserId user, const HandleKey& handle, Instant now) const noexcept;
   /// Evidence as it is now, e.g. after a step-up by another connection. Nothing if not standing.
@@ -88,6 +79,30 @@ class Sessions {
   /// A token for access points; mfa_required while the session is pending. It lives as long as its session at most and is worth what the
   /// session's evidence is worth at the time: a step-up later makes the same token pass again.
   net::Task<Result<IssuedToken>> issue_token(Identified who, Duration ttl, Actor by);
+
+  // --- unlocks (unlocks.hpp)
+  /// Proves a factor for `wish.purpose` and unlocks, in one job; gives when it ends. Errors of proving, and
+  /// of unlock_in(). Needs a whole session of the owner's.
+  net::Task<Result<WallTime>> unlock(Identified who, UnlockWish wish, Answer answer, Actor by);
+  /// Within a write job in which `proof` was given for this very act by `by`, whose evidence is that of his
+  /// session. not_found unless the credential is his and for access points; push_digits or mfa_required for
+  /// a proof that counts nowhere.
+  Result<WallTime> unlock_in(store::Tx& tx, const UnlockWish& wish, const Actor& by, const domain::Proof& proof,
+                             Instant now);
+  /// Nothing for one that is not known. Any core; not for the path of requests.
+  [[nodiscard]] std::optional<Owned> owner(const HandleKey& credential) const;
+
+  // --- API keys (keys.hpp); what revokes one is revoke(Revocation::of_handle())
+  /// Proves a factor for purpose_of(wish). invalid_argument, conflict (the name is taken, or there are
+  /// kMaxKeys), and errors of proving.
+  net::Task<Result<CreatedKey>> create_key(Identified who, KeyWish wish, Answer answer, Actor by);
+  net::Task<Result<std::vector<KeyInfo>>> keys(UserId user) const;  ///< nil: all
+  net::Task<Result<KeyInfo>> key(KeyId id) const;                   ///< not_found
+  /// Ends its unlocks. Only the owner; not_found.
+  net::Task<Result<void>> sleep_key(Identified who, KeyId id, Actor by);
+  /// Somebody holds it who says that it leaked: it is revoked and its owner hears of it. Says nothing of
+  /// whether it was one. Garbage costs a checksum and touches no store.
+  net::Task<> found_key(Secret text, Actor by);
 
   // --- push devices: nobody is signed in there, the device's signature proves
   /// What a device answers to a prompt; nothing: it has expired. "It was not me" ends the session that
@@ -143,28 +158,6 @@ class Sessions {
   [[nodiscard]] bool all_persisted() const noexcept { return !denied_.any(); }
 
  private:
-  // What changes without the store's feed: when a session was last used.
-  struct Live {
-    std::atomic<std::int64_t> wall{0};
-    std::atomic<std::int64_t> boot{kNoBoot};
-    std::atomic<bool> dirty{false};     // newer than its row
-    std::atomic<Reason> over{Reason::ok};  // was found ended or idle: stays so
-    static constexpr std::int64_t kNoBoot = BootTime::min().time_since_epoch().count();
-  };
-  struct SessionEntry {
-    UserId user{};
-    WallTime created{}, ends{};
-    BootTime created_boot = domain::Proof::no_boot;
-    Flags flags;
-    domain::Evidence evidence;
-    std::shared_ptr<Live> live;
-  };
-  struct HandleEntry {
-    SessionId session{};
-    Audience audience{};
-    WallTime created{}, ends{};
-    BootTime created_boot = domain::Proof::no_boot;
-  };
   // What the feed's thread alone keeps of a session.
   struct Kept {
     std::shared_ptr<Live> live;
@@ -176,7 +169,7 @@ class Sessions {
   Result<void> load(store::Tx& tx);
   void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   void put_session(SessionId id, SessionEntry entry);
-  void put_handle(const HandleKey& key, const HandleEntry& entry);
+  void put_handle(const HandleKey& key, HandleEntry entry);
   void drop_session(SessionId id);
   void drop_handle(const HandleKey& key);
   // rows
@@ -203,11 +196,18 @@ class Sessions {
                             std::optional<Result<domain::Proof>>& out);
   /// What this factor proved is worth nothing any more, in any session.
   static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
+  Result<std::vector<KeyInfo>> read_keys(store::Tx& tx, UserId user, KeyId id) const;
+  Result<void> store_uses_in(store::Tx& tx);
+  Result<std::vector<Unlock>> read_unlocks(store::Tx& tx, const HandleKey& key) const;
+  /// Of a row, less its unlocks; nothing for one that says nothing.
+  Result<std::optional<HandleEntry>> handle_of(const store::Row& row) const;
   Result<void> raise_mark_in(store::Tx& tx, Instant now) const;
   Result<void> sweep_in(store::Tx& tx, Instant now);
   // verdicts
+  struct Basis;
+  [[nodiscard]] Result<Identified> judge(const Basis& basis, const HandleKey& key, Audience audience,
+                                         Instant now) const noexcept;
   [[nodiscard]] Reason check_times(const SessionEntry& session, Instant now) const noexcept;
-  [[nodiscard]] bool handle_over(const HandleEntry& handle, Instant now) const noexcept;
   [[nodiscard]] std::optional<HandleKey> check_token(std::string_view token, Audience audience,
                                                      Reason& reason) const noexcept;
   void deny_by(const Revocation& what, const Actor& by);
@@ -225,6 +225,7 @@ class Sessions {
   SnapshotTable<SessionId, SessionEntry> sessions_;        // written by the store's feed alone
   SnapshotTable<HandleKey, HandleEntry, HandleHash> handles_;
   std::unordered_map<SessionId, Kept> kept_;
+  std::unordered_map<HandleKey, std::shared_ptr<KeyUse>, HandleHash> uses_;  // of API keys
   std::atomic<std::size_t> count_{0};
   Denied denied_;
   std::vector<std::function<void(const Revocation&)>> deny_listeners_;

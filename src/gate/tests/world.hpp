@@ -77,8 +77,9 @@ class GateWorld : public SessionWorld {
     std::string token;   ///< vt_
   };
 
-  session::Identified who(std::string_view text, session::Audience audience = session::Audience::access) {
-    auto r = sessions->identify(text, audience, clock.now());
+  session::Identified who(std::string_view text, session::Audience audience = session::Audience::access,
+                          const session::Presented& at = {}) {
+    auto r = sessions->identify(text, audience, at, clock.now());
     EXPECT_TRUE(r) << (r ? "" : info(r.error().code).code);
     return r ? *r : session::Identified{};
   }

@@ -476,7 +476,7 @@ net::Task<std::size_t> decide_many(gate::Gate* gate, const http::RequestHead* he
   const std::size_t before = g_allocations;
   bool good = true;
   for (int i = 0; i < 200; ++i) {
-    const auto who = gate->identify(*head, session::Audience::access);
+    const auto who = gate->identify(*head, session::Audience::access, {}, "lab");
     good = good && who;
     if (!who) continue;
     const gate::Caller caller{*who, {}, "test/1", gate->new_request()};
@@ -492,6 +492,28 @@ TEST_F(ProxyTest, WhoAsksAndMayTheyAllocatesNothing) {
   open_with(noting(ok(kAnswer)));
   Person p = person("alice");
   const std::string text = request("POST", "/v1/chat/completions", p.token, kChat);
+  http::RequestParser parser;
+  ASSERT_EQ(parser.feed(text), http::ParseState::done);
+  EXPECT_EQ(run(decide_many(gate.get(), &parser.head())), 0U);
+}
+
+// A key is read with its scope, its unlocks and the note of its use.
+TEST_F(ProxyTest, AKeyThatIsAwakeAllocatesNothing) {
+  open_with(noting(ok(kAnswer)));
+  Person p = person("alice");
+  const session::Identified i = who(p.handle, session::Audience::control);
+  clock.advance(1min);
+  session::KeyWish wish{"nightly", R"({"models":["tiny*"],"networks":["0.0.0.0/0","::/0"],"hours":["00:00-23:59"],"zone":"UTC"})", 24h};
+  auto key = run(sessions->create_key(i, std::move(wish), session::Answer(Secret(p.app.code(clock.wall()))), actor(p)));
+  ASSERT_TRUE(key) << key.error().detail;
+  clock.advance(1min);
+  const std::string text = request("POST", "/v1/chat/completions", std::string(key->text.reveal_text()), kChat);
+  session::UnlockWish w;
+  w.credential = who(key->text.reveal_text()).handle;
+  w.source = session::SourceKey::of({});
+  w.lasts = 1h;
+  w.purpose = "key.unlock test";
+  ASSERT_TRUE(run(sessions->unlock(i, std::move(w), session::Answer(Secret(p.app.code(clock.wall()))), actor(p))));
   http::RequestParser parser;
   ASSERT_EQ(parser.feed(text), http::ParseState::done);
   EXPECT_EQ(run(decide_many(gate.get(), &parser.head())), 0U);

@@ -4,7 +4,7 @@
 #include <new>
 #include <thread>
 
-#include "session/tests/world.hpp"
+#include "session/tests/people.hpp"
 
 // Counts allocations of the calling thread, for the hot path.
 namespace {
@@ -25,89 +25,10 @@ namespace {
 using namespace std::chrono_literals;
 using factors::Confirmed;
 using testing::App;
+using testing::PeopleWorld;
 using testing::kPassword;
 
 constexpr std::string_view kNewPassword = "another long pass phrase";
-
-class PeopleWorld : public testing::SessionWorld {
- public:
-  PeopleWorld() {
-    options_session.raise_mark = [this](WallTime t) { mark = std::max(mark, t); };
-  }
-  ~PeopleWorld() override { close(); }
-
-  domain::Source source = *domain::Source::parse("198.51.100.7");
-  WallTime mark{};
-
-  /// A user with a password, a factor and a session in which both were proved.
-  struct Person {
-    UserId id;
-    App app;
-    std::string handle;
-    Identified who;
-    std::vector<Secret> recovery;
-  };
-
-  Result<Identified> identify(std::string_view handle, Audience audience = Audience::control) {
-    return sessions->identify(handle, audience, clock.now());
-  }
-  Reason verdict(std::string_view handle, Audience audience = Audience::control) {
-    const auto r = identify(handle, audience);
-    return r ? Reason::ok : r.error().code;
-  }
-  Identified who(std::string_view handle) {
-    auto r = identify(handle);
-    EXPECT_TRUE(r) << info(r.error().code).code;
-    return r ? *r : Identified{};
-  }
-  int level(std::string_view handle, Duration max_age = 1h) {
-    const auto r = identify(handle);
-    return r ? domain::level(r->evidence, clock.now(), clock.trusted(), max_age) : -1;
-  }
-  Result<SignedIn> start(std::string_view name, std::string_view password = kPassword) {
-    return run(sessions->start(std::string(name), Secret(password), source, "test"));
-  }
-  std::string started(std::string_view name) {
-    auto s = start(name);
-    EXPECT_TRUE(s) << (s ? "" : s.error().detail);
-    return s ? std::string(s->handle.reveal_text()) : std::string();
-  }
-  Reason prove(std::string_view handle, std::string_view code, FactorKind kind = FactorKind::totp) {
-    auto i = identify(handle);
-    if (!i) return i.error().code;
-    auto r = run(sessions->prove(*i, kind, Secret(code), actor_of(*i, source, "test", {})));
-    return r ? Reason::ok : r.error().code;
-  }
-  Result<Confirmed> enrol(std::string_view handle, App& app, std::optional<std::string> code = {}) {
-    const Identified i = who(handle);
-    std::optional<Secret> existing;
-    if (code) existing.emplace(*code);
-    auto pending = run(sessions->begin_enrolment(i, FactorKind::totp, "phone", std::move(existing), {}));
-    if (!pending) return std::move(pending).error();
-    app = App(pending->secret.reveal_text(), pending->parameters);
-    return run(sessions->confirm_enrolment(i, pending->id, Secret(app.code(clock.wall())), {}));
-  }
-  /// Enrols by an administrator's code, as a new user does.
-  Person person(const std::string& name, std::vector<std::string> roles = {"member"}) {
-    Person p;
-    p.id = make_user(name, std::move(roles));
-    auto code = run(users->create_enrolment_code(p.id, administrator()));
-    EXPECT_TRUE(code);
-    auto signed_in = run(sessions->with_enrolment_code(std::move(*code), Secret(kPassword), source, "test"));
-    EXPECT_TRUE(signed_in) << (signed_in ? "" : signed_in.error().detail);
-    p.handle = signed_in->handle.reveal_text();
-    auto confirmed = enrol(p.handle, p.app);
-    EXPECT_TRUE(confirmed) << (confirmed ? "" : confirmed.error().detail);
-    p.recovery = std::move(confirmed->recovery_codes);
-    p.who = who(p.handle);
-    return p;
-  }
-  std::string token(std::string_view handle, Duration ttl = 24h) {
-    auto t = run(sessions->issue_token(who(handle), ttl, {}));
-    EXPECT_TRUE(t) << (t ? "" : info(t.error().code).code);
-    return t ? std::string(t->handle.reveal_text()) : std::string();
-  }
-};
 
 class SessionTest : public ::testing::Test, public PeopleWorld {
  protected:
@@ -256,14 +177,14 @@ TEST_F(SessionTest, AuthentikGarbageIsRefusedAndNeverWavedThrough) {
   for (const std::string& bad : {std::string(), std::string("x"), altered, p.handle + " ", " " + p.handle, p.handle + "=",
                                  std::string("vs_"), std::string(10'000, 'v'), p.handle.substr(0, 56)}) {
     EXPECT_EQ(verdict(bad), Reason::credential_malformed) << bad.substr(0, 60);
-    EXPECT_EQ(run(sessions->identify_slow(Secret(bad), Audience::control, clock.now())).error().code,
+    EXPECT_EQ(run(sessions->identify_slow(Secret(bad), Audience::control, {}, clock.now())).error().code,
               Reason::credential_malformed);
   }
   const std::string unknown(mint->make(crypto::kControlSession, rng).text.reveal_text());
   EXPECT_EQ(verdict(unknown), Reason::credential_unknown);
-  EXPECT_EQ(run(sessions->identify_slow(Secret(unknown), Audience::control, clock.now())).error().code,
+  EXPECT_EQ(run(sessions->identify_slow(Secret(unknown), Audience::control, {}, clock.now())).error().code,
             Reason::credential_unknown);
-  EXPECT_TRUE(run(sessions->identify_slow(Secret(p.handle), Audience::control, clock.now())));
+  EXPECT_TRUE(run(sessions->identify_slow(Secret(p.handle), Audience::control, {}, clock.now())));
 }
 
 TEST_F(SessionTest, IdleAndOverallLimits) {
@@ -335,7 +256,7 @@ TEST_F(SessionTest, AuthentikRevocationOfOneSessionOneTokenAndAll) {
   EXPECT_TRUE(run(sessions->revoke(Revocation::of(p.who.subject.session), {})).durable);
   EXPECT_EQ(verdict(p.handle), Reason::credential_unknown);
   EXPECT_EQ(verdict(t2, Audience::access), Reason::credential_unknown) << "tokens die with their session";
-  EXPECT_EQ(run(sessions->identify_slow(Secret(t2), Audience::access, clock.now())).error().code, Reason::credential_unknown);
+  EXPECT_EQ(run(sessions->identify_slow(Secret(t2), Audience::access, {}, clock.now())).error().code, Reason::credential_unknown);
   EXPECT_EQ(verdict(other), Reason::ok);
   EXPECT_TRUE(run(sessions->revoke(Revocation::all_of(p.id), {})).durable);
   EXPECT_EQ(verdict(other), Reason::credential_unknown);
@@ -356,7 +277,7 @@ TEST_F(SessionTest, RevocationReachesTwoCoresAtOnce) {
       set_core_slot(20 + i);
       while (!stop.load()) {
         const bool before = revoked.load();
-        const bool ok = sessions->identify(p.handle, Audience::control, clock.now()).has_value() ||
+        const bool ok = sessions->identify(p.handle, Audience::control, {}, clock.now()).has_value() ||
                         sessions->standing(p.who.subject.session, p.id, p.who.handle, clock.now());
         if (before && ok) ++wrong;
         ++seen;
@@ -531,10 +452,10 @@ TEST_F(SessionTest, IdentifyAllocatesNothing) {
   for (int i = 0; i < 100; ++i) {
     const std::size_t before = t_allocations;
     {
-      const Result<Identified> r = sessions->identify(t, Audience::access, now);
+      const Result<Identified> r = sessions->identify(t, Audience::access, {}, now);
       ok += r ? 1 : 0;
       if (!sessions->standing(r->subject.session, r->subject.user, r->handle, now)) ok = -1000;
-      const Result<Identified> refused = sessions->identify(p.handle, Audience::access, now);
+      const Result<Identified> refused = sessions->identify(p.handle, Audience::access, {}, now);
       if (refused) ok = -1000;
     }
     allocations += t_allocations - before;

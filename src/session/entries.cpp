@@ -1,0 +1,66 @@
+#include "session/entries.hpp"
+
+#include <algorithm>
+
+namespace vestibule::session {
+namespace {
+
+constexpr Duration kNoteUse = std::chrono::minutes(1);
+
+}  // namespace
+
+Duration elapsed(WallTime wall, BootTime boot, Instant now) noexcept {
+  Duration out = std::max(now.wall - wall, Duration::zero());
+  if (boot != domain::Proof::no_boot) out = std::max(out, now.boot - boot);
+  return out;
+}
+
+bool HandleEntry::over(Instant now) const noexcept {
+  return now.wall > ends || elapsed(created, created_boot, now) > ends - created;
+}
+
+void KeyUse::note(const domain::Source& source, Instant now) noexcept {
+  const WallTime before(Duration(noted_.load(std::memory_order_relaxed)));
+  // A clock that was set back notes anew: what is stored is a time of day, no proof.
+  if (now.wall >= before && now.wall - before <= kNoteUse) return;
+  if (busy_.test_and_set(std::memory_order_acquire)) return;
+  last_ = {now.wall, source};
+  dirty_ = true;
+  noted_.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
+  busy_.clear(std::memory_order_release);
+}
+
+std::optional<KeyUse::Last> KeyUse::take() noexcept {
+  std::optional<Last> out;
+  if (busy_.test_and_set(std::memory_order_acquire)) return out;  // the next round
+  if (dirty_) out = last_;
+  dirty_ = false;
+  busy_.clear(std::memory_order_release);
+  return out;
+}
+
+void KeyUse::give_back() noexcept {
+  while (busy_.test_and_set(std::memory_order_acquire)) {}  // a note takes nanoseconds
+  dirty_ = true;
+  busy_.clear(std::memory_order_release);
+}
+
+void add_younger(domain::Evidence& evidence, std::span<const domain::Proof> proofs, Instant now) noexcept {
+  for (const domain::Proof& p : proofs) {
+    const bool younger = std::ranges::any_of(evidence, [&](const domain::Proof& has) {
+      return has.kind == p.kind && has.factor == p.factor && domain::age(has, now) <= domain::age(p, now);
+    });
+    if (!younger) evidence.add(p);
+  }
+}
+
+void add_unlocked(domain::Evidence& evidence, std::span<const Unlock> unlocks, const Presented& at, Instant now) noexcept {
+  for (const Unlock& u : unlocks) {
+    if (u.source.nowhere() || u.source != at.key) continue;
+    if (!u.access_point.empty() && u.access_point != at.access_point) continue;
+    if (now.wall > u.ends || elapsed(u.made, u.made_boot, now) > u.ends - u.made) continue;
+    add_younger(evidence, std::span(u.proofs).first(u.count), now);
+  }
+}
+
+}  // namespace vestibule::session

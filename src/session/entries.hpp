@@ -1,0 +1,95 @@
+#pragma once
+// What memory holds of sessions and credentials: immutable entries of the tables that every core reads.
+// Private to the room.
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "domain/evidence.hpp"
+#include "policy/scope.hpp"
+#include "session/session.hpp"
+
+namespace vestibule::session {
+
+/// What changes without the store's feed: when a session was last used.
+struct Live {
+  std::atomic<std::int64_t> wall{0};
+  std::atomic<std::int64_t> boot{kNoBoot};
+  std::atomic<bool> dirty{false};        // newer than its row
+  std::atomic<Reason> over{Reason::ok};  // was found ended or idle: stays so
+  static constexpr std::int64_t kNoBoot = BootTime::min().time_since_epoch().count();
+};
+
+struct SessionEntry {
+  UserId user{};
+  WallTime created{}, ends{};
+  BootTime created_boot = domain::Proof::no_boot;
+  Flags flags;
+  domain::Evidence evidence;
+  std::shared_ptr<Live> live;
+};
+
+/// When and from where a key was last used. Noted on the path of requests, at most once a minute; whoever
+/// comes while another notes lets it be.
+class KeyUse {
+ public:
+  struct Last {
+    WallTime at{};
+    domain::Source source{};
+  };
+  void note(const domain::Source& source, Instant now) noexcept;
+  /// What is newer than its row. The writer's thread.
+  [[nodiscard]] std::optional<Last> take() noexcept;
+  /// It was not stored: it is newer than its row again.
+  void give_back() noexcept;
+
+ private:
+  std::atomic<std::int64_t> noted_{0};
+  std::atomic_flag busy_;
+  bool dirty_ = false;
+  Last last_;
+};
+
+/// Evidence for one credential at one source: the proof given for that very act, and what the person who
+/// gave it knew.
+struct Unlock {
+  SourceKey source;
+  std::string access_point;  ///< empty: every one
+  WallTime made{}, ends{};
+  BootTime made_boot = domain::Proof::no_boot;
+  std::array<domain::Proof, 2> proofs{};
+  std::size_t count = 0;
+};
+
+/// What a credential has beyond a name of its session. Not changed once it is in the table.
+struct Grant {
+  domain::Via via;
+  policy::Scope scope;
+  std::vector<Unlock> unlocks;
+  std::shared_ptr<KeyUse> use;  ///< of an API key
+};
+
+struct HandleEntry {
+  SessionId session{};  ///< nil: an API key, no session stands behind it
+  UserId owner{};       ///< of an API key
+  Audience audience{};
+  WallTime created{}, ends{};
+  BootTime created_boot = domain::Proof::no_boot;
+  std::unique_ptr<Grant> grant;  ///< null: nothing of the kind
+  [[nodiscard]] bool is_key() const noexcept { return session.is_nil(); }
+  [[nodiscard]] bool over(Instant now) const noexcept;
+};
+
+/// The greater of both clocks' elapsed times, never negative (promise 3).
+[[nodiscard]] Duration elapsed(WallTime wall, BootTime boot, Instant now) noexcept;
+/// Adds proofs; a younger one of the same factor and kind stays.
+void add_younger(domain::Evidence& evidence, std::span<const domain::Proof> proofs, Instant now) noexcept;
+/// Adds what unlocks give to a caller who comes so.
+void add_unlocked(domain::Evidence& evidence, std::span<const Unlock> unlocks, const Presented& at, Instant now) noexcept;
+
+}  // namespace vestibule::session

@@ -1,0 +1,184 @@
+#include "session/unlocks.hpp"
+
+#include <algorithm>
+
+#include "session/flow.hpp"
+#include "session/rows.hpp"
+#include "session/sessions.hpp"
+
+namespace vestibule::session {
+namespace {
+
+using factors::Settled;
+
+Result<void> tell(store::Tx& tx, std::string_view sql, std::initializer_list<store::Param> params) {
+  std::vector<HandleKey> touched;
+  auto gone = tx.query(sql, params, [&](const store::Row& row) {
+    if (const auto key = digest_of(row.blob(0))) touched.push_back(*key);
+    return true;
+  });
+  if (!gone) return gone;
+  for (const HandleKey& key : touched) tx.changed(kHandleTopic, key);
+  return {};
+}
+
+// The newest thing that the person said he knows: with it the act's proof is two kinds of factor.
+const domain::Proof* knowledge(const domain::Evidence& evidence) noexcept {
+  const domain::Proof* out = nullptr;
+  for (const domain::Proof& p : evidence) {
+    if (p.traits.knowledge && (out == nullptr || p.wall > out->wall)) out = &p;
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<void> lock_account_in(store::Tx& tx, UserId account) {
+  return tell(tx, "DELETE FROM credential_unlock WHERE account = $1 RETURNING credential", {account});
+}
+
+Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential) {
+  return tell(tx, "DELETE FROM credential_unlock WHERE credential = $1 RETURNING credential", {credential});
+}
+
+Result<void> lock_by_factor_in(store::Tx& tx, FactorId factor) {
+  return tell(tx, "DELETE FROM credential_unlock WHERE factor = $1 OR known_factor = $1 RETURNING credential", {factor});
+}
+
+Result<void> sweep_unlocks_in(store::Tx& tx, WallTime now) {
+  return tell(tx, "DELETE FROM credential_unlock WHERE ends < $1 OR NOT EXISTS (SELECT 1 FROM session_handle WHERE "
+                  "session_handle.hash = credential_unlock.credential) RETURNING credential", {now});
+}
+
+Result<std::vector<Unlock>> Sessions::read_unlocks(store::Tx& tx, const HandleKey& key) const {
+  std::vector<Unlock> out;
+  auto rows = tx.query(
+      "SELECT source, access_point, made, made_boot, boot_id, ends, factor, kind, traits, wall, boot, known_factor, "
+      "known_kind, known_traits, known_wall, known_boot FROM credential_unlock WHERE credential = $1",
+      {key}, [&](const store::Row& row) {
+        const bool same_boot = row.text(4) == options_.boot_id;
+        const auto boot = [&](int column) { return same_boot ? BootTime(Duration(row.integer(column))) : domain::Proof::no_boot; };
+        const auto source = SourceKey::parse(row.text(0));
+        if (!source) return true;  // written by nobody here: it opens nothing
+        Unlock u;
+        u.source = *source;
+        u.access_point = row.text(1);
+        u.made = row.time(2);
+        u.made_boot = boot(3);
+        u.ends = row.time(5);
+        const auto proof = [&](int from) {
+          return domain::Proof{static_cast<domain::FactorKind>(row.integer(from + 1)), decode_traits(row.integer(from + 2)),
+                               row.id<FactorId>(from), row.time(from + 3), boot(from + 4)};
+        };
+        u.proofs[u.count++] = proof(6);
+        if (!row.null(11)) u.proofs[u.count++] = proof(11);
+        out.push_back(std::move(u));
+        return true;
+      });
+  if (!rows) return std::move(rows).error();
+  return out;
+}
+
+std::optional<Owned> Sessions::owner(const HandleKey& credential) const {
+  std::optional<Owned> out;
+  SessionId session;
+  handles_.read(credential, [&](const HandleEntry& h) {
+    out.emplace(Owned{h.owner, {}});
+    session = h.session;
+    if (h.grant) out->via = h.grant->via.view();
+  });
+  if (!out || session.is_nil()) return out;
+  if (!sessions_.read(session, [&](const SessionEntry& s) { out->user = s.user; })) return std::nullopt;
+  return out;
+}
+
+Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, const Actor& by, const domain::Proof& proof,
+                                     Instant now) {
+  if (wish.source.nowhere()) return fail(Reason::invalid_argument, "source: none");
+  if (wish.lasts <= Duration::zero() || wish.lasts > kLongestUnlock) {
+    return fail(Reason::invalid_argument, "an unlock lasts at most twelve hours");
+  }
+  auto handle = read_handle(tx, wish.credential);
+  if (!handle) return std::move(handle).error();
+  if (!*handle || (*handle)->audience != Audience::access || (*handle)->over(now)) return fail(Reason::not_found);
+  const HandleEntry& h = **handle;
+  UserId owner = h.owner;
+  if (!h.is_key()) {
+    auto session = read_session(tx, h.session);
+    if (!session) return std::move(session).error();
+    if (!*session) return fail(Reason::not_found);
+    owner = (*session)->user;
+  }
+  // Whoever it belongs to, and nobody else, administrators included.
+  if (owner != by.user || denied_.covers(h.session, owner, wish.credential)) return fail(Reason::not_found);
+  if (!proof.traits.possession) return fail(Reason::mfa_required, "an unlock takes a second factor");
+  if (!domain::KindSet::ordinary().has(proof.kind)) return fail(Reason::push_digits);
+
+  const WallTime ends = std::min(now.wall + wish.lasts, h.ends);
+  auto room = tx.run("DELETE FROM credential_unlock WHERE credential = $1 AND (source, access_point) IN (SELECT source, "
+                     "access_point FROM credential_unlock WHERE credential = $1 AND NOT (source = $2 AND access_point = $3) "
+                     "ORDER BY ends DESC LIMIT 1000 OFFSET $4)",
+                     {wish.credential, wish.source.text(), wish.access_point, kMaxUnlocks - 1});
+  if (!room) return std::move(room).error();
+  auto gone = tx.run("DELETE FROM credential_unlock WHERE credential = $1 AND source = $2 AND access_point = $3",
+                     {wish.credential, wish.source.text(), wish.access_point});
+  if (!gone) return std::move(gone).error();
+  const domain::Proof* known = proof.traits.knowledge ? nullptr : knowledge(by.evidence);
+  const auto boot = [](const domain::Proof& p) { return p.boot.time_since_epoch().count(); };
+  auto put = tx.run(
+      "INSERT INTO credential_unlock (credential, source, access_point, account, session, purpose, made, made_boot, boot_id, "
+      "ends, factor, kind, traits, wall, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+      {wish.credential, wish.source.text(), wish.access_point, owner, by.session, wish.purpose, now.wall,
+       now.boot.time_since_epoch().count(), options_.boot_id, ends, proof.factor, proof.kind, encode(proof.traits), proof.wall,
+       boot(proof)});
+  if (!put) return std::move(put).error();
+  if (known != nullptr) {
+    auto with = tx.run("UPDATE credential_unlock SET known_factor = $4, known_kind = $5, known_traits = $6, known_wall = $7, "
+                       "known_boot = $8 WHERE credential = $1 AND source = $2 AND access_point = $3",
+                       {wish.credential, wish.source.text(), wish.access_point, known->factor, known->kind,
+                        encode(known->traits), known->wall, boot(*known)});
+    if (!with) return std::move(with).error();
+  }
+  auto marked = raise_mark_in(tx, now);
+  if (!marked) return std::move(marked).error();
+  tx.changed(kHandleTopic, wish.credential);
+  if (h.is_key()) tx.changed(kKeysTopic, owner.bytes);
+  Actor self = by;
+  self.evidence.add(proof);
+  std::string object = h.grant ? std::string(h.grant->via.view()) : std::string();
+  if (object.empty()) object = "handle " + hex(ByteView(wish.credential).first(8));
+  const std::string note = "from " + wish.source.text() + ", for " +
+                           (wish.access_point.empty() ? "every access point" : wish.access_point) + ", " +
+                           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ends - now.wall).count()) + " s";
+  record(tx, audit::Kind::sign_in, "credential.unlock", Reason::ok, self, object, note, now);
+  if (wish.also) {
+    auto also = wish.also(tx);
+    if (!also) return std::move(also).error();
+  }
+  return ends;
+}
+
+net::Task<Result<WallTime>> Sessions::unlock(Identified who, UnlockWish wish, Answer answer, Actor by) {
+  using Out = Settled<Result<WallTime>>;
+  std::string purpose = wish.purpose;
+  Actor asking = as(who, by, who.evidence);
+  answer = co_await consult(std::move(answer), std::move(purpose), std::move(asking));
+  auto job = [this, who, w = std::move(wish), a = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
+    const Instant now = clock_.now();
+    auto session = standing_in(tx, who, now);
+    if (!session) return std::move(session).error();
+    if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
+    const Actor self = as(who, by, session->evidence);
+    std::optional<Result<domain::Proof>> proof;
+    auto proved = prove_act_in(tx, self, std::move(a), w.purpose, now, proof);
+    if (!proved) return std::move(proved).error();
+    if (!*proof) return Out{std::move(*proof).error()};
+    auto ends = unlock_in(tx, w, self, **proof, now);
+    if (!ends) return std::move(ends).error();
+    return Out{std::move(ends)};
+  };
+  auto settled = co_await database_.write(std::move(job));
+  co_return unsettled(std::move(settled));
+}
+
+}  // namespace vestibule::session
