@@ -1,6 +1,7 @@
 #include "app/meta.hpp"
 
 #include "access/credentials.hpp"
+#include "approval/requests.hpp"
 #include "factors/schema.hpp"
 #include "gate/gate.hpp"
 #include "risk/history.hpp"
@@ -19,7 +20,7 @@ CREATE TABLE meta (
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{{"app", 1, kMetaMigration}};
   for (const auto room : {audit::migrations(), access::migrations(), identity::migrations(), factors::migrations(),
-                          session::migrations(), risk::migrations(), gate::Gate::migrations()}) {
+                          session::migrations(), risk::migrations(), approval::migrations(), gate::Gate::migrations()}) {
     all.insert(all.end(), room.begin(), room.end());
   }
   return all;

@@ -7,6 +7,7 @@
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/meta.hpp"
+#include "approval/requests.hpp"
 #include "risk/history.hpp"
 #include "session/sessions.hpp"
 
@@ -48,6 +49,8 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
   const OfflineJob lower = [](Offline& at) -> Result<void> {
     Result<void> done = session::accept_clock(at.tx, at.now.wall);
     if (!done) return done;
+    Result<void> asked = approval::accept_clock(at.tx, at.now.wall);
+    if (!asked) return asked;
     return risk::accept_clock(at.tx, at.now.wall);
   };
   const Result<std::uint64_t> records = change_offline(*config, *file, "clock.accept", note, lower);

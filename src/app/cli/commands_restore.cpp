@@ -11,6 +11,7 @@
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
+#include "approval/requests.hpp"
 #include "session/sessions.hpp"
 #include "store/file_lock.hpp"
 
@@ -62,7 +63,11 @@ int restore(Context& ctx, const RestoreOptions& o) {
   remove_database(copy);  // of an attempt that was interrupted
   const std::string note = "from " + std::filesystem::absolute(o.file, ec).string();
   Result<void> copied = copy_database(o.file, copy);
-  const OfflineJob prepare = [](Offline& at) { return session::void_after_restore(at.tx, at.now.wall); };
+  const OfflineJob prepare = [](Offline& at) -> Result<void> {
+    Result<void> sessions = session::void_after_restore(at.tx, at.now.wall);
+    if (!sessions) return sessions;
+    return approval::void_after_restore(at.tx);
+  };
   Result<std::uint64_t> records =
       copied ? change_offline(*config, copy, "restore", note, prepare) : Result<std::uint64_t>(copied.error());
   if (!records) {

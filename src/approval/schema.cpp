@@ -1,0 +1,77 @@
+#include <array>
+
+#include "approval/requests.hpp"
+
+namespace vestibule::approval {
+namespace {
+
+constexpr std::array kMigrations{
+    store::Migration{"approval", 1, R"(
+CREATE TABLE approval_request (
+  id BYTES PRIMARY KEY NOT NULL,
+  code BYTES NOT NULL,
+  call_group BYTES NOT NULL,
+  account BYTES NOT NULL,
+  credential BYTES NOT NULL,
+  credential_name TEXT NOT NULL,
+  source_key TEXT NOT NULL,
+  source TEXT NOT NULL,
+  client TEXT NOT NULL,
+  access_point TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  level BIGINT NOT NULL,
+  max_age BIGINT NOT NULL,
+  kinds BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  expires BIGINT NOT NULL,
+  known_source BIGINT NOT NULL,
+  rung BIGINT NOT NULL,
+  state BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX approval_request_by_code ON approval_request (code);
+CREATE INDEX approval_request_by_account ON approval_request (account);
+CREATE TABLE approval_source (
+  account BYTES NOT NULL,
+  source_key TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (account, source_key)
+);
+CREATE TABLE approval_refusal (
+  account BYTES NOT NULL,
+  credential BYTES NOT NULL,
+  source_key TEXT NOT NULL,
+  until BIGINT NOT NULL,
+  PRIMARY KEY (account, credential, source_key)
+);
+CREATE TABLE approval_guess (
+  account BYTES PRIMARY KEY NOT NULL,
+  wrong BIGINT NOT NULL,
+  since BIGINT NOT NULL
+)
+)"},
+};
+
+}  // namespace
+
+std::span<const store::Migration> migrations() { return kMigrations; }
+
+// What nobody could answer any more, or was answered in another life of the database.
+Result<void> void_after_restore(store::Tx& tx) {
+  for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess"}) {
+    auto gone = tx.run(sql);
+    if (!gone) return std::move(gone).error();
+  }
+  tx.changed(kApprovalTopic, {});
+  return {};
+}
+
+Result<void> accept_clock(store::Tx& tx, WallTime now) {
+  auto voided = void_after_restore(tx);
+  if (!voided) return voided;
+  // What the owner disowned stays so, for as long as it would have from now on.
+  auto kept = tx.run("UPDATE approval_refusal SET until = $1 WHERE until > $1", {now + Options().refuses});
+  if (!kept) return std::move(kept).error();
+  return {};
+}
+
+}  // namespace vestibule::approval
