@@ -36,6 +36,7 @@ struct AccessPoint {
   dialect::Rules rules;
   std::size_t max_body = 4U << 20U;      ///< bytes of a body that is read whole
   std::chrono::seconds max_stream{600};
+  std::chrono::seconds hold{45};         ///< how long a call that lacks a proof waits for its owner; 0: not at all
   bool private_upstream = false;         ///< the operator vouches that nobody else reaches the upstream
   std::optional<Spawn> spawn;
   std::string credential_header = "Authorization";  ///< where the upstream's own credential goes

@@ -1,5 +1,7 @@
 #include "net/poller.hpp"
 
+#include "net/signal.hpp"
+
 #include <boost/asio/post.hpp>
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,6 +43,7 @@ void Watched::close() noexcept {
   socket_.close();
   tell_later(reader_);
   tell_later(writer_);
+  if (hang_up_ != nullptr) hang_up_->notify_all();
 }
 
 Socket Watched::take() noexcept {
@@ -97,7 +100,10 @@ Task<bool> Watched::wait_writable() {
 
 // A coroutine that is resumed may destroy this: nothing is touched after the last resumption.
 void Watched::happened(std::uint32_t events) {
-  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    hung_up_ = true;
+    if (hang_up_ != nullptr) hang_up_->notify_all();  // resumes on a later turn
+  }
   const bool in = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   const bool out = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
   if (in) readable_ = true;

@@ -16,6 +16,7 @@
 namespace vestibule::net {
 
 class Poller;
+class Signal;
 
 /// A connected stream socket of this process, owned; closed on destruction. Any thread.
 class Socket {
@@ -65,6 +66,10 @@ class Watched {
   /// One writer at a time.
   Task<bool> wait_writable();
 
+  /// Notified when the peer hangs up, or the socket is closed: for whoever waits for something else and does
+  /// not read. Null: nobody any more.
+  void tell_of_hang_up(Signal* signal) noexcept { hang_up_ = signal; }
+
   /// Ends everything; who waits is told, on a later turn of the core.
   void close() noexcept;
   /// The socket, watched no longer. Nobody may be waiting.
@@ -82,6 +87,7 @@ class Watched {
   Watched* next_ = nullptr;
   std::optional<Handler> reader_;
   std::optional<Handler> writer_;
+  Signal* hang_up_ = nullptr;
   bool readable_ = false;
   bool hung_up_ = false;
   bool asks_writable_ = false;  // EPOLLOUT is asked for, once a write has blocked

@@ -78,6 +78,8 @@ class Stream {
 
   /// The peer has closed or reset, as far as the kernel has told.
   [[nodiscard]] bool peer_gone() const noexcept { return !io_.is_open() || io_.hung_up(); }
+  /// Notified as soon as that is so. Null: nobody any more.
+  void tell_of_hang_up(Signal* signal) noexcept { io_.tell_of_hang_up(signal); }
   /// Nothing is readable and the peer has not closed (looks at the socket): an idle connection fit for
   /// reuse.
   [[nodiscard]] bool quiet() noexcept;

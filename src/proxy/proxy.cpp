@@ -7,6 +7,7 @@
 #include "crypto/hash.hpp"
 #include "policy/policy.hpp"
 #include "proxy/heads.hpp"
+#include "proxy/holding.hpp"
 #include "proxy/relay.hpp"
 
 namespace vestibule::proxy {
@@ -52,6 +53,7 @@ struct Proxy::Request {
   dialect::Need need;
   gate::Caller caller;
   bool known = false;  // somebody is signed in: refusals are recorded one by one
+  std::chrono::steady_clock::time_point held_until{};  // from when it is held for the first time
   domain::Act act;
   std::string_view body;
   std::string scratch;
@@ -164,14 +166,17 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   const domain::Decision early = gate_.consider(r.caller, r.act);
   // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
   if (early.outcome != domain::Outcome::allow && early.reason != Reason::policy_no_rule) {
-    gate_.refuse(r.caller, r.act, early);
-    r.known = false;  // recorded already
     domain::Refusal refusal;
     refusal.reason = early.reason;
     refusal.need = early.need;
     refusal.hint = policy::why(early);
-    co_await refuse(r, std::move(refusal));
-    co_return;
+    std::optional<domain::Refusal> still = co_await hold(r, std::move(refusal));
+    if (still) {
+      if (still->reason == early.reason) gate_.refuse(r.caller, r.act, early);
+      r.known = still->reason != early.reason;  // recorded already
+      co_await refuse(r, std::move(*still));
+      co_return;
+    }
   }
 
   // The body of what is classified is read whole, and exactly these bytes go on.
@@ -219,13 +224,33 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   r.act.tools = facts->tools;
 
   // May they?
-  gate::Verdict verdict = co_await gate_.admit(r.caller, r.act);
-  if (auto* refusal = std::get_if<domain::Refusal>(&verdict)) {
-    r.known = false;  // admit() has recorded it
-    co_await refuse(r, std::move(*refusal));
+  for (bool held = false;; held = true) {
+    gate::Verdict verdict = co_await gate_.admit(r.caller, r.act);
+    auto* const refusal = std::get_if<domain::Refusal>(&verdict);
+    if (refusal == nullptr) {
+      co_await forward(r, std::move(std::get<gate::Admission>(verdict)));
+      co_return;
+    }
+    const Reason recorded = refusal->reason;  // by admit()
+    std::optional<domain::Refusal> still(std::move(*refusal));
+    if (!held) still = co_await hold(r, std::move(*still));
+    if (!still) continue;
+    r.known = still->reason != recorded;
+    co_await refuse(r, std::move(*still));
     co_return;
   }
-  co_await forward(r, std::move(std::get<gate::Admission>(verdict)));
+}
+
+net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, domain::Refusal refusal) {
+  if (door_.holding == nullptr || !helps(refusal.reason)) co_return refusal;
+  // Two reasons to hold one call (its path, then its body) share one time.
+  if (r.held_until == std::chrono::steady_clock::time_point{}) {
+    const auto prefer = preferred_wait(r.exchange.head().headers.find("prefer").value_or(std::string_view{}));
+    r.held_until = std::chrono::steady_clock::now() + std::min(r.point->hold, prefer.value_or(r.point->hold));
+  }
+  Waiting waiting{r.exchange, r.caller, r.act, r.held_until, [this, &r] { return identify(r); }};
+  std::optional<domain::Refusal> still = co_await proxy::hold(*door_.holding, gate_, std::move(waiting), std::move(refusal));
+  co_return still;
 }
 
 void Proxy::refused(const net::Peer& peer, Reason reason) noexcept {
@@ -241,6 +266,11 @@ net::Task<> Proxy::refuse(Request& r, Reason reason, std::string_view hint) {
 }
 
 net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
+  if (refusal.reason == Reason::client_gone) {
+    if (r.known) gate_.refuse(r.caller, r.act, refusal.reason);
+    r.exchange.abort();
+    co_return;
+  }
   refusal.request = r.caller.request;
   refusal.access_point = r.act.access_point;
   if (r.known) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Targets {
   std::vector<Target> points;  ///< by index of catalogue->points()
 };
 
+struct Holding;
+
 /// What differs between the listeners that lead to the access points.
 struct Door {
   /// Who asks; empty: the gate's own way, by an access point's token. Any core; must not throw.
@@ -36,6 +39,8 @@ struct Door {
   /// Put on every reply. If there are any, nothing of an upstream's head goes on but what its content
   /// is: for an origin that a model server must have no say in.
   std::vector<std::pair<std::string, std::string>> fields;
+  /// Where callers are held that lack a proof. Null: they are refused at once.
+  const Holding* holding = nullptr;
 };
 
 /// One a core; used on it only.
@@ -60,6 +65,8 @@ class Proxy final : public wire::Handler {
 
   [[nodiscard]] const std::string* host(std::string_view raw);
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
+  /// Nothing: it may go on and is decided about from the beginning.
+  net::Task<std::optional<domain::Refusal>> hold(Request& request, domain::Refusal refusal);
   net::Task<> refuse(Request& request, domain::Refusal refusal);
   net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
   net::Task<> forward(Request& request, gate::Admission admission);

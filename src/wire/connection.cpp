@@ -237,6 +237,7 @@ const net::Peer& Exchange::peer() const noexcept { return connection_.peer_; }
 bool Exchange::tls() const noexcept { return connection_.stream_.is_tls(); }
 http::DateCache& Exchange::date() noexcept { return connection_.server_.date_; }
 bool Exchange::gone() noexcept { return connection_.stream_.peer_gone(); }
+void Exchange::tell_when_gone(net::Signal* signal) noexcept { connection_.stream_.tell_of_hang_up(signal); }
 
 net::Task<Result<void>> Exchange::want_body() {
   if (!continue_due_) co_return Result<void>{};

@@ -74,6 +74,8 @@ class Exchange {
   [[nodiscard]] std::uint64_t reply_bytes() const noexcept { return written_; }
   /// The client has gone away (a look at the socket, no read).
   [[nodiscard]] bool gone() noexcept;
+  /// Notified as soon as that is so: for a handler that waits for something else. Null: no longer.
+  void tell_when_gone(net::Signal* signal) noexcept;
   /// This connection takes no further request after this one.
   void close_after() noexcept { close_ = true; }
 

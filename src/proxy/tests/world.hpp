@@ -99,6 +99,7 @@ class ProxyWorld : public GateWorld {
     points[3].prefix = "/lab";
     points[3].upstream_prefix = "/api";
     points[3].max_stream = std::chrono::seconds(1);
+    for (access::AccessPoint& point : points) change(point);
     auto built = access::Catalogue::build(std::move(points), {"localhost"});
     ASSERT_TRUE(built) << built.error().detail;
     catalogue = *built;
@@ -118,7 +119,7 @@ class ProxyWorld : public GateWorld {
         t.authorities.push_back("model.internal:8080");
         t.credential_line = Secret("Authorization: Bearer " + std::string(kCredential) + "\r\n");
       }
-      proxies[i] = std::make_unique<proxy::Proxy>(core, *gate);
+      proxies[i] = std::make_unique<proxy::Proxy>(core, *gate, door());
       proxies[i]->set_targets(std::move(targets));
       servers[i] = std::make_unique<wire::Server>(core, *proxies[i], wire::ServerOptions{});
       auto listener = std::make_unique<net::Listener>(core);
@@ -179,6 +180,10 @@ class ProxyWorld : public GateWorld {
   std::vector<std::unique_ptr<wire::Server>> servers;
   std::uint16_t ports[2] = {0, 0};
   std::chrono::milliseconds upstream_head{300'000};  ///< until its reply's head
+
+ protected:
+  virtual proxy::Door door() { return {}; }
+  virtual void change(access::AccessPoint&) {}
 
  private:
   static net::Task<bool> stop_task(wire::Server* server) {
