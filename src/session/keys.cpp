@@ -88,7 +88,6 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
 
 Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, KeyId id) const {
   std::vector<KeyInfo> out;
-  Result<void> good;
   auto rows = tx.query(
       "SELECT k.id, k.account, k.name, k.hash, k.last_use, k.last_source, h.created, h.ends, h.scope FROM api_key k JOIN "
       "session_handle h ON h.hash = k.hash ORDER BY h.created, k.id",
@@ -104,18 +103,13 @@ Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, Key
         k.created = row.time(6);
         k.ends = row.time(7);
         if (!row.text(8).empty()) {
-          auto scope = policy::Scope::parse(row.text(8));
-          if (!scope) {
-            good = std::move(scope).error();
-            return false;
-          }
-          k.scope = std::move(*scope);
+          // One that cannot be read opens nothing: it is listed, to be revoked.
+          if (auto scope = policy::Scope::parse(row.text(8))) k.scope = std::move(*scope);
         }
         out.push_back(std::move(k));
         return true;
       });
   if (!rows) return std::move(rows).error();
-  if (!good) return std::move(good).error();
   for (KeyInfo& k : out) {
     auto unlocks = tx.query("SELECT source, access_point, purpose, made, ends FROM credential_unlock WHERE credential = $1 "
                             "ORDER BY made, source, access_point",

@@ -16,85 +16,6 @@ void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operatio
   log_.append(tx, r);
 }
 
-Result<std::optional<SessionEntry>> Sessions::read_session(store::Tx& tx, SessionId id) const {
-  std::optional<SessionEntry> out;
-  const auto boot = [&](const store::Row& row, int value, int boot_id) {
-    return row.text(boot_id) == options_.boot_id ? BootTime(Duration(row.integer(value))) : domain::Proof::no_boot;
-  };
-  auto found = tx.one(
-      "SELECT account, created, created_boot, boot_id, ends, last_seen, seen_boot, seen_boot_id, enrol_grant, "
-      "factor_management, pending FROM session WHERE id = $1",
-      {id}, [&](const store::Row& row) {
-        SessionEntry s;
-        s.user = row.id<UserId>(0);
-        s.created = row.time(1);
-        s.created_boot = boot(row, 2, 3);
-        s.ends = row.time(4);
-        s.live = std::make_shared<Live>();
-        s.live->wall.store(row.integer(5));
-        s.live->boot.store(boot(row, 6, 7).time_since_epoch().count());
-        s.flags.enrol_grant = row.integer(8) != 0;
-        s.flags.factor_management = row.integer(9) != 0;
-        s.flags.pending = row.integer(10) != 0;
-        out = std::move(s);
-      });
-  if (!found) return std::move(found).error();
-  if (!out) return out;
-  auto proofs = tx.query("SELECT factor, kind, traits, wall, boot, boot_id FROM session_proof WHERE session = $1 "
-                         "ORDER BY wall",
-                         {id}, [&](const store::Row& row) {
-                           domain::Proof p;
-                           p.factor = row.id<FactorId>(0);
-                           p.kind = static_cast<domain::FactorKind>(row.integer(1));
-                           p.traits = decode_traits(row.integer(2));
-                           p.wall = row.time(3);
-                           p.boot = boot(row, 4, 5);
-                           out->evidence.add(p);
-                           return true;
-                         });
-  if (!proofs) return std::move(proofs).error();
-  return out;
-}
-
-Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) const {
-  HandleEntry h;
-  h.session = row.id<SessionId>(0);
-  h.audience = static_cast<Audience>(row.integer(1));
-  h.created = row.time(2);
-  if (row.text(4) == options_.boot_id) h.created_boot = BootTime(Duration(row.integer(3)));
-  h.ends = row.time(5);
-  h.owner = row.id<UserId>(6);
-  const std::string_view via = row.text(7);
-  const std::string_view scope = row.text(8);
-  if (h.is_key() && h.owner.is_nil()) return std::optional<HandleEntry>{};
-  if (h.is_key() || !via.empty() || !scope.empty()) {
-    h.grant = std::make_unique<Grant>();
-    h.grant->via = domain::Via(via);
-    if (!scope.empty()) {
-      auto parsed = policy::Scope::parse(scope);
-      if (!parsed) return std::move(parsed).error();
-      h.grant->scope = std::move(*parsed);
-    }
-  }
-  return std::optional<HandleEntry>(std::move(h));
-}
-
-Result<std::optional<HandleEntry>> Sessions::read_handle(store::Tx& tx, const HandleKey& key) const {
-  Result<std::optional<HandleEntry>> out = std::optional<HandleEntry>{};
-  auto found = tx.one("SELECT session, audience, created, created_boot, boot_id, ends, account, via, scope "
-                      "FROM session_handle WHERE hash = $1",
-                      {key}, [&](const store::Row& row) { out = handle_of(row); });
-  if (!found) return std::move(found).error();
-  if (!out || !*out || (*out)->audience != Audience::access) return out;
-  auto unlocks = read_unlocks(tx, key);
-  if (!unlocks) return std::move(unlocks).error();
-  if (unlocks->empty()) return out;
-  HandleEntry& h = **out;
-  if (!h.grant) h.grant = std::make_unique<Grant>();
-  h.grant->unlocks = std::move(*unlocks);
-  return out;
-}
-
 Result<SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who, Instant now) const {
   auto handle = read_handle(tx, who.handle);
   if (!handle) return std::move(handle).error();
@@ -320,39 +241,6 @@ Result<void> Sessions::raise_mark_in(store::Tx& tx, Instant now) const {
   if (!raised) return std::move(raised).error();
   if (*raised == 1 && options_.raise_mark) options_.raise_mark(now.wall);
   return {};
-}
-
-net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
-  auto job = [this, user](store::Tx& tx) -> Result<std::vector<SessionInfo>> {
-    std::vector<SessionInfo> found;
-    auto rows = tx.query(
-        "SELECT id, account, created, last_seen, ends, source, client, (SELECT COUNT(*) FROM session_handle WHERE "
-        "session_handle.session = session.id AND session_handle.audience = 2) FROM session ORDER BY created, id",
-        {}, [&](const store::Row& row) {
-          SessionInfo s;
-          s.id = row.id<SessionId>(0);
-          s.user = row.id<UserId>(1);
-          s.created = row.time(2);
-          s.last_seen = row.time(3);
-          s.ends = row.time(4);
-          s.source = row.text(5);
-          s.client = row.text(6);
-          s.tokens = static_cast<int>(row.integer(7));
-          if (user.is_nil() || s.user == user) found.push_back(std::move(s));
-          return true;
-        });
-    if (!rows) return std::move(rows).error();
-    for (SessionInfo& s : found) {
-      auto entry = read_session(tx, s.id);
-      if (!entry) return std::move(entry).error();
-      if (!*entry) continue;
-      s.evidence = (*entry)->evidence;
-      s.flags = (*entry)->flags;
-    }
-    return found;
-  };
-  auto out = co_await database_.read(std::move(job));
-  co_return out;
 }
 
 }  // namespace vestibule::session

@@ -57,47 +57,6 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
 
 // --- memory: the feed's thread (or start-up)
 
-Result<void> Sessions::load(store::Tx& tx) {
-  std::vector<SessionId> ids;
-  auto sessions = tx.query("SELECT id FROM session", {}, [&](const store::Row& row) {
-    ids.push_back(row.id<SessionId>(0));
-    return true;
-  });
-  if (!sessions) return sessions;
-  std::vector<SessionId> gone;
-  for (const auto& [id, kept] : kept_) {
-    if (std::ranges::find(ids, id) == ids.end()) gone.push_back(id);
-  }
-  for (const SessionId id : gone) drop_session(id);
-  for (const SessionId id : ids) {
-    auto entry = read_session(tx, id);
-    if (!entry) return std::move(entry).error();
-    if (*entry) put_session(id, std::move(**entry));
-  }
-  std::vector<HandleKey> keys;
-  auto handles = tx.query("SELECT hash FROM session_handle", {}, [&](const store::Row& row) {
-    if (const auto key = digest_of(row.blob(0))) keys.push_back(*key);
-    return true;
-  });
-  if (!handles) return handles;
-  std::vector<HandleKey> over;
-  for (const auto& [key, use] : uses_) {
-    if (std::ranges::find(keys, key) == keys.end()) over.push_back(key);
-  }
-  for (const HandleKey& key : over) drop_handle(key);
-  for (const HandleKey& key : keys) {
-    auto entry = read_handle(tx, key);
-    if (!entry) return std::move(entry).error();
-    if (*entry) put_handle(key, std::move(**entry));
-  }
-  if (options_.raise_mark) {
-    auto mark = tx.one("SELECT wall FROM clock_mark WHERE id = 1", {},
-                       [&](const store::Row& row) { options_.raise_mark(row.time(0)); });
-    if (!mark) return std::move(mark).error();
-  }
-  return {};
-}
-
 void Sessions::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
   for (const store::Change& c : changes) {
     if (c.topic == kSessionTopic) {

@@ -737,7 +737,7 @@ TEST_F(GateKeys, OutsideItsScope) {
   EXPECT_EQ(ask(by_key(k, kThief), act_of("chat", "tiny-1")), Reason::credential_scope);
   const auto refused = entries_of(Kind::refusal, "embed");
   ASSERT_EQ(refused.size(), 1U);
-  EXPECT_EQ(refused[0].reason, Reason::credential_scope);
+  EXPECT_EQ(refused[0].reason, "credential_scope");
 }
 
 TEST_F(GateKeys, RevokedInFlightIsCutWithinASecond) {
