@@ -70,6 +70,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           must(!p.explain(act, alice.subject, alice.evidence, source, now, trusted, up).json().empty());
         }
         for (const auto kind : p.offer(access_point, alice.subject, a.need)) must(a.need.kinds.has(kind));
+        policy::Quotas counted;
+        p.quotas(act, alice.subject, counted);
+        must(access_point != policy::kAdministration || counted.empty());
+        const std::size_t each = counted.size();
+        again.policy->quotas(act, alice.subject, counted);
+        must(counted.size() == each);
+        for (const domain::Quota* q : counted) {
+          must(q->within(*q) && (q->requests.given() || q->tokens.given() || q->streams > 0));
+          must(!q->requests.given() || q->requests.interval() > 0);
+          must(!q->tokens.given() || q->tokens.interval() > 0);
+        }
         const auto e = p.explain(act, alice.subject, alice.evidence, source, now, trusted);
         bool denied = false;
         bool allowed = false;

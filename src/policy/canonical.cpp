@@ -2,9 +2,18 @@
 
 #include "policy/deadlines.hpp"
 #include "policy/model.hpp"
+#include "policy/quotas.hpp"
 
 namespace vestibule::policy {
 namespace {
+
+std::vector<std::string> entries_of(const Names& n) {
+  std::vector<std::string> out;
+  for (const Glob& g : n.globs) out.push_back(g.text());
+  return out;
+}
+
+}  // namespace
 
 void append_quoted(std::string& out, std::string_view text) {  // a TOML basic string
   out.push_back('"');
@@ -23,14 +32,6 @@ void append_list(std::string& out, std::string_view key, const std::vector<std::
   }
   out.append("]\n");
 }
-
-std::vector<std::string> entries_of(const Names& n) {
-  std::vector<std::string> out;
-  for (const Glob& g : n.globs) out.push_back(g.text());
-  return out;
-}
-
-}  // namespace
 
 std::string age_text(Duration d) {
   using namespace std::chrono;
@@ -70,6 +71,13 @@ std::vector<Matcher> matchers(const Flow& f) {
   return out;
 }
 
+std::vector<Matcher> matchers(const Limit& q) {
+  std::vector<Matcher> out;
+  if (!q.who.anyone) out.push_back({"who", q.who.entries});
+  if (!q.access_point.any) out.push_back({"access_point", entries_of(q.access_point)});
+  return out;
+}
+
 std::string canonical_text(const Compiled& c) {
   std::string out;
   const auto row = [&](std::string_view table, std::string_view name, const domain::Requirement& r) {
@@ -99,6 +107,7 @@ std::string canonical_text(const Compiled& c) {
     if (r->need.confirmation == domain::Confirmation::self) out += "confirm = \"self\"\n";
   }
   append_deadlines(out, c);
+  append_quotas(out, c);
   return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include "policy/deadlines.hpp"
 #include "policy/model.hpp"
+#include "policy/pair_up.hpp"
+#include "policy/quotas.hpp"
 
 // The proof behind "does not loosen", for all acts at once. It rests on single rules, so that it can
 // be checked by hand:
@@ -14,7 +16,8 @@
 //      that raises it as far: what is still allowed asks for no less;
 //  (5) no signal asks for less (one that is not switched off refuses choices of numbers);
 //  (6) each flow of before is covered by one flow of after that lists no other kinds: by (1), (4) and (5)
-//      a level that it holds from is still reached.
+//      a level that it holds from is still reached;
+//  (7) each quota of before is covered by one quota of after that counts in the same way and gives no more.
 // A change is blamed for the conditions that its own rule breaks.
 
 namespace vestibule::policy {
@@ -67,29 +70,6 @@ std::string need_text(const domain::Requirement& r) {
 
 std::string_view effect_text(const Rule& r) { return r.effect == Effect::allow ? "allow" : "deny"; }
 
-std::string changes(const std::vector<Matcher>& ma, const std::vector<Matcher>& mb,
-                    std::initializer_list<std::string_view> keys) {
-  std::string out;
-  const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
-  for (const std::string_view key : keys) {
-    const auto find = [&](const std::vector<Matcher>& m) -> const std::vector<std::string>* {
-      const auto it = std::find_if(m.begin(), m.end(), [&](const Matcher& x) { return x.key == key; });
-      return it == m.end() ? nullptr : &it->entries;
-    };
-    const auto* ea = find(ma);
-    const auto* eb = find(mb);
-    if (ea == nullptr && eb == nullptr) continue;
-    if (ea == nullptr) add(fmt::format("{} was anything, is {}", key, quoted(*eb)));
-    if (eb == nullptr) add(fmt::format("{} was {}, is anything", key, quoted(*ea)));
-    if (ea == nullptr || eb == nullptr) continue;
-    const auto more = minus(*eb, *ea);
-    const auto less = minus(*ea, *eb);
-    if (!more.empty()) add(fmt::format("{} adds {}", key, quoted(more)));
-    if (!less.empty()) add(fmt::format("{} drops {}", key, quoted(less)));
-  }
-  return out;
-}
-
 std::string changes(const Rule& a, const Rule& b) {
   std::string out = a.effect == b.effect ? "" : fmt::format("effect was {}, is {}", effect_text(a), effect_text(b));
   const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
@@ -124,29 +104,6 @@ std::string changes(const Flow& a, const Flow& b) {
   return out;
 }
 
-// In order of names, like the lists themselves.
-template <class List, class Gone, class Come, class Both>
-void pair_up(const List& before, const List& after, Gone gone, Come come, Both both) {
-  auto i = before.begin();
-  auto j = after.begin();
-  const auto name_of = [](const auto& x) -> const std::string& {
-    if constexpr (std::is_pointer_v<std::decay_t<decltype(x)>>) {
-      return x->name;
-    } else {
-      return x.name;
-    }
-  };
-  while (i != before.end() || j != after.end()) {
-    if (j == after.end() || (i != before.end() && name_of(*i) < name_of(*j))) {
-      gone(*i++);
-    } else if (i == before.end() || name_of(*j) < name_of(*i)) {
-      come(*j++);
-    } else {
-      both(*i++, *j++);
-    }
-  }
-}
-
 void compare_flows(const Compiled& a, const Compiled& b, std::vector<Difference>& out) {
   pair_up(a.flows, b.flows,
           [&](const Flow& x) { out.push_back({fmt::format("flow \"{}\" is removed", x.name), !flow_kept(x, b)}); },
@@ -158,6 +115,29 @@ void compare_flows(const Compiled& a, const Compiled& b, std::vector<Difference>
 }
 
 }  // namespace
+
+std::string changes(const std::vector<Matcher>& ma, const std::vector<Matcher>& mb,
+                    std::initializer_list<std::string_view> keys) {
+  std::string out;
+  const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
+  for (const std::string_view key : keys) {
+    const auto find = [&](const std::vector<Matcher>& m) -> const std::vector<std::string>* {
+      const auto it = std::find_if(m.begin(), m.end(), [&](const Matcher& x) { return x.key == key; });
+      return it == m.end() ? nullptr : &it->entries;
+    };
+    const auto* ea = find(ma);
+    const auto* eb = find(mb);
+    if (ea == nullptr && eb == nullptr) continue;
+    if (ea == nullptr) add(fmt::format("{} was anything, is {}", key, quoted(*eb)));
+    if (eb == nullptr) add(fmt::format("{} was {}, is anything", key, quoted(*ea)));
+    if (ea == nullptr || eb == nullptr) continue;
+    const auto more = minus(*eb, *ea);
+    const auto less = minus(*ea, *eb);
+    if (!more.empty()) add(fmt::format("{} adds {}", key, quoted(more)));
+    if (!less.empty()) add(fmt::format("{} drops {}", key, quoted(less)));
+  }
+  return out;
+}
 
 std::vector<Difference> compare(const Policy& before, const Policy& after) {
   std::vector<Difference> out;
@@ -186,6 +166,7 @@ std::vector<Difference> compare(const Policy& before, const Policy& after) {
           });
   compare_flows(a, b, out);
   compare_deadlines(a, b, out);
+  compare_quotas(a, b, out);
   return out;
 }
 

@@ -86,6 +86,13 @@ operation = ["*.read", "*.list", "*.verify", "*.export"]
 # who = ["role:administrator"]
 # factors = ["webauthn", "totp"]
 #
+# [[quota]]                             # how much each member may use
+# name = "members"
+# who = ["role:member"]
+# requests = "60/1m"
+# tokens = "100000/1h"                  # of prompts and answers together
+# streams = 4                           # under way at a time
+#
 # [[rule]]                              # nobody, whatever else is allowed
 # name = "no loading of models"
 # effect = "deny"

@@ -3,6 +3,7 @@
 #include "json/writer.hpp"
 #include "policy/explanation.hpp"
 #include "policy/model.hpp"
+#include "policy/quotas.hpp"
 
 namespace vestibule::policy {
 namespace {
@@ -261,6 +262,7 @@ Explanation Policy::explain(const domain::Act& act, const domain::Subject& subje
     e.proofs.push_back(std::move(line));
   }
   e.level = level(evidence, now, clock_trusted, e.decision.need.max_age, e.decision.need.kinds);
+  if (e.decision.outcome != domain::Outcome::deny) e.quotas = quota_lines(c, act, subject);
   add_remedies(e, offered);
   return e;
 }
@@ -292,6 +294,8 @@ std::string Explanation::text(Rules which) const {
     for (const auto& p : proofs) out += fmt::format("  {} {}, {} ago: {}\n", p.counts ? "+" : "-", p.kind, human(p.age), p.why);
     if (proofs.empty()) out += "  nothing\n";
   }
+  if (!quotas.empty()) out += "\nquotas\n";
+  for (const auto& q : quotas) out += fmt::format("  {}\n", q);
   if (!remedies.empty()) out += "\nwhat would help\n";
   for (const auto& r : remedies) out += fmt::format("  {}\n", r);
   return out;
@@ -329,6 +333,8 @@ std::string Explanation::json() const {
     w.begin_object().member("kind", p.kind).member("age", seconds(p.age)).member("counts", p.counts);
     w.member("why", p.why).end_object();
   }
+  w.end_array().key("quotas").begin_array();
+  for (const auto& q : quotas) w.value(q);
   w.end_array().key("remedies").begin_array();
   for (const auto& r : remedies) w.value(r);
   w.end_array().end_object();

@@ -36,6 +36,7 @@ struct Explanation {
   std::vector<Part> parts;              ///< empty if denied
   std::vector<ProofLine> proofs;
   int level = 0;                        ///< reached within the requirement's max_age
+  std::vector<std::string> quotas;      ///< that count this act: "members: 60/1m requests for each user"
   std::vector<std::string> remedies;    ///< what would satisfy; empty if allowed
 
   /// Which rules the text lists: all, or only those that match (all if none does).

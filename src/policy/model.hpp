@@ -118,6 +118,23 @@ struct Flow {
   [[nodiscard]] bool before(const Flow* o) const noexcept { return o == nullptr || order.size() < o->order.size(); }
 };
 
+/// Like a flow it only takes away; but it never reaches the administration.
+struct Limit {
+  Who who;
+  Names access_point;
+  domain::Quota terms;
+  std::string name;
+  int line = 0;
+
+  [[nodiscard]] bool concerns(const domain::Subject& s, const Fact& point) const noexcept {
+    return who.matches(s) && access_point.matches(point);
+  }
+  /// True only if whatever `o` concerns is limited by this one at least as far.
+  [[nodiscard]] bool covers(const Limit& o) const noexcept {
+    return who.covers(o.who) && access_point.covers(o.access_point) && terms.within(o.terms);
+  }
+};
+
 /// "signal:new_source": what a decision names as its rule where the signal has raised it.
 [[nodiscard]] const domain::InlineText<48>& label_of(domain::Signal s) noexcept;
 
@@ -128,6 +145,7 @@ struct Compiled {
   std::vector<Rule> denies, allows;             ///< each in order of names
   std::vector<Zone> zones;                      ///< those that rules name, each once
   std::vector<Deadline> deadlines;              ///< in order of role and kind
+  std::vector<Limit> quotas;                    ///< in order of names
   std::string canonical;
   Digest digest{};
 
@@ -209,5 +227,12 @@ const Flow* narrow(const Compiled& c, const Situation& at, domain::Requirement& 
 struct Matcher { std::string_view key; std::vector<std::string> entries; };
 [[nodiscard]] std::vector<Matcher> matchers(const Rule& r);
 [[nodiscard]] std::vector<Matcher> matchers(const Flow& f);
+[[nodiscard]] std::vector<Matcher> matchers(const Limit& q);
+/// What differs between two lists of matchers, in words; empty if nothing does.
+[[nodiscard]] std::string changes(const std::vector<Matcher>& before, const std::vector<Matcher>& after,
+                                  std::initializer_list<std::string_view> keys);
+/// As a TOML basic string, and a line of a list of those.
+void append_quoted(std::string& out, std::string_view text);
+void append_list(std::string& out, std::string_view key, const std::vector<std::string>& entries);
 
 }  // namespace vestibule::policy

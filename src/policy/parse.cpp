@@ -1,11 +1,11 @@
 // From text to rules: the options are declared once, what they mean together is checked here.
 #include <fmt/format.h>
 
-#include <map>
-
 #include "crypto/hash.hpp"
 #include "policy/deadlines.hpp"
+#include "policy/entries.hpp"
 #include "policy/model.hpp"
+#include "policy/quotas.hpp"
 #include "schema/schema.hpp"
 
 namespace vestibule::policy {
@@ -97,25 +97,10 @@ const schema::Schema& declarations() {
     entries.required = true;
     of_flow("factors", "Second factors that count, the first to be offered first. What is not listed does not count.", "[\"webauthn\", \"totp\"]", entries);
     declare_deadlines(out);
+    declare_quotas(out);
     return out;
   }();
   return s;
-}
-
-// No control characters (they would write in terminals and logs).
-bool printable(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x20 || c == 0x7f) return false;
-    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return false;
-  }
-  return true;
-}
-
-template <class T>
-void sort_unique(std::vector<T>& list) {
-  std::sort(list.begin(), list.end());
-  list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
 class Reader {
@@ -163,7 +148,7 @@ class Reader {
       problems_.push_back(flows[kMaxFlows].problem("", fmt::format("is one flow too many: at most {}", kMaxFlows)));
       return;
     }
-    lines_.clear();
+    taken_.clear();
     for (const Section& f : flows) read_flow(f);
     std::sort(out_.flows.begin(), out_.flows.end(), [](const Flow& a, const Flow& b) { return a.name < b.name; });
     const auto by_name = [](const Rule& a, const Rule& b) { return a.name < b.name; };
@@ -186,15 +171,15 @@ class Reader {
     r.effect = s.get_string("effect") == "allow" ? Effect::allow : Effect::deny;
     r.name = s.get_string("name");
     r.label = domain::InlineText<48>(r.name);
-    read_name(s, r.name, r.line, kMaxRuleName, "rule");
+    read_name(s, "rule", kMaxRuleName, taken_, problems_);
     if (r.name == "default") problem(s, "name", "\"default\" is taken: it stands for no rule in the log");
-    for (const std::string_view taken : {"signal:", "flow:"}) {
+    for (const std::string_view taken : {"signal:", "flow:", "quota:"}) {
       if (r.name.starts_with(taken)) problem(s, "name", fmt::format("must not begin with \"{}\": it stands for one in the log", taken));
     }
-    if (s.present("who")) read_who(s, r.who);
-    read_names(s, "access_point", r.effect, r.access_point);
-    read_names(s, "operation", r.effect, r.operation);
-    read_names(s, "model", r.effect, r.model);
+    read_who(s, r.who, problems_);
+    read_names(s, "access_point", r.effect, r.access_point, problems_);
+    read_names(s, "operation", r.effect, r.operation, problems_);
+    read_names(s, "model", r.effect, r.model, problems_);
     if (s.present("network")) {
       for (const auto& e : s.get_list("network")) {
         const auto added = r.network.add(e);
@@ -212,9 +197,9 @@ class Reader {
     f.line = static_cast<int>(s.line_of());
     f.name = s.get_string("name");
     f.label = domain::InlineText<48>("flow:" + f.name);
-    read_name(s, f.name, f.line, kMaxFlowName, "flow");
-    if (s.present("who")) read_who(s, f.who);
-    read_names(s, "access_point", Effect::deny, f.access_point);
+    read_name(s, "flow", kMaxFlowName, taken_, problems_);
+    read_who(s, f.who, problems_);
+    read_names(s, "access_point", Effect::deny, f.access_point, problems_);
     if (s.present("level") && s.get_integer("level") > 2) f.level = 3;  // 2 is what everything asks for
     f.kinds.add(domain::FactorKind::password);
     for (const auto& e : s.get_list("factors")) {
@@ -236,75 +221,6 @@ class Reader {
       }
     }
     out_.flows.push_back(std::move(f));
-  }
-
-  // Names stand in the log: unique among their like.
-  void read_name(const Section& s, const std::string& n, int line, std::size_t most, std::string_view what) {
-    if (n.empty() || n.size() > most) {
-      problem(s, "name", fmt::format("needs 1 to {} bytes", most));
-    } else if (!printable(n) || n.front() == ' ' || n.back() == ' ') {
-      problem(s, "name", "has control characters, or spaces at its ends");
-    } else if (const auto [it, fresh] = lines_.try_emplace(n, line); !fresh) {
-      problem(s, "name", fmt::format("is used already by the {} in line {}", what, it->second));
-    }
-  }
-
-  void read_who(const Section& s, Who& who) {
-    who.anyone = false;
-    bool anyone = false;
-    for (const auto& e : s.get_list("who")) {
-      const std::size_t colon = e.find(':');
-      const std::string_view kind = std::string_view(e).substr(0, colon);
-      if (e == "anyone") {
-        anyone = true;
-        continue;
-      }
-      if (colon == std::string::npos || (kind != "role" && kind != "group" && kind != "user")) {
-        complain(s, "who", e, "is none of role:NAME, group:NAME, user:NAME, anyone");
-        continue;
-      }
-      const std::string_view n = std::string_view(e).substr(colon + 1);
-      const std::size_t limit = kind == "user" ? domain::kMaxUserName : kMaxEntry;
-      if (n.empty() || n.size() > limit || !printable(n) || n.front() == ' ' || n.back() == ' ') {
-        complain(s, "who", e, fmt::format("needs a name of 1 to {} bytes", limit));
-      } else if (n.find_first_of("*?") != std::string_view::npos) {
-        complain(s, "who", e, "has a wildcard: people are named in full; for everybody write anyone");
-      } else {
-        who.entries.push_back(e);
-        if (kind == "role") who.roles.push_back(domain::intern(n));
-        if (kind == "group") who.groups.push_back(domain::intern(n));
-        if (kind == "user") who.users.emplace_back(n);
-      }
-    }
-    if (anyone) who = Who();
-    sort_unique(who.roles);
-    sort_unique(who.groups);
-    sort_unique(who.users);
-    sort_unique(who.entries);
-  }
-
-  void read_names(const Section& s, std::string_view key, Effect effect, Names& names) {
-    if (!s.present(key)) return;
-    names.any = false;
-    bool all = false;
-    for (const auto& e : s.get_list(key)) {
-      if (e.empty() || e.size() > kMaxEntry || !printable(e) || e.find(' ') != std::string::npos) {
-        complain(s, key, e, fmt::format("needs 1 to {} bytes without spaces", kMaxEntry));
-        continue;
-      }
-      names.globs.emplace_back(e);
-      all |= names.globs.back().any();
-      names.administration |= key == "access_point" && e == kAdministration;
-    }
-    if (all) {  // "*" beside others says "*"; naming the administration says more in an allow rule
-      const bool keep = names.administration && effect == Effect::allow;
-      names.globs.clear();
-      names.any = !keep;
-      names.administration = keep;
-      if (keep) names.globs = {Glob("*"), Glob(kAdministration)};
-    }
-    sort_unique(names.globs);
-    names.set_gates();
   }
 
   void read_hours(const Section& s, Rule& r) {
@@ -355,15 +271,12 @@ class Reader {
     problems_.push_back(s.problem(key, std::move(message)));
   }
   void complain(const Section& s, std::string_view key, std::string_view entry, std::string_view why) {
-    std::string shown;
-    for (const char c : entry.substr(0, 64)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
-    if (entry.size() > 64) shown += "...";
-    problem(s, key, fmt::format("\"{}\" {}", shown, why));
+    policy::complain(s, key, entry, why, problems_);
   }
 
   Compiled& out_;
   std::vector<Problem>& problems_;
-  std::map<std::string, int, std::less<>> lines_;
+  Taken taken_;
 };
 
 }  // namespace
@@ -375,6 +288,7 @@ ParseResult Policy::parse(std::string_view text, std::string_view file, domain::
   auto compiled = std::make_shared<Compiled>();
   Reader(*compiled, result.problems).read(*doc);
   read_deadlines(*doc, enrollable, *compiled, result.problems);
+  read_quotas(*doc, *compiled, result.problems);
   if (result.problems.empty()) {
     compiled->canonical = canonical_text(*compiled);
     if (compiled->canonical.size() > kMaxPolicyText) {

@@ -175,11 +175,22 @@ std::vector<domain::FactorKind> Policy::sign_in_order(const domain::Subject& sub
   return out;
 }
 
+void Policy::quotas(const domain::Act& act, const domain::Subject& subject, Quotas& out) const {
+  if (compiled_->quotas.empty() || act.access_point == kAdministration) return;
+  const Fact point(act.access_point);
+  for (const Limit& q : compiled_->quotas) {
+    if (!q.concerns(subject, point)) continue;
+    const auto same = [&](const domain::Quota* o) { return o->id == q.terms.id; };
+    if (std::none_of(out.begin(), out.end(), same)) out.push_back(&q.terms);
+  }
+}
+
 std::string why(const domain::Decision& d) {
   const std::string_view rule = d.rule.view();
   const std::size_t colon = rule.find(':');
   if (colon == std::string_view::npos) return {};
   const std::string_view name = rule.substr(colon + 1);
+  if (rule.substr(0, colon) == "quota") return fmt::format("quota \"{}\"", name);
   if (rule.substr(0, colon) == "flow") return fmt::format("what was proved does not count here: flow \"{}\" of the policy", name);
   const auto signal = rule.substr(0, colon) == "signal" ? domain::signal_from(name) : std::nullopt;
   return signal ? fmt::format("more than usual is asked for: {}", domain::meaning(*signal)) : std::string();
@@ -198,6 +209,7 @@ std::vector<std::string> Policy::principals() const {
   std::vector<std::string> out;
   for (const Rule* r : compiled_->rules()) out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());
   for (const Flow& f : compiled_->flows) out.insert(out.end(), f.who.entries.begin(), f.who.entries.end());
+  for (const Limit& q : compiled_->quotas) out.insert(out.end(), q.who.entries.begin(), q.who.entries.end());
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

@@ -7,6 +7,7 @@
 // Flows say which kinds of factors count toward it. The order of rules, flows and keys in the file
 // means nothing.
 
+#include <boost/container/small_vector.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "base/clock.hpp"
 #include "domain/act.hpp"
+#include "domain/quota.hpp"
 #include "domain/signals.hpp"
 #include "schema/schema.hpp"
 
@@ -36,6 +38,8 @@ inline constexpr std::size_t kMaxEntries = 100;
 inline constexpr std::size_t kMaxRuleName = 48;
 inline constexpr std::size_t kMaxFlows = 100;
 inline constexpr std::size_t kMaxFlowName = 40;
+inline constexpr std::size_t kMaxQuotas = 100;
+inline constexpr std::size_t kMaxQuotaName = 40;
 inline constexpr std::size_t kMaxEntry = 128;
 inline constexpr std::size_t kMaxPolicyText = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxFact = 1024;
@@ -43,6 +47,9 @@ inline constexpr std::size_t kMaxFact = 1024;
 /// Access point of the gateway's own administration: an allow rule reaches it only by naming it,
 /// never by a wildcard or by leaving access_point out.
 inline constexpr std::string_view kAdministration = "vestibule";
+
+/// Those that concern an act. They live as long as their policy.
+using Quotas = boost::container::small_vector<const domain::Quota*, 8>;
 
 /// An immutable parsed policy. Copying it copies a pointer. All const members are thread-safe.
 /// decide() and decide_both() touch no file, take no lock, allocate nothing and write nothing that
@@ -96,6 +103,9 @@ class Policy {
   /// Deadlines of enrolment. decide() knows nothing of them: it is the gate that knows who has which
   /// factors, and denies who is overdue (deadline.hpp).
   [[nodiscard]] const std::vector<Deadline>& deadlines() const noexcept;
+  /// Adds the quotas that concern this act, none twice; the administration has none. decide() knows nothing
+  /// of them: what is left of one is no matter of a file.
+  void quotas(const domain::Act& act, const domain::Subject& subject, Quotas& out) const;
   /// Roles, groups and users that some rule names ("role:member"), sorted, each once: for a warning
   /// about names that nobody has.
   [[nodiscard]] std::vector<std::string> principals() const;
