@@ -61,6 +61,7 @@ std::string limits() {
   const gate::Options g;
   row("admission: waiting for its record to be durable", time(g.durable));
   row("admission: looked at again while it lasts, at least every", time(g.sweep));
+  row("quota: buckets in memory that are not full", std::to_string(g.quotas.max_buckets));
   const session::Options e;
   row("session: sign-in without its second factor", time(e.pending));
   row("session: sign-in with an enrolment to finish", time(e.granted));

@@ -9,7 +9,7 @@ std::string_view openai_type(int status) noexcept {
   switch (status) {
     case 401: return "authentication_error";
     case 403: return "permission_error";
-    case 429: return "rate_limit_error";
+    case 429: return "rate_limit_exceeded";
     default: return status >= 500 ? "server_error" : "invalid_request_error";
   }
 }

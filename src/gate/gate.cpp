@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "gate/completions.hpp"
+#include "gate/quotas.hpp"
 #include "identity/actor.hpp"
 #include "net/signal.hpp"
 #include "policy/deadline.hpp"
@@ -42,6 +44,13 @@ constexpr std::size_t kNewClients = 16;  // written down in one round
 
 constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
 
+std::uint64_t seed_of(Rng& rng) {
+  std::uint64_t seed = 0;
+  const auto bytes = rng.take<sizeof seed>();
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed;
+}
+
 bool is_bearer(std::string_view value) noexcept {
   static constexpr std::string_view kScheme = "bearer ";
   if (value.size() <= kScheme.size()) return false;
@@ -56,7 +65,8 @@ bool is_bearer(std::string_view value) noexcept {
 
 /// What one core has of the gate. Only that core touches it.
 struct Gate::PerCore {
-  explicit PerCore(net::Core& core) : many_sent(core) {}
+  PerCore(net::Core& core, quota::Quotas& all) : quotas(all), many_sent(core) {}
+  quota::Share quotas;
   std::shared_ptr<const Stops> stops = std::make_shared<const Stops>();
   std::shared_ptr<const PolicySet> policies;
   std::uint64_t generation = 0;                 // of policies
@@ -74,8 +84,9 @@ struct Gate::PerCore {
 Gate::Gate(store::Database& database, audit::Log& log, session::Sessions& sessions, factors::Factors& factors,
            const Clock& clock, Rng& rng, net::Cores& cores, Options options)
     : database_(database), log_(log), sessions_(sessions), factors_(factors), clock_(clock), rng_(rng),
-      cores_(cores), options_(options), stops_(std::make_shared<const Stops>()) {
-  for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores.at(i)));
+      cores_(cores), options_(options), quotas_(cores.size(), seed_of(rng), options.quotas),
+      stops_(std::make_shared<const Stops>()) {
+  for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores.at(i), quotas_));
   sessions_.on_deny([this](const session::Revocation&) { recheck_everywhere(); });
   if (options_.denials != nullptr) options_.denials->on_unkept([this] { close(); });
 }
@@ -328,6 +339,12 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
     return refusal(decision.reason, decision, caller, act);
   }
 
+  quota::Grant quota;
+  if (std::optional<domain::Refusal> refused = charge(core.quotas, *core.policies, caller, act, r, log_, quota)) {
+    g_refused.add();
+    return std::move(*refused);
+  }
+
   r.kind = audit::Kind::admission;
   const auto started = std::chrono::steady_clock::now();
   const Result<audit::Ticket> ticket =
@@ -361,6 +378,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->operation.assign(act.operation);
   s->model.assign(act.model);
   s->client.assign(caller.client.substr(0, 128));
+  s->quota = std::move(quota);
   s->act = act;
   s->act.access_point = s->access_point;
   s->act.operation = s->operation;
@@ -437,6 +455,7 @@ void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
   (s->prev != nullptr ? s->prev->next : core.first) = s->next;
   if (s->next != nullptr) s->next->prev = s->prev;
   g_live.add(-1);
+  s->quota.settle(tokens_of(s->completion, s->act), clock_.boot());
   // Its bytes are kept until the record is durable: the journal may be full or failing, or the batch be
   // rolled back.
   std::array<std::uint8_t, audit::kMaxEntry> entry;
@@ -546,6 +565,8 @@ net::Task<> Gate::sweep(net::Core& core) {
     if (now - flushed > std::chrono::seconds(10)) {
       flushed = now;
       log_.flush_refusals();
+      own.quotas.sweep(clock_.boot());
+      if (core.index() == 0) quotas_.sweep(clock_.boot());
     }
   }
   log_.flush_refusals(audit::Flush::everything);

@@ -17,6 +17,7 @@
 #include "http/head.hpp"
 #include "net/core.hpp"
 #include "policy/scope.hpp"
+#include "quota/share.hpp"
 #include "risk/history.hpp"
 #include "session/session.hpp"
 #include "store/denials.hpp"
@@ -37,6 +38,7 @@ struct Options {
   PolicyTrust trust = PolicyTrust::approval;
   store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
   risk::History* history = nullptr;          ///< what is usual for people; none: no signals
+  quota::Options quotas;
   domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
 };
 
@@ -102,6 +104,7 @@ class Admission {
     session::HandleKey handle{};
     domain::Source source;
     RequestId request;
+    quota::Grant quota;
     domain::Act act;         // its views point into the three below
     std::string access_point, operation, model, client;
     std::uint64_t policy_generation = 0;
@@ -235,6 +238,7 @@ class Gate {
   Rng& rng_;
   net::Cores& cores_;
   Options options_;
+  quota::Quotas quotas_;
   std::vector<std::unique_ptr<PerCore>> per_core_;
   std::vector<std::function<void()>> change_listeners_;
   mutable std::mutex mutex_;  // the master copies below; never taken on the path of a request

@@ -61,7 +61,7 @@ TEST(Render, Types) {
                        Row{Reason::body_shape, "invalid_request_error", "invalid_request_error"},
                        Row{Reason::route_unknown, "invalid_request_error", "not_found_error"},
                        Row{Reason::body_too_large, "invalid_request_error", "request_too_large"},
-                       Row{Reason::factor_locked, "rate_limit_error", "rate_limit_error"},
+                       Row{Reason::quota_exceeded, "rate_limit_exceeded", "rate_limit_error"},
                        Row{Reason::overloaded, "server_error", "overloaded_error"},
                        Row{Reason::upstream_timeout, "server_error", "timeout_error"},
                        Row{Reason::internal, "server_error", "api_error"}}) {

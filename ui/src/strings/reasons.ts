@@ -22,6 +22,7 @@ export const reasons = {
   policy_denied: 'The policy does not allow this. Ask an administrator.',
   policy_no_rule: 'No rule of the policy allows this. Ask an administrator.',
   stopped: 'Access is stopped at present by an administrator. It opens again when the stop is lifted.',
+  quota_exceeded: 'A quota is used up. Wait a little, then try again.',
   revoked_in_flight: 'Access was withdrawn while the answer was under way.',
   mfa_required: 'This needs a second factor.',
   mfa_lapsed: 'Your second factor has lapsed.',
