@@ -37,6 +37,10 @@ inline constexpr HandlePrefix kAccessToken{"vt_"};     ///< access points: never
 inline constexpr HandlePrefix kChildToken{"vc_"};      ///< given to child programs
 inline constexpr HandlePrefix kEnrolmentCode{"ve_"};
 inline constexpr HandlePrefix kApiKey{"vk_"};
+inline constexpr HandlePrefix kRefreshToken{"vr_"};       ///< OAuth: used once, at the token endpoint
+inline constexpr HandlePrefix kAuthorizationCode{"va_"};  ///< OAuth: one minute, once
+inline constexpr HandlePrefix kDeviceCode{"vd_"};         ///< OAuth: what a device polls with
+inline constexpr HandlePrefix kClientSecret{"vo_"};       ///< OAuth: of a confidential client
 
 inline constexpr std::size_t kHandleLength = 57;
 
