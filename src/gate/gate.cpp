@@ -51,14 +51,14 @@ std::uint64_t seed_of(Rng& rng) {
   return seed;
 }
 
-bool is_bearer(std::string_view value) noexcept {
-  static constexpr std::string_view kScheme = "bearer ";
-  if (value.size() <= kScheme.size()) return false;
-  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+/// What stands behind the scheme ("bearer ", in lower case), or nothing.
+std::string_view behind(std::string_view value, std::string_view scheme) noexcept {
+  if (value.size() <= scheme.size()) return {};
+  for (std::size_t i = 0; i < scheme.size(); ++i) {
     const char c = value[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != kScheme[i]) return false;
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != scheme[i]) return {};
   }
-  return true;
+  return value.substr(scheme.size());
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ struct Gate::PerCore {
 Gate::Gate(store::Database& database, audit::Log& log, session::Sessions& sessions, factors::Factors& factors,
            const Clock& clock, Rng& rng, net::Cores& cores, Options options)
     : database_(database), log_(log), sessions_(sessions), factors_(factors), clock_(clock), rng_(rng),
-      cores_(cores), options_(options), quotas_(cores.size(), seed_of(rng), options.quotas),
+      cores_(cores), options_(options), quotas_(cores.size(), seed_of(rng), options.quotas), dpop_(clock),
       stops_(std::make_shared<const Stops>()) {
   for (unsigned i = 0; i < cores.size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores.at(i), quotas_));
   sessions_.on_deny([this](const session::Revocation&) { recheck_everywhere(); });
@@ -165,14 +165,36 @@ Result<session::Identified> Gate::identify(const http::RequestHead& head, sessio
     return fail(Reason::credential_malformed);
   }
   std::string_view token;
+  bool proves = false;
   if (bearer) {
     const std::string_view value = *h.find(http::Known::authorization);
-    if (!is_bearer(value)) return fail(Reason::credential_malformed);
-    token = value.substr(7);
+    token = behind(value, "bearer ");
+    if (token.empty()) {
+      token = behind(value, "dpop ");
+      proves = true;
+    }
+    if (token.empty()) return fail(Reason::credential_malformed);
   } else {
     token = *h.find(http::Known::x_api_key);
   }
-  return sessions_.identify(token, audience, session::Presented::at(source, access_point), clock_.now());
+  Result<session::Identified> who = sessions_.identify(token, audience, session::Presented::at(source, access_point), clock_.now());
+  // RFC 9449 section 7.2: a bound token is no bearer token, and the other way round.
+  if (who && who->bound.key.has_value() != proves) return fail(Reason::credential_malformed);
+  return who;
+}
+
+Result<void> Gate::show_possession(Caller& caller, const http::RequestHead& head, bool tls) {
+  const std::optional<Digest>& key = caller.who.bound.key;
+  if (!key) return {};
+  const Result<std::string_view> proof = Dpop::field(head.headers);
+  if (!proof) return proof.error();
+  const std::string_view token = behind(head.headers.find(http::Known::authorization).value_or(std::string_view{}), "dpop ");
+  if (token.empty()) return fail(Reason::credential_malformed);
+  const Result<Digest> shown = dpop_.check(*proof, {http::to_text(head.method), head.host, head.parts.path, tls, token});
+  if (!shown) return shown.error();
+  if (*shown != *key) return fail(Reason::credential_malformed, "the DPoP proof is of another key");
+  caller.possession = true;
+  return {};
 }
 
 RequestId Gate::new_request() noexcept {
@@ -230,6 +252,12 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
   if (d.outcome != domain::Outcome::deny && overdue_by(set, caller.who.subject, now.wall) != nullptr) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::factor_overdue;
+  }
+  const session::Bound& bound = caller.who.bound;
+  const bool elsewhere = !bound.access_point.empty() && bound.access_point.view() != act.access_point;
+  if (elsewhere || (bound.key && !caller.possession)) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = elsewhere ? Reason::credential_audience : Reason::credential_malformed;
   }
   if (core.stops->covers(act.access_point, caller.who.subject.name.view())) {
     d.outcome = domain::Outcome::deny;

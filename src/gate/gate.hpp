@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "audit/log.hpp"
+#include "gate/dpop.hpp"
 #include "gate/policies.hpp"
 #include "gate/stops.hpp"
 #include "http/head.hpp"
@@ -48,6 +49,7 @@ struct Caller {
   domain::Source source;
   std::string_view client;  ///< User-Agent
   RequestId request;
+  bool possession = false;  ///< has shown with this request that the key is his which his token is bound to
 };
 
 /// Something that goes on because of an admission and can be cut. Used on its core only.
@@ -131,11 +133,17 @@ class Gate {
   Result<Staged> load(std::string_view file_text, std::string_view file_name);
 
   // --- core: the path of a request
-  /// From Authorization: Bearer or x-api-key; both, or a doubled one, is malformed. `access_point`: the one
-  /// that the request goes to; empty: none.
+  /// From Authorization: Bearer, Authorization: DPoP (a token that is bound to a key, and no other) or
+  /// x-api-key; both, or a doubled one, is malformed. `access_point`: the one that the request goes to; empty:
+  /// none.
   [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience,
                                                      const domain::Source& source,
                                                      std::string_view access_point) const noexcept;
+  /// Once a request, for a caller whose token is bound to a key: nothing is admitted before.
+  /// credential_malformed, overloaded.
+  [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, bool tls);
+  /// What has looked at proofs of possession, for the other doors.
+  [[nodiscard]] Dpop& dpop() noexcept { return dpop_; }
   [[nodiscard]] RequestId new_request() noexcept;
   /// What is out of the ordinary about this caller.
   [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;
@@ -241,6 +249,7 @@ class Gate {
   quota::Quotas quotas_;
   std::vector<std::unique_ptr<PerCore>> per_core_;
   std::vector<std::function<void()>> change_listeners_;
+  Dpop dpop_;
   mutable std::mutex mutex_;  // the master copies below; never taken on the path of a request
   std::shared_ptr<const Stops> stops_;
   std::shared_ptr<const PolicySet> policies_;

@@ -16,6 +16,12 @@ constexpr std::string_view kKept = "stored late, kept over the end of the proces
 void Denied::put(const Revocation& what) {
   switch (what.scope) {
     case Revocation::Scope::session: sessions_.put(what.session, true); break;
+    case Revocation::Scope::alone: {
+      bool families = false;
+      sessions_.read(what.session, [&](bool f) { families = f; });
+      sessions_.put(what.session, families);
+      break;
+    }
     case Revocation::Scope::user: users_.put(what.user, true); break;
     case Revocation::Scope::handle: handles_.put(what.handle, true); break;
   }
@@ -84,7 +90,14 @@ void Denied::lift(const Revocation& what) {
   const bool again = std::ranges::any_of(waiting_, [&](const Pending& p) { return p.what == what; });
   if (!again) {
     switch (what.scope) {
-      case Revocation::Scope::session: sessions_.erase(what.session); break;
+      case Revocation::Scope::session:
+      case Revocation::Scope::alone: {
+        sessions_.erase(what.session);
+        for (const Pending& p : waiting_) {
+          if (p.what.session == what.session && !what.session.is_nil()) put(p.what);
+        }
+        break;
+      }
       case Revocation::Scope::user: users_.erase(what.user); break;
       case Revocation::Scope::handle: handles_.erase(what.handle); break;
     }
@@ -96,6 +109,12 @@ bool Denied::covers(SessionId session, UserId user, const HandleKey& handle) con
   if (!any()) return false;
   const auto nothing = [](bool) {};
   return sessions_.read(session, nothing) || users_.read(user, nothing) || handles_.read(handle, nothing);
+}
+
+bool Denied::covers_family_of(SessionId parent) const noexcept {
+  bool out = false;
+  if (any()) sessions_.read(parent, [&](bool families) { out = families; });
+  return out;
 }
 
 std::vector<Denied::Pending> Denied::waiting() const {

@@ -39,6 +39,8 @@ class Denied {
 
   /// On the hot path: no lock.
   [[nodiscard]] bool covers(SessionId session, UserId user, const HandleKey& handle) const noexcept;
+  /// Is this parent of a token family revoked, and not merely signed out?
+  [[nodiscard]] bool covers_family_of(SessionId parent) const noexcept;
   [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_acquire); }
   [[nodiscard]] std::vector<Pending> waiting() const;
 
@@ -47,7 +49,7 @@ class Denied {
 
   store::Denials* kept_;
   mutable std::mutex mutex_;  // any core denies: for the writers of the tables, and the list
-  SnapshotTable<SessionId, bool> sessions_;
+  SnapshotTable<SessionId, bool> sessions_;  // true: with its token families
   SnapshotTable<UserId, bool> users_;
   SnapshotTable<HandleKey, bool, HandleHash> handles_;
   std::vector<Pending> waiting_;

@@ -32,6 +32,7 @@ struct SessionEntry {
   Flags flags;
   domain::Evidence evidence;
   std::shared_ptr<Live> live;
+  SessionId parent{};  ///< of a token family: the session whose owner consented
 };
 
 /// When and from where a key was last used. Noted on the path of requests, at most once a minute; whoever
@@ -70,6 +71,7 @@ struct Unlock {
 struct Grant {
   domain::Via via;
   policy::Scope scope;
+  Bound bound;  ///< of a token family
   std::vector<Unlock> unlocks;
   std::shared_ptr<KeyUse> use;  ///< of an API key
 };

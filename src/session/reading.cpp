@@ -10,10 +10,12 @@ namespace {
 
 constexpr std::string_view kSession =
     "SELECT id, account, created, created_boot, boot_id, ends, last_seen, seen_boot, seen_boot_id, enrol_grant, "
-    "factor_management, pending FROM session";
+    "factor_management, pending, parent FROM session LEFT JOIN session_family ON session_family.session = session.id";
 constexpr std::string_view kProof = "SELECT session, factor, kind, traits, wall, boot, boot_id FROM session_proof";
 constexpr std::string_view kHandle =
-    "SELECT session, audience, created, created_boot, boot_id, ends, account, via, scope, hash FROM session_handle";
+    "SELECT session_handle.session, audience, created, created_boot, boot_id, ends, account, via, scope, hash, "
+    "session_family.session, session_family.access_point, session_family.key FROM session_handle LEFT JOIN session_family "
+    "ON session_family.session = session_handle.session";
 
 // A reading of the boot clock means something under the boot id alone that it was taken under.
 BootTime boot_in(const store::Row& row, int value, int boot_id, std::string_view now) {
@@ -32,6 +34,7 @@ SessionEntry session_of(const store::Row& row, std::string_view boot_id) {
   s.flags.enrol_grant = row.integer(9) != 0;
   s.flags.factor_management = row.integer(10) != 0;
   s.flags.pending = row.integer(11) != 0;
+  if (!row.null(12)) s.parent = row.id<SessionId>(12);
   return s;
 }
 
@@ -129,13 +132,19 @@ Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) co
   const std::string_view via = row.text(7);
   const std::string_view scope = row.text(8);
   if (h.is_key() && h.owner.is_nil()) return std::optional<HandleEntry>{};
-  if (h.is_key() || !via.empty() || !scope.empty()) {
+  const bool family = !row.null(10) && h.audience == Audience::access;
+  if (h.is_key() || family || !via.empty() || !scope.empty()) {
     h.grant = std::make_unique<Grant>();
     h.grant->via = domain::Via(via);
     if (!scope.empty()) {
       auto parsed = policy::Scope::parse(scope);
       if (!parsed) return std::move(parsed).error();
       h.grant->scope = std::move(*parsed);
+    }
+    if (family) {
+      h.grant->bound.access_point = decltype(Bound::access_point)(row.text(11));
+      // A key that cannot be read is one that nobody has.
+      if (!row.null(12)) h.grant->bound.key = digest_of(row.blob(12)).value_or(Digest{});
     }
   }
   return std::optional<HandleEntry>(std::move(h));

@@ -163,7 +163,7 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
 Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
   for (const std::string_view sql :
        {"DELETE FROM session_handle WHERE session = $1 AND account IS NULL",
-        "DELETE FROM session_proof WHERE session = $1"}) {
+        "DELETE FROM session_proof WHERE session = $1", "DELETE FROM session_family WHERE session = $1"}) {
     auto gone = tx.run(sql, {id});
     if (!gone) return std::move(gone).error();
   }
@@ -202,6 +202,22 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
   std::string object;
   switch (what.scope) {
     case Revocation::Scope::session: {
+      std::vector<SessionId> families;
+      auto listed = tx.query("SELECT session FROM session_family WHERE parent = $1", {what.session},
+                             [&](const store::Row& row) {
+                               families.push_back(row.id<SessionId>(0));
+                               return true;
+                             });
+      if (!listed) return listed;
+      families.push_back(what.session);
+      for (const SessionId id : families) {
+        auto ended = end_in(tx, id);
+        if (!ended) return ended;
+      }
+      object = what.session.text();
+      break;
+    }
+    case Revocation::Scope::alone: {
       auto ended = end_in(tx, what.session);
       if (!ended) return ended;
       object = what.session.text();

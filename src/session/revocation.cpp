@@ -13,7 +13,7 @@ std::optional<Revocation> unpack_revocation(Unpacker& in) {
   const auto session = SessionId::from(in.bytes());
   const auto user = UserId::from(in.bytes());
   const auto handle = digest_of(in.bytes());
-  if (scope > static_cast<std::uint64_t>(Revocation::Scope::handle) || !session || !user || !handle || in.failed()) {
+  if (scope > static_cast<std::uint64_t>(Revocation::Scope::alone) || !session || !user || !handle || in.failed()) {
     in.refuse();
     return std::nullopt;
   }

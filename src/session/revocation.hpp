@@ -1,5 +1,6 @@
 #pragma once
-// What is to be denied: a session, everything of a user, one handle.
+// What is to be denied: a session with what it has allowed to clients, everything of a user, one handle, a
+// session alone.
 
 #include <optional>
 
@@ -10,12 +11,18 @@ namespace vestibule::session {
 
 /// What is to be denied.
 struct Revocation {
-  enum class Scope : std::uint8_t { session, user, handle } scope{};
+  enum class Scope : std::uint8_t {
+    session,
+    user,
+    handle,
+    alone,  ///< signing out: the session, and not the token families that it has opened
+  } scope{};
   SessionId session{};
   UserId user{};
   HandleKey handle{};
   static Revocation of(SessionId id) { return {Scope::session, id, {}, {}}; }
   static Revocation all_of(UserId id) { return {Scope::user, {}, id, {}}; }
+  static Revocation alone(SessionId id) { return {Scope::alone, id, {}, {}}; }
   static Revocation of_handle(HandleKey key) { return {Scope::handle, {}, {}, key}; }
   bool operator==(const Revocation&) const = default;
 };

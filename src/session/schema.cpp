@@ -115,6 +115,16 @@ CREATE TABLE credential_unlock (
 );
 CREATE INDEX credential_unlock_by_account ON credential_unlock (account)
 )"},
+    // Beside the session's row, which most have alone.
+    store::Migration{"session_family", 1, R"(
+CREATE TABLE session_family (
+  session BYTES PRIMARY KEY NOT NULL,
+  parent BYTES NOT NULL,
+  access_point TEXT NOT NULL,
+  key BYTES
+);
+CREATE INDEX session_family_by_parent ON session_family (parent)
+)"},
 };
 
 }  // namespace
@@ -126,7 +136,7 @@ namespace {
 Result<void> end_all(store::Tx& tx) {
   for (const std::string_view sql :
        {"DELETE FROM session_handle WHERE account IS NULL", "DELETE FROM credential_unlock", "DELETE FROM session_proof",
-        "DELETE FROM session"}) {
+        "DELETE FROM session_family", "DELETE FROM session"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "domain/evidence.hpp"
+#include "domain/inline_text.hpp"
 #include "factors/attempt.hpp"
 #include "identity/actor.hpp"
 #include "session/source_key.hpp"
@@ -52,6 +53,12 @@ struct Presented {
   }
 };
 
+/// What a token family (OAuth) is bound to besides its person. A plain copy.
+struct Bound {
+  domain::InlineText<32> access_point;  ///< the only one that it opens; empty: any
+  std::optional<Digest> key;            ///< RFC 7638 thumbprint: each request shows that it has this key (DPoP)
+};
+
 /// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.
 struct Identified {
   domain::Subject subject;
@@ -59,6 +66,7 @@ struct Identified {
   WallTime session_ends{};
   HandleKey handle{};
   Flags flags;
+  Bound bound;
 };
 
 /// Whom the caller is to the audit log.
@@ -88,6 +96,16 @@ struct SignedIn {
 struct IssuedToken {
   Secret handle;                         ///< vt_...
   WallTime ends{};
+};
+
+/// A session of its own for what a client was allowed by a person (OAuth: a token family). It opens access
+/// points alone.
+struct FamilyWish {
+  SessionId parent{};        ///< the session whose owner consented
+  UserId user{};
+  std::string client;        ///< what it is called
+  std::string access_point;  ///< the only one that it opens
+  std::optional<Digest> key;
 };
 
 struct SessionInfo {

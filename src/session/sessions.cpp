@@ -149,6 +149,10 @@ Reason Sessions::check_times(const SessionEntry& s, Instant now) const noexcept 
   return reason;
 }
 
+bool Sessions::denied(SessionId session, UserId user, SessionId parent, const HandleKey& handle) const noexcept {
+  return denied_.covers(session, user, handle) || (!parent.is_nil() && denied_.covers_family_of(parent));
+}
+
 std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience audience,
                                                Reason& reason) const noexcept {
   const crypto::HandlePrefix mine = audience == Audience::control ? crypto::kControlSession : crypto::kAccessToken;
@@ -157,7 +161,7 @@ std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience 
   if (key) return key;
   reason = Reason::credential_malformed;
   for (const crypto::HandlePrefix other : {crypto::kControlSession, crypto::kAccessToken, crypto::kChildToken,
-                                           crypto::kEnrolmentCode, crypto::kApiKey}) {
+                                           crypto::kEnrolmentCode, crypto::kApiKey, crypto::kRefreshToken}) {
     if (!(other == mine) && mint_.check(token, other)) reason = Reason::credential_audience;
   }
   return std::nullopt;
@@ -174,6 +178,8 @@ struct Sessions::Basis {
   domain::Via via;
   Flags flags;
   domain::Evidence evidence, unlocked;
+  Bound bound;
+  SessionId parent;
 
   void take(const HandleEntry& h, const Presented& at, Instant now) noexcept {
     session = h.session;
@@ -185,12 +191,17 @@ struct Sessions::Basis {
     if (!h.grant) return;
     via = h.grant->via;
     flags.scoped = !h.grant->scope.anything();
-    add_unlocked(unlocked, h.grant->unlocks, at, now);
+    bound = h.grant->bound;
+    // Where a key is shown with each request, it is that key that an unlock is for, wherever it comes from.
+    Presented from = at;
+    if (bound.key) from.key = SourceKey::of_key(*bound.key);
+    add_unlocked(unlocked, h.grant->unlocks, from, now);
   }
   void take(const SessionEntry& s, Reason times) noexcept {
     const Flags own = flags;
     verdict = times;
     user = s.user;
+    parent = s.parent;
     ends = std::min(ends, s.ends);
     evidence = s.evidence;
     flags = s.flags;
@@ -201,7 +212,7 @@ struct Sessions::Basis {
 
 Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Audience audience, Instant now) const noexcept {
   if (basis.audience != audience) return fail(Reason::credential_audience);
-  if (denied_.covers(basis.session, basis.user, key)) return fail(Reason::credential_unknown);
+  if (denied(basis.session, basis.user, basis.parent, key)) return fail(Reason::credential_unknown);
   // The session's own end is the better word where both are over.
   if (basis.verdict != Reason::ok) return fail(basis.verdict);
   if (basis.over) return fail(Reason::credential_unknown);
@@ -218,6 +229,7 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
   out.session_ends = basis.ends;
   out.handle = key;
   out.flags = basis.flags;
+  out.bound = basis.bound;
   return out;
 }
 
@@ -292,8 +304,9 @@ bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, In
   if (!good || denied_.covers(session, user, key)) return false;
   if (!session.is_nil()) {
     good = false;
-    sessions_.read(session,
-                   [&](const SessionEntry& s) { good = s.user == user && check_times(s, now) == Reason::ok; });
+    sessions_.read(session, [&](const SessionEntry& s) {
+      good = s.user == user && !denied(session, user, s.parent, key) && check_times(s, now) == Reason::ok;
+    });
   }
   return good && users_.standing(user) == identity::Users::Standing::good;
 }
@@ -303,9 +316,9 @@ std::optional<domain::Evidence> Sessions::evidence(SessionId session, Instant no
   UserId user;
   sessions_.read(session, [&](const SessionEntry& s) {
     user = s.user;
-    if (check_times(s, now) == Reason::ok) out = s.evidence;
+    if (check_times(s, now) == Reason::ok && !denied(session, s.user, s.parent, HandleKey{})) out = s.evidence;
   });
-  if (!out || denied_.covers(session, user, HandleKey{}) || users_.standing(user) != identity::Users::Standing::good) {
+  if (!out || users_.standing(user) != identity::Users::Standing::good) {
     return std::nullopt;
   }
   return out;

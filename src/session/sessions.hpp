@@ -29,6 +29,9 @@ namespace vestibule::session {
 /// cores.
 class Sessions {
  public:
+  struct Revoked {
+    bool durable = false;  ///< false: denied now, kept over the process's end, stored once the store works again
+  };
   static Result<std::unique_ptr<Sessions>> open(store::Database& database, const crypto::HandleMint& mint,
                                                 identity::Users& users, factors::Factors& factors, audit::Log& log,
                                                 const Clock& clock, Rng& rng, Options options);
@@ -104,6 +107,21 @@ class Sessions {
   /// whether it was one. Garbage costs a checksum and touches no store.
   net::Task<> found_key(Secret text, Actor by);
 
+  // --- token families (oauth). In write jobs; whoever awaits the job sees the effect in memory.
+  /// A session with a copy of its parent's proofs, their ages kept, that ends when the parent would have at
+  /// the latest. It ends with the parent where that one is revoked, not where its owner signs out or it idles.
+  /// session_ended if the parent does not stand; mfa_required while it is pending.
+  Result<SessionId> open_family_in(store::Tx& tx, const FamilyWish& wish, const Actor& by, Instant now);
+  /// One more token of a family. Neither this nor its use makes any proof younger. session_ended,
+  /// session_idle, user_disabled.
+  Result<IssuedToken> issue_family_token_in(store::Tx& tx, SessionId family, Duration ttl, Actor by, Instant now);
+  /// As revoke() of a session, within a job.
+  Result<void> end_family_in(store::Tx& tx, SessionId family, const Actor& by, std::string_view note, Instant now) const;
+  /// The evidence of a session as the store has it, if the session stands.
+  Result<domain::Evidence> evidence_in(store::Tx& tx, SessionId session, Instant now);
+  /// Ends this session and leaves what it has allowed to clients: its owner goes, and nothing is wrong.
+  net::Task<Revoked> sign_out(SessionId session, Actor by);
+
   // --- push devices: nobody is signed in there, the device's signature proves
   /// What a device answers to a prompt; nothing: it has expired. "It was not me" ends the session that
   /// asked, at once, and puts its source to sleep for this account. Errors as of Prompts::look() and
@@ -136,9 +154,6 @@ class Sessions {
   /// At once on all cores, without the store; maintenance persists it. A denial of a user covers
   /// whatever session he has until then, new ones too.
   void deny(const Revocation& what);
-  struct Revoked {
-    bool durable = false;  ///< false: denied now, kept over the process's end, stored once the store works again
-  };
   net::Task<Revoked> revoke(Revocation what, Actor by);
   /// Called in whatever thread denies; registered before Database::start(). Must be quick.
   void on_deny(std::function<void(const Revocation&)> listener);
@@ -186,6 +201,9 @@ class Sessions {
   static Result<std::optional<FactorKind>> preferred_in(store::Tx& tx, UserId user);
   Result<void> end_in(store::Tx& tx, SessionId id) const;
   Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
+  /// A session that a family's tokens name, as it stands in the store.
+  Result<SessionEntry> standing_session_in(store::Tx& tx, SessionId id, Instant now);
+  [[nodiscard]] bool denied(SessionId session, UserId user, SessionId parent, const HandleKey& handle) const noexcept;
   Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
                          Instant now) const;
   /// Before the job: where a plug-in judges the answer, it is asked now.
