@@ -39,6 +39,9 @@ struct AccessPoint {
   std::chrono::seconds hold{45};         ///< how long a call that lacks a proof waits for its owner; 0: not at all
   bool private_upstream = false;         ///< the operator vouches that nobody else reaches the upstream
   std::optional<Spawn> spawn;
+  /// The address under which clients know it (RFC 8707), and who gives out tokens for it; both empty where
+  /// there is no authorization server.
+  std::string resource, issuer;
   std::string credential_header = "Authorization";  ///< where the upstream's own credential goes
   std::string credential_scheme = "Bearer ";        ///< written before it
 

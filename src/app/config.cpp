@@ -42,6 +42,12 @@ schema::Schema declare() {
   s.option({.name = "portal.attestation_anchors", .type = Type::path, .help = "PEM file of the certificates that attestation may end at.", .example = "/etc/vestibule/attestation.pem"});
   s.option({.name = "portal.sign_count", .type = Type::choice, .help = "What a key whose counter does not grow leads to: somebody may hold a copy. `disable`: refused, and the key is disabled, since nobody knows which of the two is the owner's. `refuse`: refused. `allow`: recorded only.", .fallback = "disable", .example = "disable", .choices = {"disable", "refuse", "allow"}});
 
+  s.table("oauth", "The authorization server for clients of the access points: OAuth 2.1 and OpenID Connect, at the portal's first origin, which is its issuer. Without a portal there is none.");
+  s.option({.name = "oauth.access_points", .type = Type::string, .help = "Origin under which clients reach the access points; tokens are for these addresses (RFC 8707). Not given: the first of `server.hosts`, with the port of the first of `server.listen`.", .example = "https://models.example.org", .max = "256"});
+  s.option({.name = "oauth.registration", .type = Type::choice, .help = "Whether programs may register as clients by themselves (RFC 7591), as MCP clients do. They get nothing by it but the right to ask a person.", .fallback = "open", .example = "closed", .choices = {"open", "closed"}});
+  s.option({.name = "oauth.client_documents", .type = Type::boolean, .help = "Clients may be named by the https address of their own description, which the gateway fetches: from public addresses only, without redirects, 16 KiB at most.", .fallback = "true", .example = "false"});
+  s.option({.name = "oauth.access_token", .type = Type::duration, .help = "How long an access token lives, within the session that it stands on.", .fallback = "1h", .example = "15m", .min = "1m", .max = "24h"});
+
   s.table("keys", "The master key that seals every secret at rest.");
   s.option({.name = "keys.master_key", .type = Type::path, .help = "File with the master keys, mode 0600; made at the first start if neither it nor VESTIBULE_MASTER_KEY nor a systemd credential `vestibule-master-key` exists. Keep a copy elsewhere.", .fallback = "master.key", .example = "/etc/vestibule/master.key"});
 
@@ -181,6 +187,7 @@ class Reader {
     notify();
     for (const schema::Section& s : d_.sections("factor_plugin")) plugin(s);
     for (const schema::Section& s : d_.sections("access_point")) point(s);
+    oauth();
     if (config.points.empty() && problems.empty()) {
       problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
     }
@@ -224,6 +231,35 @@ class Reader {
       if (tls && text.starts_with("http://")) problem("portal.origins", "\"" + text + "\": the portal speaks TLS, so browsers write https://");
       config.portal_origins.push_back(text);
       if (const Result<http::Host> host = http::parse_host(text.substr(text.find("//") + 2))) config.portal_hosts.push_back(host->name);
+    }
+  }
+
+  void oauth() {
+    config.clients_register = d_.get_string("oauth.registration") == "open";
+    config.clients_by_address = d_.get_boolean("oauth.client_documents");
+    config.access_token = d_.get_duration("oauth.access_token");
+    std::string origin;
+    if (d_.has("oauth.access_points")) {
+      origin = d_.get_string("oauth.access_points");
+      if (!portal::is_origin(origin)) problem("oauth.access_points", "\"" + origin + "\" is not an origin: http:// or https://, a host name in lower case, and a port if it is not the usual one");
+    } else if (!config.listen.empty() && !config.hosts.empty()) {
+      const bool tls = !config.tls_certificate.empty();
+      const std::uint16_t port = config.listen.front().port;
+      origin = (tls ? "https://" : "http://") + config.hosts.front();
+      if (port != 0 && port != (tls ? 443 : 80)) origin += ":" + std::to_string(port);
+    }
+    if (config.portal_listen.empty() || config.portal_origins.empty()) return;
+    for (access::AccessPoint& p : config.points) {
+      p.issuer = config.portal_origins.front();
+      p.resource = origin;
+      if (!p.host.empty()) {
+        if (const Result<http::Url> base = http::parse_url(origin)) {
+          http::Url own = *base;
+          own.host = p.host;
+          p.resource = own.origin();
+        }
+      }
+      p.resource += p.prefix;
     }
   }
 

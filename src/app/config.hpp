@@ -45,6 +45,10 @@ struct Config {
   std::vector<std::string> portal_origins;         ///< "https://portal.example.org", as browsers spell them
   std::vector<std::string> portal_hosts;           ///< their host names and those of `hosts`
 
+  bool clients_register = true;                    ///< by themselves (RFC 7591)
+  bool clients_by_address = true;                  ///< named by the address of their own description
+  Duration access_token{};                         ///< how long one lives
+
   std::filesystem::path master_key;           ///< file; absolute
   std::filesystem::path checkpoint_file;      ///< absolute; empty: none
   std::string audit_origin;

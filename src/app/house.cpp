@@ -131,7 +131,7 @@ Result<void> House::open_rooms() {
   events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
   coverage_ = std::make_unique<portal::Coverage>(*users_, *factors_);
   gate_->on_change([this] { events_->gate_changed(); });
-  return {};
+  return open_oauth();
 }
 
 // From here on the database is written: what the first start made, the policy in force, the record.
@@ -149,6 +149,9 @@ Result<void> House::begin() {
   if (!config_.await_admission) log::warn("audit.await_admission = false: requests go on before their record is on disk");
   if (!users_->common_list_loaded()) {
     log::warn("the list of common passwords is missing", {{"file", config_.common_passwords.string()}, {"package", "john-data"}});
+  }
+  if (oauth_) {
+    if (Result<void> r = oauth_->begin(); !r) return r;
   }
   record("start", "version " VESTIBULE_VERSION);
   return load_credentials(config_.points);

@@ -2,6 +2,7 @@
 // The wiring: every room's object, in the order in which they stand on one another. Destruction goes
 // the other way round.
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "gate/gate.hpp"
 #include "net/blocking_pool.hpp"
 #include "notify/bells.hpp"
+#include "oauth/server.hpp"
 #include "portal/coverage.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
@@ -55,6 +57,9 @@ class House {
   Result<void> open_store();
   Result<void> open_rooms();
   Result<void> open_bells();
+  Result<void> open_oauth();
+  net::Task<Result<std::string>> fetch_document(std::string url);
+  net::Task<> sweep_oauth(net::Core& core);
   Result<void> begin();
   void ring_for(store::Tx& tx, const store::Change& change);
   Result<void> seal_root();
@@ -101,6 +106,8 @@ class House {
   std::unique_ptr<risk::History> history_;
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<oauth::Server> oauth_;  // where there is a portal
+  net::TlsContext document_tls_;          // for clients' descriptions
   std::unique_ptr<portal::Events> events_;
   std::unique_ptr<portal::Coverage> coverage_;
   std::unique_ptr<portal::Portal> portal_;
@@ -112,6 +119,7 @@ class House {
   Catalogues catalogues_;
   Credentials credentials_;
   std::chrono::steady_clock::time_point started_;
+  std::atomic<bool> closing_{false};
   bool running_ = false;  // the cores have started
   bool closed_ = false;
 };

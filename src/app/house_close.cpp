@@ -12,6 +12,8 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   const auto begun = std::chrono::steady_clock::now();
   events_->stop(own->core);  // a stream would wait for ever
   watch_->close(own->core);
+  closing_.store(true);
+  if (own->documents) own->documents->stop();
   co_await own->access->stop(limit);
   if (own->portal) {
     // What is left of the same limit: answers of the chat page may finish as well.

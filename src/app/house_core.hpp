@@ -3,6 +3,7 @@
 
 #include "app/house.hpp"
 #include "portal/web.hpp"
+#include "wire/outbound.hpp"
 
 namespace vestibule::app {
 
@@ -17,6 +18,7 @@ struct House::PerCore {
   std::unique_ptr<wire::Server> access;
   std::unique_ptr<wire::Server> control;  // on core 0
   std::unique_ptr<wire::Server> status;   // on core 0
+  std::unique_ptr<wire::Outbound> documents;  // descriptions of clients are fetched with it
   net::TaskGroup tasks;
 };
 

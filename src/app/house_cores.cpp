@@ -42,6 +42,8 @@ Result<House::Catalogues> House::catalogues_of(const Config& config) {
   for (access::AccessPoint& p : points) {
     p.prefix = "/chat/" + p.name;
     p.host.clear();
+    p.resource.clear();  // the page's session is no token
+    p.issuer.clear();
   }
   Result<std::shared_ptr<const access::Catalogue>> chat = access::Catalogue::build(std::move(points), config.portal_hosts);
   if (!chat) return std::move(chat).error();
@@ -86,6 +88,15 @@ Result<void> House::listen_portal(PerCore& on, const net::TlsContext& tls) {
   o.transport = portal_transport(config_);
   o.known_host = [&chat = on.chat](std::string_view host) { return chat.targets()->catalogue->known_host(host); };
   o.models = &on.chat;
+  o.oauth = oauth_.get();
+  if (document_tls_) {
+    wire::OutboundOptions fetches;
+    fetches.tls = document_tls_;
+    fetches.limit = std::chrono::milliseconds(5'000);
+    fetches.max_reply = oauth::kMaxClientMetadata;
+    fetches.max_at_once = 8;
+    on.documents = std::make_unique<wire::Outbound>(on.core, std::move(fetches));
+  }
   on.web = std::make_unique<portal::Web>(services(), std::move(o));
   wire::ServerOptions so;
   so.max_connections = static_cast<std::size_t>(config_.max_connections);
@@ -107,6 +118,7 @@ net::Task<> House::run_core(unsigned index) {
     c.tasks.spawn(factors_->tell_plugins(c.core));
     c.tasks.spawn(sessions_->maintain(c.core));
     c.tasks.spawn(coverage_->run(c.core));
+    if (oauth_) c.tasks.spawn(sweep_oauth(c.core));
     for (auto& child : children_) c.tasks.spawn(child->run());
   }
   co_return;

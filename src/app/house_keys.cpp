@@ -56,6 +56,9 @@ net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
     Result<std::int64_t> credentials = access::reseal_credentials(tx, *keys_);
     if (!credentials) return std::move(credentials).error();
     out.resealed += *credentials;
+    Result<std::int64_t> signing = oauth::reseal_keys(tx, *keys_);
+    if (!signing) return std::move(signing).error();
+    out.resealed += *signing;
     const Result<std::optional<Bytes>> root = derivation_root(tx);
     if (!root || !*root) return fail(Reason::sealed_unreadable, "no derivation root");
     Result<Bytes> fresh = keys_->reseal_root(**root);
@@ -84,7 +87,9 @@ Result<void> House::key_out_of_use_in(store::Tx& tx, std::uint32_t id) const {
   if (!credentials) return std::move(credentials).error();
   Result<std::int64_t> secrets = factors_->sealed_by(tx, id);
   if (!secrets) return std::move(secrets).error();
-  std::int64_t n = *credentials + *secrets;
+  Result<std::int64_t> signing = oauth::keys_sealed_by(tx, id);
+  if (!signing) return std::move(signing).error();
+  std::int64_t n = *credentials + *secrets + *signing;
   const Result<std::optional<Bytes>> root = derivation_root(tx);
   if (!root) return root.error();
   if (*root && crypto::KeyRing::sealed_by(**root).value_or(id) == id) ++n;

@@ -56,6 +56,7 @@ portal::Services House::services() {
     return {"denials_unkept"};
   };
   s.watch = watch_.get();
+  s.oauth = oauth_.get();
   if (!config_.notify.push_hosts.empty() || config_.notify.push_loopback) {
     s.push_key = base64url(bells_->sender());
     s.greet = [this](notify::Subscription to, Secret code) { bells_->greet(std::move(to), std::move(code)); };

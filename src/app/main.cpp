@@ -50,6 +50,7 @@ class CommandLine {
     stops();
     policies();
     audits();
+    clients();
     keeping();
   }
 
@@ -353,9 +354,28 @@ class CommandLine {
     takes_code(c);
   }
 
+  void clients() {
+    CLI::App* g = group("client", "Programs that ask people for tokens (OAuth)",
+                        "  vestibule client add Editor --redirect http://127.0.0.1/cb\n  vestibule client list");
+    CLI::App* c = command(g, "add", "Register a client", "  vestibule client add Guard --auth client_secret_basic --redirect https://guard.example.org/cb",
+                          [this](Context& ctx) { return client_add(ctx, client_); });
+    c->add_option("name", client_.name, "What people see it called")->required();
+    c->add_option("--redirect", client_.redirects, "Where answers may go; none: a device");
+    c->add_option("--auth", client_.auth, "none, client_secret_basic, client_secret_post or private_key_jwt");
+    c->add_option("--jwks", client_.jwks, "Its public keys, as JSON (RFC 7517)");
+    c->add_flag("--device", client_.device, "May use the device flow");
+    takes_code(c);
+    command(g, "list", "Clients that are registered", "", [](Context& ctx) { return client_list(ctx); });
+    c = command(g, "remove", "Remove a client; all that it was allowed ends", "", [this](Context& ctx) { return client_remove(ctx, client_id_); });
+    c->add_option("id", client_id_, "As `client list` gives it")->required();
+    takes_code(c);
+  }
+
   void keeping() {
     CLI::App* g = group("keys", "Master keys, which seal every secret", "  vestibule keys rotate\n  vestibule keys retire 1");
     CLI::App* c = command(g, "rotate", "Make a new master key and seal everything again", "", [](Context& ctx) { return keys_rotate(ctx); });
+    takes_code(c);
+    c = command(g, "sign", "Change the keys that ID tokens are signed with", "", [](Context& ctx) { return keys_sign(ctx); });
     takes_code(c);
     command(g, "list", "Ids of the master keys in the key file (needs no gateway)", "", [](Context& ctx) { return keys_list(ctx); });
 
@@ -439,6 +459,8 @@ class CommandLine {
   ClockOptions clock_;
   RecoverOptions recover_;
   std::uint32_t key_id_ = 0;
+  ClientAddOptions client_;
+  std::string client_id_;
   CredentialOptions credential_;
 };
 

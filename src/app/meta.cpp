@@ -4,6 +4,7 @@
 #include "approval/requests.hpp"
 #include "factors/schema.hpp"
 #include "gate/gate.hpp"
+#include "oauth/rows.hpp"
 #include "risk/history.hpp"
 #include "session/sessions.hpp"
 
@@ -20,7 +21,7 @@ CREATE TABLE meta (
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{{"app", 1, kMetaMigration}};
   for (const auto room : {audit::migrations(), access::migrations(), identity::migrations(), factors::migrations(),
-                          session::migrations(), risk::migrations(), approval::migrations(), gate::Gate::migrations()}) {
+                          session::migrations(), risk::migrations(), approval::migrations(), gate::Gate::migrations(), oauth::migrations()}) {
     all.insert(all.end(), room.begin(), room.end());
   }
   return all;

@@ -167,8 +167,7 @@ net::Task<Result<Reply>> Portal::prove(Call& call) {
 }
 
 net::Task<Result<Reply>> Portal::sign_out(Call& call) {
-  const auto gone = co_await services_.sessions.revoke(session::Revocation::of(call.caller.who.subject.session),
-                                                       call.actor());
+  const auto gone = co_await services_.sessions.sign_out(call.caller.who.subject.session, call.actor());
   static_cast<void>(gone);  // denied at once either way
   Reply reply;
   if (door_.kind == Door::Kind::browser) reply.cookie = cookie_end();

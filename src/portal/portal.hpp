@@ -25,6 +25,10 @@
 #include "store/database.hpp"
 #include "wire/exchange.hpp"
 
+namespace vestibule::oauth {
+class Server;
+}
+
 namespace vestibule::portal {
 
 class Events;
@@ -62,6 +66,9 @@ struct Services {
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
   /// More reasons why the gateway is failing, besides store, log and clock. May be empty.
   std::function<std::vector<std::string>()> failing{};
+
+  /// Lets people allow clients what they ask for. Null: there is no portal for browsers, so not_found.
+  oauth::Server* oauth = nullptr;
 
   /// What waits for push prompts to be opened and answered.
   Watch* watch = nullptr;
@@ -186,6 +193,17 @@ class Portal final : public wire::Handler {
   Answer device_inbox(Call& call);
   Answer device_answer(Call& call);
   net::Task<bool> wait_for_prompts(Call& call, Watch::Seat& seat, std::chrono::steady_clock::time_point end);
+  // What clients ask of people, and the clients (clients.cpp)
+  Answer look_at_consent(Call& call);
+  Answer allow_consent(Call& call);
+  Answer decline_consent(Call& call);
+  Answer look_at_device(Call& call);
+  Answer allow_device(Call& call);
+  Answer decline_device(Call& call);
+  Answer list_clients(Call& call);
+  Answer add_client(Call& call);
+  Answer remove_client(Call& call);
+  Answer rotate_signing_keys(Call& call);
   // Users (users.cpp)
   Answer list_users(Call& call);
   Answer create_user(Call& call);

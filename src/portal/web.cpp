@@ -6,6 +6,7 @@
 #include "base/counters.hpp"
 #include "http/host.hpp"
 #include "json/writer.hpp"
+#include "oauth/server.hpp"
 #include "portal/cookie_session.hpp"
 
 namespace vestibule::portal {
@@ -72,6 +73,10 @@ net::Task<> Web::serve(wire::Exchange& exchange) {
   }
   // Compared as sent: what needs escapes is no path of ours.
   const std::string_view path = head.parts.path;
+  if (options_.oauth != nullptr && oauth::Server::serves(path)) {
+    co_await options_.oauth->serve(exchange);
+    co_return;
+  }
   const bool api = path.starts_with("/v1/");
   const bool chat = path.starts_with("/chat/");
   if (!api && !chat) {

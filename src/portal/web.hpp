@@ -37,6 +37,8 @@ struct WebOptions {
   std::function<bool(std::string_view host)> known_host;
   /// Serves `/chat/NAME/...`; of the same core. It asks who_asks() for the caller.
   wire::Handler* models = nullptr;
+  /// Serves `/oauth/...` and its metadata; no cookie counts there. Null: there is none.
+  wire::Handler* oauth = nullptr;
 };
 
 /// One a core, used on it only; what it is given outlives it.

@@ -5,6 +5,8 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
+#include "http/url.hpp"
+#include "json/writer.hpp"
 #include "policy/policy.hpp"
 #include "proxy/heads.hpp"
 #include "proxy/holding.hpp"
@@ -31,6 +33,28 @@ std::unique_ptr<http::RequestHead> without_page(const http::RequestHead& head) {
                       f.known == http::Known::sec_fetch_site || f.known == http::Known::sec_fetch_mode ||
                       f.known == http::Known::sec_fetch_dest;
     if (!page) out->headers.add(head.headers.base(), f);
+  }
+  return out;
+}
+
+constexpr std::string_view kResourceMetadata = "/.well-known/oauth-protected-resource";
+
+/// WWW-Authenticate: by the scheme that the caller tried, and where to learn who gives out tokens.
+std::string challenge_for(const domain::Refusal& refusal, const http::RequestHead& head, const access::AccessPoint* point) {
+  std::string out = domain::www_authenticate(refusal);
+  if (out.empty()) return out;
+  const bool dpop = head.headers.has(http::Known::dpop);
+  if (dpop) {
+    out.replace(0, std::string_view("Bearer").size(), "DPoP");
+    out.append(", algs=\"ES256 RS256 PS256\"");
+    if (refusal.reason == Reason::credential_malformed) {
+      const std::size_t at = out.find("invalid_token");
+      if (at != std::string::npos) out.replace(at, std::string_view("invalid_token").size(), "invalid_dpop_proof");
+    }
+  }
+  if (point != nullptr && !point->resource.empty()) {
+    const Result<http::Url> url = http::parse_url(point->resource);
+    if (url) out.append(", resource_metadata=\"").append(url->origin()).append(kResourceMetadata).append(point->prefix).append("\"");
   }
   return out;
 }
@@ -128,6 +152,10 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   std::string decoded;  // only paths with escapes need it
   if (head.parts.escaped) decoded.resize(head.parts.path.size());
   const std::string_view path = http::decode_path(head.parts, decoded);
+  if (path.starts_with(kResourceMetadata) && !door_.identify) {
+    co_await describe(exchange, *canonical, path.substr(kResourceMetadata.size()));
+    co_return;
+  }
   const auto route = r.targets->catalogue->route(*canonical, path);
   if (route) {
     r.point = route->point;
@@ -145,6 +173,14 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_return;
   }
   r.caller.who = std::move(*who);
+  if (r.caller.who.bound.key) {
+    const Result<void> shown = gate_.show_possession(r.caller, head, exchange.tls());
+    if (!shown) {
+      r.caller.who = {};  // a stolen token says nothing of who is here
+      co_await refuse(r, shown.error().code);
+      co_return;
+    }
+  }
   r.known = true;
   if (!route) {
     co_await refuse(r, Reason::route_unknown);
@@ -253,6 +289,37 @@ net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, domain::Refusa
   co_return still;
 }
 
+net::Task<> Proxy::describe(wire::Exchange& exchange, std::string_view host, std::string_view path) {
+  const auto& points = targets_->catalogue->points();
+  const access::AccessPoint* found = nullptr;
+  for (const access::AccessPoint& p : points) {
+    if (p.prefix == path && (p.host.empty() || p.host == host) && (found == nullptr || !p.host.empty())) found = &p;
+  }
+  if (found == nullptr && path.empty() && points.size() == 1) found = &points.front();
+  const http::Method method = exchange.head().method;
+  const bool reads = method == http::Method::get || method == http::Method::head;
+  json::Writer w;
+  w.begin_object();
+  if (found != nullptr && !found->issuer.empty() && reads) {
+    w.member("resource", found->resource).member("resource_name", found->name);
+    w.key("authorization_servers").begin_array().value(found->issuer).end_array();
+    w.key("bearer_methods_supported").begin_array().value("header").end_array();
+    w.key("dpop_signing_alg_values_supported").begin_array().value("ES256").value("RS256").value("PS256").end_array();
+  } else {
+    found = nullptr;
+  }
+  w.end_object();
+  http::HeadWriter out = exchange.start();
+  out.status(found != nullptr ? 200 : reads ? 404 : 405);
+  out.field("Content-Type", "application/json");
+  out.field("Cache-Control", found != nullptr ? "public, max-age=300" : "no-store");
+  out.field("X-Content-Type-Options", "nosniff");
+  if (found != nullptr) out.field("Access-Control-Allow-Origin", "*");
+  if (!reads) out.field("Allow", "GET, HEAD");
+  const Result<void> sent = co_await exchange.reply(out, w.text());
+  static_cast<void>(sent);
+}
+
 void Proxy::refused(const net::Peer& peer, Reason reason) noexcept {
   gate_.refuse_unknown(source_of(peer), reason, {});
 }
@@ -286,7 +353,7 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   head.field("X-Request-Id", refusal.request.text());
   for (const auto& [name, value] : door_.fields) head.field(name, value);
   head.field("Vestibule-Reason", info(refusal.reason).code);
-  if (const std::string challenge = domain::www_authenticate(refusal); !challenge.empty()) {
+  if (const std::string challenge = challenge_for(refusal, r.exchange.head(), r.point); !challenge.empty()) {
     head.field("WWW-Authenticate", challenge);
   }
   if (refusal.retry_after_s > 0) head.field("Retry-After", static_cast<std::uint64_t>(refusal.retry_after_s));

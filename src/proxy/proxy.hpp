@@ -67,6 +67,8 @@ class Proxy final : public wire::Handler {
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   /// Nothing: it may go on and is decided about from the beginning.
   net::Task<std::optional<domain::Refusal>> hold(Request& request, domain::Refusal refusal);
+  /// RFC 9728: which authorization server gives out tokens for the access point at this path.
+  net::Task<> describe(wire::Exchange& exchange, std::string_view host, std::string_view path);
   net::Task<> refuse(Request& request, domain::Refusal refusal);
   net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
   net::Task<> forward(Request& request, gate::Admission admission);

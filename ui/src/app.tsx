@@ -5,6 +5,7 @@ import { Refusal, look, plain, post, session, type Me, type Notice } from './api
 import { changed, listen, show } from './events/tab';
 import { day, duration } from './format';
 import { Chat } from './pages/chat';
+import { Consent, DeviceConsent } from './pages/consent';
 import { Coverage } from './pages/coverage';
 import { Decisions } from './pages/decisions';
 import { Devices } from './pages/devices';
@@ -139,6 +140,8 @@ export function App() {
   const pages: Record<string, () => ComponentChildren> = {
     devices: () => <Devices me={me} refresh={refresh} />,
     sessions: () => <Sessions />,
+    ...(rest && page === 'consent' ? { consent: () => <Consent key={rest} request={rest} /> } : {}),
+    ...(page === 'device' ? { device: () => <DeviceConsent key={rest ?? ''} code={rest ?? ''} me={me} /> } : {}),
     ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
     ...(reader ? {
       status: () => <StatusPage />, decisions: () => <Decisions />, log: () => <Log />, users: () => <Users me={me} rules={rules} />,

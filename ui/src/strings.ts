@@ -53,6 +53,27 @@ export const t = {
     level: (level: number) => `Level ${level}`,
   },
 
+  consent: {
+    title: 'A program asks for access',
+    intro: 'Say yes only if you have just started this yourself. What it does then is done in your name.',
+    program: 'Program', what: 'It wants to', sees: 'It sees', goes: 'The answer goes to', from: 'Asked from', agent: 'It calls itself', until: 'At the latest until',
+    use: (point: string) => `use ${point}`,
+    who: 'know who you are',
+    profile: 'your name here',
+    registered: 'This program has registered itself. Its name is its own word: look at where the answer goes.',
+    document: (id: string) => `This program is described at ${id}.`,
+    fresh: 'It asks for a fresher proof of yours than there is. You are asked for it when you allow.',
+    allow: (name: string) => `Allow ${name}`,
+    decline: 'Decline',
+    deviceTitle: 'Connect a device',
+    deviceIntro: 'A device or a terminal shows you a code. Type it here to let that device in.',
+    deviceCode: 'Code on the device',
+    deviceHint: 'Eight letters. If somebody sent you the code, stop: it would be their device.',
+    deviceWarning: 'Only go on if the device that shows this code is in front of you. Nobody from support will ever ask for this.',
+    deviceAllowed: 'The device is connected. You can go back to it.',
+    deviceDeclined: 'The device was turned away.',
+  },
+
   setup: {
     title: 'Set up this gateway',
     intro: 'You become its first administrator. Choose a name and a password; your second factor comes next.',

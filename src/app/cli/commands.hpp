@@ -125,6 +125,19 @@ int keys_retire(Context& ctx, std::uint32_t id);
 int keys_list(Context& ctx);
 int backup(Context& ctx, const std::string& path);
 
+// --- clients of the access points (commands_clients.cpp)
+
+struct ClientAddOptions {
+  std::string name, auth = "none", jwks;
+  std::vector<std::string> redirects;
+  bool device = false;
+};
+int client_add(Context& ctx, const ClientAddOptions& o);
+int client_list(Context& ctx);
+int client_remove(Context& ctx, const std::string& id);
+/// New keys for signing ID tokens.
+int keys_sign(Context& ctx);
+
 // --- the audit log (commands_audit.cpp)
 
 struct AuditListOptions {

@@ -9,6 +9,7 @@
 #include "app/meta.hpp"
 #include "approval/requests.hpp"
 #include "risk/history.hpp"
+#include "oauth/rows.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::app::cli {
@@ -51,6 +52,8 @@ int clock_accept(Context& ctx, const ClockOptions& o) {
     if (!done) return done;
     Result<void> asked = approval::accept_clock(at.tx, at.now.wall);
     if (!asked) return asked;
+    Result<void> clients = oauth::void_after_restore(at.tx);
+    if (!clients) return clients;
     return risk::accept_clock(at.tx, at.now.wall);
   };
   const Result<std::uint64_t> records = change_offline(*config, *file, "clock.accept", note, lower);

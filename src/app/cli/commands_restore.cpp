@@ -12,6 +12,7 @@
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "approval/requests.hpp"
+#include "oauth/rows.hpp"
 #include "session/sessions.hpp"
 #include "store/file_lock.hpp"
 
@@ -66,7 +67,9 @@ int restore(Context& ctx, const RestoreOptions& o) {
   const OfflineJob prepare = [](Offline& at) -> Result<void> {
     Result<void> sessions = session::void_after_restore(at.tx, at.now.wall);
     if (!sessions) return sessions;
-    return approval::void_after_restore(at.tx);
+    Result<void> asked = approval::void_after_restore(at.tx);
+    if (!asked) return asked;
+    return oauth::void_after_restore(at.tx);
   };
   Result<std::uint64_t> records =
       copied ? change_offline(*config, copy, "restore", note, prepare) : Result<std::uint64_t>(copied.error());
