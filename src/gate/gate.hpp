@@ -142,8 +142,6 @@ class Gate {
   /// Once a request, for a caller whose token is bound to a key: nothing is admitted before.
   /// credential_malformed, overloaded.
   [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, bool tls);
-  /// What has looked at proofs of possession, for the other doors.
-  [[nodiscard]] Dpop& dpop() noexcept { return dpop_; }
   [[nodiscard]] RequestId new_request() noexcept;
   /// What is out of the ordinary about this caller.
   [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;

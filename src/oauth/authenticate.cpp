@@ -100,6 +100,8 @@ bool Server::verify_assertion(const Client& client, std::string_view text) {
     if (claims->get_string("iss").value_or("") != client.id || claims->get_string("sub").value_or("") != client.id) return false;
     if (!is_for(*claims, options_.issuer) || !exp || *exp <= now || *exp > now + kLongest || early) return false;
     if (!jti || jti->empty() || jti->size() > 256) return false;
+    // No client fills the memory that all share.
+    if (!asserted_.charge(client.id, rooms_.clock.wall())) return false;
     const Digest id = crypto::sha256({as_bytes(client.id), ByteView(key.thumbprint()), as_bytes(*jti)});
     return assertions_.use(id, rooms_.clock.wall()) == gate::SingleUse::Seen::first;
   }

@@ -22,6 +22,11 @@ void append_parameter(std::string& out, std::string_view name, std::string_view 
   append_encoded(out, value);
 }
 
+/// To a program on the person's own machine, or where an administrator has said so.
+bool may_be_sent(const Client& client, std::string_view redirect) {
+  return client.origin == Origin::administrator || !redirect.starts_with("https://");
+}
+
 std::string parameters(std::string_view name, std::string_view value) {
   std::string out(name);
   out.push_back('=');
@@ -127,6 +132,8 @@ Server::Out Server::authorize(Call& call) {
   if (!matches_redirect(client->redirects, redirect)) co_return show("redirect_uri is not one that this client has registered");
 
   Answer<AuthorizationRequest> request = read_request(*form, *client);
+  // RFC 9700 section 4.11.2: whoever registers himself must not make this host send people to his own, unasked.
+  if (!request && !may_be_sent(*client, redirect)) co_return show(request.failure().why);
   AuthorizationRequest to;
   if (request) to = *request;
   to.redirect = redirect;

@@ -64,10 +64,12 @@ Server::Server(Rooms rooms, Options options)
       seal_(rooms_.keys.derive("oauth-request/v1")),
       signing_(rooms_.database, rooms_.keys),
       assertions_(std::chrono::minutes(6), 65536),
+      proofs_(rooms_.clock),
       registrations_(20, std::chrono::hours(1)),
       devices_(30, std::chrono::minutes(10)),
       guesses_(10, std::chrono::minutes(10)),
-      documents_(30, std::chrono::minutes(10)) {}
+      documents_(30, std::chrono::minutes(10)),
+      asserted_(600, std::chrono::minutes(6)) {}
 
 Server::~Server() = default;
 

@@ -176,7 +176,8 @@ class Server final : public wire::Handler {
   RequestSeal seal_;
   SigningKeys signing_;
   gate::SingleUse assertions_;
-  Throttle registrations_, devices_, guesses_, documents_;
+  gate::Dpop proofs_;  // at the token endpoint: whoever fills it up keeps nobody from the access points
+  Throttle registrations_, devices_, guesses_, documents_, asserted_;
   struct Document {
     Client client;
     WallTime fetched{};

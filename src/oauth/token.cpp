@@ -24,7 +24,7 @@ Answer<std::optional<Digest>> Server::possession(const Call& call) {
   if (!head.headers.has(http::Known::dpop)) return std::optional<Digest>{};
   const Result<std::string_view> proof = gate::Dpop::field(head.headers);
   if (!proof) return Failure{Code::invalid_dpop_proof, "exactly one DPoP field is asked for"};
-  const Result<Digest> key = rooms_.gate.dpop().check(*proof, {http::to_text(head.method), head.host, head.parts.path, call.exchange.tls()});
+  const Result<Digest> key = proofs_.check(*proof, {http::to_text(head.method), head.host, head.parts.path, call.exchange.tls()});
   if (!key && key.error().code == Reason::overloaded) return ours(key.error());
   if (!key) return Failure{Code::invalid_dpop_proof, "the DPoP proof is not one for this request, of now, used once"};
   return std::optional<Digest>(*key);
@@ -297,6 +297,11 @@ Server::Out Server::token(Call& call) {
   if (!form->has(needed)) co_return refuse(call, {Code::invalid_request, "what is to be exchanged is missing"});
   if (grant == kDeviceGrant && !client->device) co_return refuse(call, {Code::unauthorized_client, "this client has not registered for device_code"});
   if (grant == "authorization_code" && !form->has("code_verifier")) co_return refuse(call, {Code::invalid_grant, "code_verifier is missing"});
+  // What is garbage spends no memory on its proof.
+  const crypto::HandlePrefix prefix = grant == "authorization_code" ? crypto::kAuthorizationCode
+                                      : grant == "refresh_token"    ? crypto::kRefreshToken
+                                                                    : crypto::kDeviceCode;
+  if (!rooms_.mint.check(form->get(needed), prefix)) co_return refuse(call, {Code::invalid_grant, "this is none of ours"});
   Answer<std::optional<Digest>> key = possession(call);
   if (!key) co_return refuse(call, key.failure());
   Answer<Granted> out = Failure{};

@@ -110,7 +110,7 @@ test('from a 401 to a token by a person in a browser, with openid-client', async
 });
 
 test('a refresh renews no second factor; a step-up as RFC 9470 has it does', async (t) => {
-  const { gateway, ada } = await world(t, { policy: policy('4s') });
+  const { gateway, ada } = await world(t, { policy: policy('10s') });
   const config = await discovered(gateway);
   const verifier = openid.randomPKCECodeVerifier();
   const start = async (more = {}) => openid.buildAuthorizationUrl(config, {
@@ -120,19 +120,19 @@ test('a refresh renews no second factor; a step-up as RFC 9470 has it does', asy
   const grant = async (more, checks = {}) => openid.authorizationCodeGrant(config, await allow(gateway, ada, await start(more)), { pkceCodeVerifier: verifier, expectedState: 's', ...checks });
   let tokens = await grant();
   assert.equal((await ask(gateway, tokens.access_token)).status, 200);
-  await sleep(4500);
+  await sleep(10_500);
   tokens = await openid.refreshTokenGrant(config, tokens.refresh_token);
   assert.equal(tokens.mfa_expires_in, 0);
   const lapsed = await ask(gateway, tokens.access_token);
   assert.equal(lapsed.status, 401);
   const challenge = lapsed.headers.get('www-authenticate');
   assert.match(challenge, /error="insufficient_user_authentication"/);
-  assert.match(challenge, /acr_values="urn:vestibule:level:2", max_age="4"/);
+  assert.match(challenge, /acr_values="urn:vestibule:level:2", max_age="10"/);
   // The client does as it is told; the person is asked for a factor first.
-  const more = { acr_values: 'urn:vestibule:level:2', max_age: '4' };
-  await assert.rejects(grant(more, { maxAge: 4 }), /mfa_lapsed/);
+  const more = { acr_values: 'urn:vestibule:level:2', max_age: '10' };
+  await assert.rejects(grant(more, { maxAge: 10 }), /mfa_lapsed/);
   await gateway.prove(ada);
-  tokens = await grant(more, { maxAge: 4 });
+  tokens = await grant(more, { maxAge: 10 });
   assert.equal((await ask(gateway, tokens.access_token)).status, 200);
 });
 

@@ -99,6 +99,13 @@ TEST_F(RefusalTest, AtTheAuthorizationEndpoint) {
     EXPECT_EQ(r.fields.count("location"), 0U);
     EXPECT_EQ(r.fields.count("set-cookie"), 0U);
   }
+  // A stranger's own site: nobody is sent there but by a person's answer.
+  const std::string site = register_client(R"({"client_name":"Site","redirect_uris":["https://evil.example.org/cb"],"token_endpoint_auth_method":"none"})");
+  const Params there = wish(site).set("redirect_uri", "https://evil.example.org/cb");
+  HttpReply shown = authorize(there.with("scope", "nonsense"));
+  EXPECT_EQ(shown.status, 400);
+  EXPECT_EQ(shown.fields.count("location"), 0U);
+  EXPECT_FALSE(request_of(authorize(there)).empty());
   EXPECT_EQ(call("POST", "/oauth/authorize", "{}").status, 405);
   EXPECT_EQ(call("GET", "/oauth/authorize").status, 400);
 }
