@@ -273,24 +273,27 @@ net::Task<Result<Reply>> Portal::change_password(Call& call) {
 
 // ------------------------------------------------------------------------------------ sessions
 
-net::Task<Result<Reply>> Portal::list_sessions(Call& call) {
+/// Whose things a list is to show: one's own, somebody's, or (nil) everybody's.
+Result<UserId> Portal::whose(Call& call) const {
   const domain::Subject& self = call.caller.who.subject;
   const std::string_view user = call.query_text("user");
   const std::string_view all = call.query_text("all");
-  if (!all.empty() && all != "1") co_return fail(Reason::invalid_argument, "all: 1");
-  if (!all.empty() && !user.empty()) co_return fail(Reason::invalid_argument, "user and all exclude each other");
-  UserId whose = self.user;
-  if (!all.empty() || (!user.empty() && user != self.name.view())) {
-    const Result<void> may = elevate(call);
-    if (!may) co_return may.error();
-    whose = UserId{};
-    if (all.empty()) {
-      const auto id = services_.users.find(user);
-      if (!id) co_return fail(Reason::user_unknown);
-      whose = *id;
-    }
-  }
-  Result<std::vector<session::SessionInfo>> found = co_await services_.sessions.list(whose);
+  if (!all.empty() && all != "1") return fail(Reason::invalid_argument, "all: 1");
+  if (!all.empty() && !user.empty()) return fail(Reason::invalid_argument, "user and all exclude each other");
+  if (all.empty() && (user.empty() || user == self.name.view())) return self.user;
+  const Result<void> may = elevate(call);
+  if (!may) return may.error();
+  if (!all.empty()) return UserId{};
+  const auto id = services_.users.find(user);
+  if (!id) return fail(Reason::user_unknown);
+  return *id;
+}
+
+net::Task<Result<Reply>> Portal::list_sessions(Call& call) {
+  const domain::Subject& self = call.caller.who.subject;
+  const Result<UserId> asked = whose(call);
+  if (!asked) co_return asked.error();
+  Result<std::vector<session::SessionInfo>> found = co_await services_.sessions.list(*asked);
   if (!found) co_return std::move(found).error();
   const Instant now = services_.clock.now();
   json::Writer w = writer();

@@ -85,7 +85,8 @@ struct Route {
 /// factor is how whoever has as many as he may makes room for the one that he lacks.)
 [[nodiscard]] constexpr bool only_takes_away(std::string_view operation) noexcept {
   return operation == "stops.set" || operation == "stops.list" || operation == "users.disable" ||
-         operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove";
+         operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove" ||
+         operation == "api_keys.sleep" || operation == "api_keys.revoke";
 }
 
 /// Every route there is.

@@ -181,6 +181,14 @@ class Portal final : public wire::Handler {
   Answer change_password(Call& call);
   Answer list_sessions(Call& call);
   Answer revoke_session(Call& call);
+  // API keys (keys.cpp)
+  Answer list_keys(Call& call);
+  Answer create_key(Call& call);
+  Answer unlock_key(Call& call);
+  Answer sleep_key(Call& call);
+  Answer revoke_key(Call& call);
+  Answer found_key(Call& call);
+  [[nodiscard]] Result<UserId> whose(Call& call) const;
   // Notices (notices.cpp)
   Answer list_notices(Call& call);
   Answer see_notices(Call& call);
