@@ -38,7 +38,7 @@ std::optional<domain::Refusal> charge(quota::Share& share, const PolicySet& poli
   policies.active.quotas(act, caller.who.subject, quotas);
   if (policies.staged) policies.staged->quotas(act, caller.who.subject, quotas);
   if (quotas.empty()) return std::nullopt;
-  const quota::Asker asker{caller.who.subject.user, {}, act.access_point};
+  const quota::Asker asker{caller.who.subject.user, caller.who.subject.via.view(), act.access_point};
   quota::Answer answer = share.take(quotas, asker, estimate(act), record.now.boot);
   if (auto* grant = std::get_if<quota::Grant>(&answer)) {
     out = std::move(*grant);

@@ -94,6 +94,18 @@ TEST_F(GateQuotas, TokensAreChargedAtTheEnd) {
   EXPECT_EQ(ask(c, act_of("chat"), 1), Reason::ok);
 }
 
+TEST_F(GateQuotas, EachCredentialOfAPersonIsCountedByItself) {
+  with(quota("requests = \"1/1h\"\nper = \"credential\""));
+  Person p = person("alice");
+  Caller own = caller(p);
+  Caller key = own;
+  key.who.subject.via = domain::Via("key nightly");
+  EXPECT_EQ(ask(own, act_of("chat")), Reason::ok);
+  EXPECT_EQ(ask(key, act_of("chat"), 1), Reason::ok);
+  EXPECT_EQ(ask(own, act_of("chat"), 1), Reason::quota_exceeded);
+  EXPECT_EQ(ask(key, act_of("chat")), Reason::quota_exceeded);
+}
+
 TEST_F(GateQuotas, WhatIsDeniedCostsNothing) {
   with(quota("requests = \"1/1h\""));
   Person p = person("alice");
