@@ -67,8 +67,12 @@ schema::Schema declare() {
   s.option({.name = "session.idle", .type = Type::duration, .help = "A session that is not used for this long ends.", .fallback = "1h", .example = "1h", .min = "1m", .max = "24h"});
   s.option({.name = "session.overall", .type = Type::duration, .help = "A session ends after this long, whatever happens.", .fallback = "24h", .example = "12h", .min = "5m", .max = "24h"});
 
-  s.table("approval", "Acts of administrators that take two of them, such as the reset of somebody's factors.");
+  s.table("approval", "What waits for a person: acts of administrators that take two of them, such as the reset of somebody's factors, and calls that lack a proof.");
   s.option({.name = "approval.wait", .type = Type::duration, .help = "So long an account approves nothing after it was made, got other roles or groups, or was reset; and so long one that ceased to be an administrator counts as one that could have looked. Shorter than the default is for tests.", .fallback = "72h", .example = "72h", .min = "0s", .max = "30d"});
+
+  s.option({.name = "approval.holds", .type = Type::integer, .help = "Calls that wait for their owner's proof at one time; beyond, and where one user has more than a tenth, they are refused at once. 0: none waits.", .fallback = "2000", .example = "2000", .min = "0", .max = "100000"});
+  s.option({.name = "approval.holds_per_user", .type = Type::integer, .help = "Of these, one user's.", .fallback = "8", .example = "8", .min = "1", .max = "10000"});
+  s.option({.name = "approval.held_bodies", .type = Type::size, .help = "Memory that the bodies of waiting calls may take.", .fallback = "128MiB", .example = "128MiB", .min = "0B", .max = "16GiB"});
 
   s.table("factors", "Second factors and passwords.");
   s.option({.name = "factors.totp_algorithm", .type = Type::choice, .help = "Hash of newly enrolled TOTP secrets. Many authenticator apps know SHA1 only.", .fallback = "SHA1", .example = "SHA1", .choices = {"SHA1", "SHA256", "SHA512"}});
@@ -111,6 +115,7 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
+  s.option({.name = "access_point.*.hold", .type = Type::duration, .help = "How long a call that lacks a proof waits for its owner before it is refused. MCP clients give up after 60 seconds. 0s: it is refused at once.", .fallback = "45s", .example = "120s", .min = "0s", .max = "280s", .reloadable = true});
   s.option({.name = "access_point.*.private_upstream", .type = Type::boolean, .help = "Your word that nobody but the gateway reaches the upstream. Otherwise it is reported as bypassable.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.spawn", .type = Type::list, .help = "Command of a model server that the gateway starts, confines, watches and restarts. `{socket}` stands for its Unix socket.", .example = "[\"/usr/bin/llama-server\", \"--model\", \"/srv/model.gguf\", \"--host\", \"{socket}\"]", .max = "100"});
   s.option({.name = "access_point.*.spawn_environment", .type = Type::list, .help = "Variables of the gateway's environment that the spawned program may see.", .fallback = "[]", .example = "[\"LD_LIBRARY_PATH\"]", .max = "32"});
@@ -177,6 +182,9 @@ class Reader {
     config.session_idle = d_.get_duration("session.idle");
     config.session_overall = d_.get_duration("session.overall");
     config.approval_wait = d_.get_duration("approval.wait");
+    config.holds = d_.get_integer("approval.holds");
+    config.holds_per_user = d_.get_integer("approval.holds_per_user");
+    config.held_bodies = d_.get_size("approval.held_bodies");
     config.totp_algorithm = d_.get_string("factors.totp_algorithm");
     config.totp_digits = d_.get_integer("factors.totp_digits");
     if (config.totp_digits == 7) problem("factors.totp_digits", "6 or 8");
@@ -382,6 +390,7 @@ class Reader {
     p.rules.server_tools = s.get_boolean("server_tools");
     p.max_body = s.get_size("max_body");
     p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
+    p.hold = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("hold"));
     p.private_upstream = s.get_boolean("private_upstream");
     p.credential_header = s.get_string("credential_header");
     p.credential_scheme = s.get_string("credential_scheme");

@@ -115,6 +115,7 @@ Result<void> House::open_rooms() {
       session::Sessions::open(*database_, *mint_, *users_, *factors_, *log_, clock_, rng_, so);
   if (!sessions) return std::move(sessions).error();
   sessions_ = std::move(*sessions);
+  if (Result<void> r = open_approvals(); !r) return r;
 
   Result<std::unique_ptr<risk::History>> history =
       risk::History::open(*database_, *users_, *factors_, clock_, risk::Options());
@@ -130,8 +131,32 @@ Result<void> House::open_rooms() {
   gate_ = std::make_unique<gate::Gate>(*database_, *log_, *sessions_, *factors_, clock_, rng_, *cores_, go);
   events_ = std::make_unique<portal::Events>(*database_, *sessions_, *log_);
   coverage_ = std::make_unique<portal::Coverage>(*users_, *factors_);
-  gate_->on_change([this] { events_->gate_changed(); });
+  gate_->on_change([this] {
+    events_->gate_changed();
+    holds_->wake_all();
+  });
   return open_oauth();
+}
+
+// After sessions: whoever is woken by an approval finds what it has opened.
+Result<void> House::open_approvals() {
+  approval::Options o;
+  o.shut_in = [](store::Tx& tx, const approval::Request& request) -> Result<void> {
+    const auto source = session::SourceKey::parse(request.ask.source_key);
+    if (!source) return fail(Reason::internal, "a request from nowhere");
+    return session::lock_in(tx, request.ask.credential, *source);
+  };
+  Result<std::unique_ptr<approval::Requests>> requests =
+      approval::Requests::open(*database_, *keys_, *users_, *log_, clock_, rng_, std::move(o));
+  if (!requests) return std::move(requests).error();
+  approvals_ = std::move(*requests);
+  const approval::HoldOptions bounds{static_cast<std::size_t>(config_.holds), static_cast<std::size_t>(config_.holds_per_user),
+                                     static_cast<std::size_t>(config_.held_bodies)};
+  holds_ = std::make_unique<approval::Holds>(*database_, bounds);
+  sessions_->on_deny([this](const session::Revocation&) { holds_->wake_all(); });
+  const std::string page = config_.portal_listen.empty() ? std::string() : config_.portal_origins.front() + "/approve";
+  holding_.reset(new proxy::Holding{*approvals_, *holds_, page});
+  return {};
 }
 
 // From here on the database is written: what the first start made, the policy in force, the record.

@@ -10,6 +10,8 @@
 #include "app/config.hpp"
 #include "app/status.hpp"
 #include "app/targets.hpp"
+#include "approval/holds.hpp"
+#include "approval/requests.hpp"
 #include "crypto/handle.hpp"
 #include "crypto/sealed.hpp"
 #include "gate/gate.hpp"
@@ -21,6 +23,7 @@
 #include "portal/portal.hpp"
 #include "portal/watch.hpp"
 #include "process/child.hpp"
+#include "proxy/holding.hpp"
 #include "risk/history.hpp"
 #include "wire/server.hpp"
 
@@ -73,7 +76,9 @@ class House {
   static Result<Catalogues> catalogues_of(const Config& config);
   /// Empty: the present ones, with credentials that have changed.
   Result<void> spread_targets(Catalogues catalogues);
+  [[nodiscard]] proxy::Door access_door() const;
   [[nodiscard]] proxy::Door browser_door() const;
+  Result<void> open_approvals();
   net::Task<Result<gate::Staged>> reload_policy(session::Actor by);
   net::Task<> reload_on_core();
   net::Task<Result<portal::Services::Rotated>> rotate_keys();
@@ -105,6 +110,9 @@ class House {
   std::unique_ptr<portal::Watch> watch_;  // of push prompts
   std::unique_ptr<risk::History> history_;
   std::unique_ptr<session::Sessions> sessions_;
+  std::unique_ptr<approval::Requests> approvals_;
+  std::unique_ptr<approval::Holds> holds_;
+  std::unique_ptr<proxy::Holding> holding_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<oauth::Server> oauth_;  // where there is a portal
   net::TlsContext document_tls_;          // for clients' descriptions

@@ -14,6 +14,7 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   watch_->close(own->core);
   closing_.store(true);
   if (own->documents) own->documents->stop();
+  holds_->close(own->core);
   co_await own->access->stop(limit);
   if (own->portal) {
     // What is left of the same limit: answers of the chat page may finish as well.
@@ -23,6 +24,7 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   }
   if (own->control) co_await own->control->stop(std::chrono::seconds(1));
   if (own->status) co_await own->status->stop(std::chrono::seconds(1));
+  co_await approvals_->join(own->core);
   gate_->stop_sweeping(own->core);
   if (own->core.index() == 0) {
     sessions_->stop();

@@ -8,8 +8,8 @@
 namespace vestibule::app {
 
 struct House::PerCore {
-  PerCore(net::Core& on, gate::Gate& gate, proxy::Door browser)
-      : core(on), proxy(on, gate), chat(on, gate, std::move(browser)), tasks(on) {}
+  PerCore(net::Core& on, gate::Gate& gate, proxy::Door access_points, proxy::Door browser)
+      : core(on), proxy(on, gate, std::move(access_points)), chat(on, gate, std::move(browser)), tasks(on) {}
   net::Core& core;
   proxy::Proxy proxy;
   proxy::Proxy chat;                      // the same access points, for the portal's chat page

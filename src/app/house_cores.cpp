@@ -71,6 +71,12 @@ Result<void> House::spread_targets(Catalogues catalogues) {
   return {};
 }
 
+proxy::Door House::access_door() const {
+  proxy::Door door;
+  door.holding = holding_.get();
+  return door;
+}
+
 proxy::Door House::browser_door() const {
   proxy::Door door;
   door.identify = [this](const http::RequestHead& head) { return portal::who_asks(head, *sessions_, clock_); };
@@ -134,7 +140,7 @@ Result<void> House::start() {
   Result<Catalogues> catalogues = catalogues_of(config_);
   if (!catalogues) return std::move(catalogues).error();
 
-  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_, browser_door()));
+  for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_, access_door(), browser_door()));
   for (const access::AccessPoint& point : config_.points) {
     if (!point.spawn) continue;
     children_.push_back(std::make_unique<process::Child>(cores_->at(0), child_options(config_, point)));

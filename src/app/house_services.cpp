@@ -37,6 +37,7 @@ portal::Services House::services() {
   s.started = started_;
   s.checkpoint_file = config_.checkpoint_file;
   s.events = events_.get();
+  s.approvals = approvals_.get();
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);
     return catalogues_.access;

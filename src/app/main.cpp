@@ -163,6 +163,10 @@ class CommandLine {
     takes_code(c);
     takes_url(c);
 
+    c = command(&app_, "approve", "Let a call go on that waits for you: shows it whole, then asks for a code", "  vestibule approve              what waits\n  vestibule approve 7KQ2-M9XD",
+                [this](Context& ctx) { return approve(ctx, id_); });
+    c->add_option("call", id_, "Code of the call, as its refusal shows it");
+    takes_code(c);
     command(&app_, "notices", "What happened to your account", "  vestibule notices", [](Context& ctx) { return notices(ctx); });
 
     c = command(&app_, "password", "Change your password", "  vestibule password", [this](Context& ctx) { return password(ctx, password_); });

@@ -1,6 +1,7 @@
 #include "app/reference.hpp"
 
 #include "app/config.hpp"
+#include "approval/requests.hpp"
 #include "factors/factors.hpp"
 #include "factors/token_csv.hpp"
 #include "gate/gate.hpp"
@@ -81,6 +82,15 @@ std::string limits() {
   row("push: digits alone after a prompt that nobody approved", time(f.push.choice_rests));
   row("push: a source of which the owner said so sleeps", time(f.push.source_sleeps));
   row("push: a device's clock may be off", time(f.push.skew));
+  const approval::Options w;
+  row("waiting call: a request to its owner lives", time(w.lives));
+  row("waiting call: requests of an account", std::to_string(w.most));
+  row("waiting call: of these, from sources that nothing was approved for", std::to_string(w.most_unknown));
+  row("waiting call: bells of an account", std::to_string(w.bells) + " in " + time(w.bell_window));
+  row("waiting call: codes that were none", std::to_string(w.guesses) + " in " + time(w.guess_window));
+  row("waiting call: a credential at a source, after \"it was not me\", is shut out for", time(w.refuses));
+  row("waiting call: what is approved is open for, at most", time(approval::kLongest));
+  row("waiting call: a store that is slow to take the request", time(w.patience));
   const notify::BellOptions b;
   row("bell: one request to a push service or doorbell", time(b.limit));
   row("bell: attempts at a message", std::to_string(b.attempts));

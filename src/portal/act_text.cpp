@@ -21,6 +21,7 @@ constexpr std::array kSentences = {
     Sentence{"clients.add", "Register a client of this gateway (SHA-256 of its description: {})."},
     Sentence{"clients.remove", "Remove the client {}; all that it was allowed ends."},
     Sentence{"oauth.keys.rotate", "Change the keys that ID tokens are signed with."},
+    Sentence{"approvals.approve", "Let a call of yours go on that waits: {}."},
     Sentence{"users.create", "Create a user: {}."},
     Sentence{"users.roles", "Set the roles of a user: {}."},
     Sentence{"users.groups", "Set the groups of a user: {}."},

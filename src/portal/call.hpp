@@ -86,7 +86,8 @@ struct Route {
 [[nodiscard]] constexpr bool only_takes_away(std::string_view operation) noexcept {
   return operation == "stops.set" || operation == "stops.list" || operation == "users.disable" ||
          operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove" ||
-         operation == "api_keys.sleep" || operation == "api_keys.revoke";
+         operation == "api_keys.sleep" || operation == "api_keys.revoke" || operation == "approvals.decline" ||
+         operation == "approvals.not_me";
 }
 
 /// Every route there is.

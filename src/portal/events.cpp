@@ -33,6 +33,7 @@ std::string_view name(Topic topic) noexcept {
     case Topic::notices: return "notices";
     case Topic::stops: return "stops";
     case Topic::policy: return "policy";
+    case Topic::approvals: return "approvals";
   }
   return "";
 }
@@ -56,12 +57,13 @@ std::size_t Events::open() const noexcept {
 void Events::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
   if (open() == 0) return;
   using What = Change::What;
-  constexpr std::array<std::pair<std::string_view, What>, 6> kKnown{{{"session", What::session},
+  constexpr std::array<std::pair<std::string_view, What>, 7> kKnown{{{"session", What::session},
                                                                      {"session_handle", What::handle},
                                                                      {"account_sessions", What::sessions},
                                                                      {"account", What::account},
                                                                      {"factor", What::factor},
-                                                                     {"notice", What::notice}}};
+                                                                     {"notice", What::notice},
+                                                                     {"approval", What::approval}}};
   std::vector<Change> known;
   for (const store::Change& c : changes) {
     const auto* const row = std::find_if(kKnown.begin(), kKnown.end(), [&](const auto& k) { return k.first == c.topic; });
@@ -139,6 +141,9 @@ void Events::apply(PerCore& on, const std::vector<Change>& changes) {
           break;
         case What::notice:
           if (users) tell(Topic::notices);
+          break;
+        case What::approval:
+          if (users) tell(Topic::approvals);
           break;
         case What::denied: doubt = true; break;
         case What::gate:

@@ -25,6 +25,9 @@
 #include "store/database.hpp"
 #include "wire/exchange.hpp"
 
+namespace vestibule::approval {
+class Requests;
+}
 namespace vestibule::oauth {
 class Server;
 }
@@ -61,6 +64,8 @@ struct Services {
   std::function<bool(std::string_view point)> has_credential{};
   /// Where GET /v1/events hears of changes. Null: not_found.
   Events* events = nullptr;
+  /// Calls that wait for their owners. Null: not_found.
+  approval::Requests* approvals = nullptr;
   /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
   /// it runs none. May be empty.
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
@@ -229,6 +234,12 @@ class Portal final : public wire::Handler {
   // Deadlines of enrolment, and what people are warned of (warnings.cpp)
   Answer coverage(Call& call);
   net::Task<Result<void>> add_warnings(Call& call, json::Writer& w);
+  // Calls that wait for their owner (approvals.cpp)
+  Answer list_approvals(Call& call);
+  Answer find_approval(Call& call);
+  Answer approve_request(Call& call);
+  Answer decline_request(Call& call);
+  Answer disown_request(Call& call);
   // Hardware tokens in stock (tokens.cpp)
   Answer list_tokens(Call& call);
   Answer import_tokens(Call& call);

@@ -92,6 +92,15 @@ struct Portal::Table {
       Route{kGet, "/v1/notices", "notices.list", E::session, W::refused, anyone, &P::list_notices},
       Route{kPost, "/v1/notices/seen", "notices.seen", E::session, W::refused, anyone, &P::see_notices,
             {{"ids", kList}}},
+      // --- calls of one's own that wait
+      Route{kGet, "/v1/approvals", "approvals.list", E::session, W::refused, anyone, &P::list_approvals},
+      Route{kPost, "/v1/approvals/find", "approvals.find", E::session, W::refused, anyone, &P::find_approval, {kCode}},
+      Route{kPost, "/v1/approvals/{id}/approve", "approvals.approve", E::own, W::refused, anyone, &P::approve_request,
+            {kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/approvals/{id}/decline", "approvals.decline", E::session, W::refused, anyone,
+            &P::decline_request},
+      Route{kPost, "/v1/approvals/{id}/not-me", "approvals.not_me", E::session, W::refused, anyone,
+            &P::disown_request},
       Route{kGet, "/v1/events", "events.read", E::session, W::refused, anyone, &P::follow, {}, {"decisions"}, readers,
             D::of_others},
       // --- what clients ask for: the person's answer

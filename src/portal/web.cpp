@@ -21,6 +21,9 @@ domain::Source source_of(const net::Peer& peer) noexcept {
   return s;
 }
 
+// A page of its own for approvals, so that its address is not one of the portal's: the same scripts.
+constexpr std::string_view kApprovePage = "/approve";
+
 bool other_credential(const http::Headers& headers) noexcept {
   using http::Known;
   return headers.has(Known::authorization) || headers.has(Known::x_api_key) || headers.has(Known::api_key) ||
@@ -118,6 +121,7 @@ net::Task<> Web::refuse(wire::Exchange& exchange, Reason reason) {
 
 net::Task<> Web::serve_file(wire::Exchange& exchange, std::string_view path) {
   const http::RequestHead& head = exchange.head();
+  if (path == kApprovePage) path = "/";
   const auto file = std::find_if(options_.assets.begin(), options_.assets.end(), [&](const Asset& a) { return a.path == path; });
   if (file == options_.assets.end()) {
     co_await refuse(exchange, Reason::not_found);

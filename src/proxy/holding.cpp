@@ -98,7 +98,7 @@ net::Task<std::optional<domain::Refusal>> hold(const Holding& holding, gate::Gat
   if (!asked->code.empty()) add(refusal.hint, way(holding, asked->code));
 
   for (;;) {
-    if (waiting.exchange.gone()) {
+    if (place && waiting.exchange.gone()) {
       refusal.reason = Reason::client_gone;
       co_return refusal;
     }

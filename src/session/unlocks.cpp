@@ -41,6 +41,11 @@ Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential) {
   return tell(tx, "DELETE FROM credential_unlock WHERE credential = $1 RETURNING credential", {credential});
 }
 
+Result<void> lock_in(store::Tx& tx, const HandleKey& credential, const SourceKey& source) {
+  const std::string at = source.text();
+  return tell(tx, "DELETE FROM credential_unlock WHERE credential = $1 AND source = $2 RETURNING credential", {credential, at});
+}
+
 Result<void> lock_by_factor_in(store::Tx& tx, FactorId factor) {
   return tell(tx, "DELETE FROM credential_unlock WHERE factor = $1 OR known_factor = $1 RETURNING credential", {factor});
 }

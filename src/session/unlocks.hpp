@@ -35,6 +35,8 @@ struct Owned {
 /// Ends them in the store; memory follows by the feed.
 Result<void> lock_account_in(store::Tx& tx, UserId account);
 Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential);
+/// At this source alone.
+Result<void> lock_in(store::Tx& tx, const HandleKey& credential, const SourceKey& source);
 /// Those that a proof of this factor made.
 Result<void> lock_by_factor_in(store::Tx& tx, FactorId factor);
 /// Those whose time is over or whose credential is gone.

@@ -107,6 +107,10 @@ export interface User {
   id: string; name: string; display: string; roles: string[]; groups: string[]; disabled: boolean; created: string;
   has_password: boolean; factors: number;
 }
+export interface Approval {
+  id: string; code: string; what: string; object: string; credential: string; source: string; client: string; access_point: string; operation: string;
+  need: { level: number; max_age_s: number | null }; lasts_s: number | null; created: string; expires: string; known_source: boolean; offer: string[];
+}
 export interface Notice { id: string; at: string; kind: string; text: string; seen: boolean }
 export interface Reset { id: string; user: string; requested_by: string; at: string; expires: string }
 export interface Rule { role: string; needs: string; by: string | null; users: number; covered: number; missing: string[] }

@@ -4,6 +4,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Refusal, look, plain, post, session, type Me, type Notice } from './api';
 import { changed, listen, show } from './events/tab';
 import { day, duration } from './format';
+import { ApprovePage, isApprovePage, useApprovals } from './pages/approve';
 import { Chat } from './pages/chat';
 import { Consent, DeviceConsent } from './pages/consent';
 import { Coverage } from './pages/coverage';
@@ -120,7 +121,7 @@ export function App() {
   };
 
   const [page, rest] = at.split(/\/(.*)/s) as [string, string?];
-  if (page === 'inbox') return <InboxPage />;
+  if (page === 'inbox') return <InboxPage signedIn={!!me && !me.flags.pending} />;
   if (me === undefined) return <main class="entrance"><Loading /></main>;
   if (me === null) {
     if (page === 'setup') return <Entrance><SetUp token={rest ?? ''} done={entered} /></Entrance>;
@@ -134,6 +135,14 @@ export function App() {
       <Entrance>
         {first ? <FirstFactor done={entered} /> : page === 'recovery' ? <Recovery me={me} done={entered} /> : <SecondFactor me={me} done={entered} signOut={signOut} />}
       </Entrance>
+    );
+  }
+  if (isApprovePage()) {
+    return (
+      <>
+        <ApprovePage me={me} />
+        {asking && <StepUp reason={asking.reason} factors={me.factors} order={asking.offer ?? me.second} done={asking.done} />}
+      </>
     );
   }
   const rules = me.roles.includes('administrator');
@@ -220,6 +229,12 @@ function Freshness({ me, renew }: { me: Me; renew: () => void }) {
   );
 }
 
+/// To the page of its own where calls are approved, while any waits.
+function WaitingLink() {
+  const { waiting } = useApprovals();
+  return <li><a href="/approve">{t.nav.calls}{waiting && waiting.length > 0 && <span class="tag bad">{t.nav.unseen(waiting.length)}</span>}</a></li>;
+}
+
 const administration = ['status', 'decisions', 'log', 'users', 'resets', 'tokens', 'coverage', 'policy', 'stop'] as const;
 
 function Frame(props: { me: Me; page: string; others: string[]; unseen: number; signOut: () => void; renew: () => void; children: ComponentChildren }) {
@@ -243,6 +258,7 @@ function Frame(props: { me: Me; page: string; others: string[]; unseen: number; 
         <ul>
           {link('chat', t.nav.chat)}
           {me.factors.some((f) => f.kind === 'push') && link('inbox', t.nav.inbox)}
+          <WaitingLink />
           {link('devices', t.nav.devices)}
           {link('sessions', t.nav.sessions)}
           {others.includes('notices') && link('notices', t.nav.notices, badge)}

@@ -38,7 +38,7 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', devices: 'My devices', sessions: 'My sessions', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
     coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
@@ -183,6 +183,28 @@ export const t = {
     number: 'Number to type on your device',
     pick: 'Number to pick on your device',
     waiting: (ends: string) => `Waiting for your device. The question ends ${ends}.`,
+  },
+
+  approve: {
+    title: 'Calls that wait for you',
+    intro: (name: string) => `Programs that call with a credential of yours, ${name}, and lack a fresh proof. Approve only what you have just begun yourself.`,
+    question: (operation: string, point: string) => `${operation} at ${point}`,
+    none: 'No call waits for you.',
+    access: 'Access point', operation: 'Operation', by: 'By', from: 'From', client: 'With', since: 'Since', ends: 'Ends', lasts: 'Opens',
+    fromShort: (source: string) => `from ${source}`,
+    lastsText: (time: string) => `this access point, for this credential from there${time ? `, for ${time} at most` : ''}`,
+    unknown: (source: string) => `You have approved nothing from ${source} before. Is it yours? Whoever has stolen a credential calls from elsewhere, and may have sent you here.`,
+    approve: 'Approve',
+    approved: 'Approved. A call that waits goes on; one that has given up is repeated.',
+    decline: 'Decline',
+    declined: 'Declined. The same call asks no more for ten minutes.',
+    notMe: 'It was not me',
+    notMeTitle: 'It was not you?',
+    notMeText: (credential: string, source: string) => `What was opened for ${credential} at ${source} is shut, and it asks for nothing from there for an hour. If somebody else may have it, revoke it.`,
+    disowned: 'Shut out for an hour, and an alert is raised. End the session that the token belongs to, or revoke the key, if somebody else may have it.',
+    code: 'Code of a call',
+    codeHint: 'As the program’s error message shows it: XXXX-XXXX.',
+    find: 'Show it',
   },
 
   inbox: {

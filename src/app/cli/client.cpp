@@ -39,6 +39,7 @@ net::Task<> exchange(wire::Upstream* upstream, const Endpoint* endpoint, Request
     w.field("Host", endpoint->authority);
     w.field("User-Agent", "vestibule-cli/" VESTIBULE_VERSION);
     w.field("Accept", "application/json, application/x-ndjson, text/event-stream");
+    w.field("Prefer", "wait=0");  // a person is here and is asked at once
     if (request->bearer != nullptr) {
       std::string value = "Bearer " + std::string(request->bearer->reveal_text());
       w.field("Authorization", value);

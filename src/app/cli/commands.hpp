@@ -56,6 +56,9 @@ int factor_recovery_codes(Context& ctx);
 /// Shows all notices and marks them as seen; as JSON it marks nothing.
 int notices(Context& ctx);
 
+/// Shows the call and lets it go on; without a code, what waits. (commands_approve.cpp)
+int approve(Context& ctx, const std::string& code);
+
 // --- chat (commands_chat.cpp)
 
 struct ChatOptions {

@@ -1,6 +1,7 @@
 #pragma once
 // The whole house below the portal, served over Unix sockets by two cores.
 
+#include "approval/requests.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
 #include "portal/tests/http_client.hpp"
@@ -136,6 +137,7 @@ class PortalWorld : public SessionWorld {
     s.version = "0.1.0";
     s.events = events.get();
     s.watch = watch.get();
+    s.approvals = approvals.get();
     s.push_key = "BA";
     s.greet = [this](notify::Subscription, Secret code) {
       const std::lock_guard lock(greeted_mutex);
@@ -179,6 +181,7 @@ class PortalWorld : public SessionWorld {
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
   std::unique_ptr<portal::Watch> watch;
+  std::unique_ptr<approval::Requests> approvals;
   std::unique_ptr<portal::Portal> the_portal;
   std::vector<std::unique_ptr<wire::Server>> servers;
   std::string credential_of;
@@ -193,6 +196,7 @@ class PortalWorld : public SessionWorld {
     auto out = SessionWorld::all_migrations();
     const auto of_gate = gate::Gate::migrations();
     out.insert(out.end(), of_gate.begin(), of_gate.end());
+    out.insert(out.end(), approval::migrations().begin(), approval::migrations().end());
     return out;
   }
   void open_rooms_above() override {
@@ -201,9 +205,17 @@ class PortalWorld : public SessionWorld {
     resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
     watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
+    approval::Options asking;
+    asking.shut_in = [](store::Tx& tx, const approval::Request& request) {
+      return session::lock_in(tx, request.ask.credential, *session::SourceKey::parse(request.ask.source_key));
+    };
+    auto approving = approval::Requests::open(*database, *keys, *users, *log, clock, rng, std::move(asking));
+    ASSERT_TRUE(approving) << approving.error().detail;
+    approvals = std::move(*approving);
   }
   void close_rooms_above() override {
     watch.reset();
+    approvals.reset();
     gate.reset();
     resets.reset();
     SessionWorld::close_rooms_above();

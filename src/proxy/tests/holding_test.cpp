@@ -1,9 +1,8 @@
 // Calls that lack a proof wait in silence, and go on only by what is true when they are decided about anew.
 #include "proxy/holding.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
-
-#include <mutex>
 
 #include "proxy/tests/holding_world.hpp"
 
@@ -44,6 +43,19 @@ class HoldingTest : public HoldingWorld, public ::testing::Test {
     Person p = person(name);
     lapse({&p});
     return p;
+  }
+  Plug from(const char* address, const std::string& raw) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    inet_pton(AF_INET, address, &a.sin_addr);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    a.sin_port = htons(ports[0]);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    Plug plug(fd);
+    EXPECT_TRUE(plug.send(raw));
+    return plug;
   }
   std::string call(const Person& p) { return request("POST", "/v1/chat/completions", p.token, kChat); }
   std::atomic<int> upstream_calls{0};
@@ -184,6 +196,36 @@ TEST_F(HoldingTest, TheOwnerDeclinesOrSaysThatItIsNotHim) {
   EXPECT_EQ(finish(two).reason(), "push_not_me");
   EXPECT_EQ(send(call(q)).reason(), "push_not_me");
   EXPECT_TRUE(held(0));
+}
+
+// What is approved is bound to credential and source: a thief's call, held beside its owner's, is woken by the
+// owner's approval, decided about anew, and stays outside.
+TEST_F(HoldingTest, TheOwnersApprovalLetsHisCallOnAndNoThiefs) {
+  held_for = 4s;
+  start();
+  Person p = lapsed("alice");
+  Plug mine = begin(call(p));
+  Plug stolen = from("127.0.0.2", call(p));
+  ASSERT_TRUE(held(2));
+  ASSERT_TRUE(soon([&] { return waiting(p.id).size() == 2; }));
+  for (const approval::Request& r : waiting(p.id)) {
+    if (r.ask.source != "127.0.0.1") continue;
+    session::UnlockWish wish;
+    wish.credential = r.ask.credential;
+    wish.source = *session::SourceKey::parse(r.ask.source_key);
+    wish.access_point = r.ask.access_point;
+    wish.lasts = approval::lasts(r.ask);
+    wish.purpose = approval::purpose_of(r);
+    wish.also = [this, r, by = actor(p)](store::Tx& tx) { return requests->approve_in(tx, r, by, clock.now()); };
+    clock.advance(30s);
+    const auto ends = run(sessions->unlock(who(p.handle, session::Audience::control), wish, session::Answer(Secret(p.app.code(clock.wall()))), actor(p)));
+    ASSERT_TRUE(ends) << ends.error().detail;
+  }
+  EXPECT_EQ(finish(mine).status, 200);
+  EXPECT_TRUE(silent(stolen, 300));
+  EXPECT_EQ(finish(stolen).status, 401);
+  EXPECT_EQ(upstream_calls, 1);
+  EXPECT_EQ(send(call(p)).status, 200) << "and the next from there";
 }
 
 // Whoever marks a request approved without opening anything lets nobody in: a wake-up is a hint.

@@ -88,7 +88,7 @@ export class Gateway {
       audit: { checkpoint_file: 'checkpoints' }, ...rest,
     };
     for (const [name, values] of Object.entries(tables)) text += table(name, values);
-    for (const [name, values] of Object.entries(points)) text += table(`access_point.${name}`, { kind: 'openai', ...values });
+    for (const [name, values] of Object.entries(points)) text += table(`access_point.${name}`, { kind: 'openai', hold: '0s', ...values });
     fs.writeFileSync(gateway.configFile, text);
     fs.writeFileSync(gateway.policyFile, rules);
     fs.writeFileSync(path.join(gateway.dir, 'log'), '');

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Refusal } from '../api';
 import { answer, devices, forget, inbox, type Device, type Inbox, type Prompt, type Verdict } from '../device';
 import { at, client, ends, from } from '../format';
+import { WaitingCalls } from './approve';
 import { Field, Heading, Loading, Mark, Notice, Problem } from '../parts/basics';
 import { t } from '../strings';
 
@@ -134,7 +135,7 @@ function Of({ device, several, lost }: { device: Device; several: boolean; lost:
   );
 }
 
-export function InboxPage() {
+export function InboxPage({ signedIn }: { signedIn: boolean }) {
   const [own, setOwn] = useState<Device[] | null>(null);
   const load = () => void devices().then(setOwn);
   useEffect(load, []);
@@ -149,6 +150,7 @@ export function InboxPage() {
       <main>
         <div class="page">
           <Heading title={t.inbox.title} intro={framed ? t.inbox.framed : t.inbox.intro} />
+          {!framed && (signedIn ? <WaitingCalls /> : <p class="hint"><a href="/approve">{t.approve.title}</a></p>)}
           {!framed && own?.map((device) => <Of key={device.id} device={device} several={own.length > 1} lost={load} />)}
           {!framed && own?.length === 0 && (
             <div class="card empty">
