@@ -47,6 +47,7 @@ class CommandLine {
     chatting();
     users();
     sessions();
+    keys();
     stops();
     policies();
     audits();
@@ -153,10 +154,7 @@ class CommandLine {
                 "  curl -H \"Authorization: Bearer $(vestibule token)\" http://localhost:8420/v1/models\n"
                 "  eval \"$(vestibule token --env openai)\"",
                 [this](Context& ctx) { return token(ctx, token_); });
-    c->add_option("--ttl", token_.ttl_s, "How long it lives, e.g. 30m, 8h; never longer than the session")
-        ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
-                                          CLI::AsNumberWithUnit::DEFAULT, "TIME"))
-        ->check(CLI::PositiveNumber);
+    takes_time(c, "--ttl", token_.ttl_s, "How long it lives, e.g. 30m, 8h; never longer than the session");
     c->add_option("--env", token_.env, "Print lines for a shell instead: openai, anthropic or ollama")
         ->check(CLI::IsMember({"openai", "anthropic", "ollama"}));
     c->add_option("--access-point", token_.access_point, "Access point that --env points to")->type_name("NAME");
@@ -271,6 +269,52 @@ class CommandLine {
     one->add_option("--user", revoke_.user, "All sessions of this user")->type_name("NAME");
     one->require_option(1);
     command(g, "sign-out", "End the session of this command line", "", [](Context& ctx) { return session_sign_out(ctx); });
+  }
+
+  void takes_time(CLI::App* c, const std::string& option, std::int64_t& seconds, const std::string& about) {
+    c->add_option(option, seconds, about)
+        ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
+                                          CLI::AsNumberWithUnit::DEFAULT, "TIME"))
+        ->check(CLI::PositiveNumber);
+  }
+
+  void keys() {
+    CLI::App* g = group("key", "API keys: asleep until you wake them for a source",
+                        "  vestibule key create nightly --access-point lab --model 'tiny*' --ttl 30d\n"
+                        "  vestibule key unlock nightly --source 203.0.113.7 --for 8h\n"
+                        "  vestibule key list\n"
+                        "  vestibule key revoke nightly");
+    CLI::App* c = command(g, "create", "Make a key; it is shown once",
+                          "  vestibule key create nightly\n"
+                          "  vestibule key create ci --access-point lab --operation chat --network 10.0.0.0/8\n"
+                          "      --hours 'Mon-Fri 08:00-18:00' --zone Europe/Berlin",
+                          [this](Context& ctx) { return key_create(ctx, key_); });
+    c->add_option("name", key_.name, "Name of the key")->required();
+    c->add_option("--access-point", key_.access_points, "Only these access points (patterns)")->type_name("NAME");
+    c->add_option("--operation", key_.operations, "Only these operations (patterns)")->type_name("NAME");
+    c->add_option("--model", key_.models, "Only these models (patterns)")->type_name("NAME");
+    c->add_option("--network", key_.networks, "Only from these networks")->type_name("NETWORK");
+    c->add_option("--hours", key_.hours, "Only in these hours, of --zone")->type_name("HOURS");
+    c->add_option("--zone", key_.zone, "Time zone of --hours")->type_name("ZONE");
+    takes_time(c, "--ttl", key_.ttl_s, "How long it lives, e.g. 30d; 90 days otherwise, a year at most");
+    takes_code(c);
+    c = command(g, "list", "Your keys, or others'", "", [this](Context& ctx) { return key_list(ctx, keys_); });
+    c->add_flag("--all", keys_.all, "Everybody's");
+    c->add_option("--user", keys_.user, "This user's")->type_name("NAME");
+    c = command(g, "unlock", "Wake a key for one source, with a second factor",
+                "  vestibule key unlock nightly --source 203.0.113.7 --for 8h --access-point lab",
+                [this](Context& ctx) { return key_unlock(ctx, wake_); });
+    c->add_option("key", wake_.key, "Name or id of the key")->required();
+    c->add_option("--source", wake_.source, "Where its calls come from: an address, an IPv6 /64 or \"unix\"")->type_name("SOURCE");
+    takes_time(c, "--for", wake_.lasts_s, "How long, 12h at most; 8h otherwise");
+    c->add_option("--access-point", wake_.access_point, "For this access point only")->type_name("NAME");
+    takes_code(c);
+    c = command(g, "sleep", "Put a key to sleep everywhere", "", [this](Context& ctx) { return key_sleep(ctx, which_); });
+    c->add_option("key", which_, "Name or id of the key")->required();
+    c = command(g, "revoke", "End a key for good", "", [this](Context& ctx) { return key_revoke(ctx, which_); });
+    c->add_option("key", which_, "Name of your key, or the id of anybody's")->required();
+    command(g, "found", "Revoke a key that you found somewhere: the key is the first line of standard input",
+            "  vestibule key found < leaked.txt", [](Context& ctx) { return key_found(ctx); });
   }
 
   CLI::Option_group* stop_target(CLI::App* c) {
@@ -452,6 +496,10 @@ class CommandLine {
   ChatOptions chat_;
   UserAddOptions user_;
   SessionListOptions sessions_;
+  KeyCreateOptions key_;
+  SessionListOptions keys_;
+  KeyUnlockOptions wake_;
+  std::string which_;
   SessionRevokeOptions revoke_;
   StopOptions stop_;
   ExplainOptions explain_;

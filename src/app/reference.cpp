@@ -69,6 +69,11 @@ std::string limits() {
   row("session: access-point token, at most", time(e.token_ttl));
   row("session: sessions of a user", std::to_string(e.max_sessions));
   row("session: tokens of a session", std::to_string(e.max_tokens));
+  row("API key: of a user", std::to_string(session::kMaxKeys));
+  row("API key: lifetime, where none is named", time(session::kUsualKey));
+  row("API key: lifetime, at most", time(session::kLongestKey));
+  row("unlock: at most", time(session::kLongestUnlock));
+  row("unlock: of a credential; the one that ends first gives way", std::to_string(session::kMaxUnlocks));
   row("portal: event streams of a session; the oldest gives way", std::to_string(portal::kStreamsPerSession));
   const factors::Options f;
   row("factor: finishing an enrolment", time(f.enrolment_ttl));

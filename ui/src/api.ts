@@ -103,6 +103,10 @@ export interface Session {
   id: string; user: string; name: string; created: string; last_seen: string; ends: string; source: string; client: string;
   evidence: Evidence[]; current: boolean; pending: boolean; tokens: number;
 }
+export interface Key {
+  id: string; name: string; owner: string; created: string; ends: string; last_use: string | null; last_source: string;
+  scope: Record<string, string | string[]>; unlocks: { source: string; access_point: string; made: string; ends: string }[];
+}
 export interface User {
   id: string; name: string; display: string; roles: string[]; groups: string[]; disabled: boolean; created: string;
   has_password: boolean; factors: number;

@@ -12,6 +12,7 @@ import { Decisions } from './pages/decisions';
 import { Devices } from './pages/devices';
 import { EnrolCode, FirstFactor, Recovery, SecondFactor, SetUp, SignIn } from './pages/entrance';
 import { InboxPage } from './pages/inbox';
+import { Keys } from './pages/keys';
 import { Log } from './pages/log';
 import { Notices } from './pages/notices';
 import { PolicyPage } from './pages/policy';
@@ -149,6 +150,7 @@ export function App() {
   const pages: Record<string, () => ComponentChildren> = {
     devices: () => <Devices me={me} refresh={refresh} />,
     sessions: () => <Sessions />,
+    keys: () => <Keys me={me} />,
     ...(rest && page === 'consent' ? { consent: () => <Consent key={rest} request={rest} /> } : {}),
     ...(page === 'device' ? { device: () => <DeviceConsent key={rest ?? ''} code={rest ?? ''} me={me} /> } : {}),
     ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
@@ -261,6 +263,7 @@ function Frame(props: { me: Me; page: string; others: string[]; unseen: number; 
           <WaitingLink />
           {link('devices', t.nav.devices)}
           {link('sessions', t.nav.sessions)}
+          {link('keys', t.nav.keys)}
           {others.includes('notices') && link('notices', t.nav.notices, badge)}
         </ul>
         {administers.length > 0 && (

@@ -1,5 +1,6 @@
 // Every text of the portal, in one place: here what everybody sees, beside it the rest.
 import { administration } from './strings/administration';
+import { keys } from './strings/keys';
 import { reasons } from './strings/reasons';
 
 /// What the service worker's notifications say: never who or what.
@@ -38,7 +39,7 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
     coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
@@ -343,6 +344,7 @@ export const t = {
 
   request: (id: string) => `Request ${id}`,
 
+  keys,
   ...administration,
   reasons,
 };

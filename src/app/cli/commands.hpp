@@ -98,6 +98,24 @@ struct SessionRevokeOptions {
 int session_revoke(Context& ctx, const SessionRevokeOptions& o);
 int session_sign_out(Context& ctx);
 
+// --- API keys (commands_keys.cpp)
+
+struct KeyCreateOptions {
+  std::string name, zone;
+  std::vector<std::string> access_points, operations, models, networks, hours;
+  std::int64_t ttl_s = 0;
+};
+int key_create(Context& ctx, const KeyCreateOptions& o);
+int key_list(Context& ctx, const SessionListOptions& o);
+struct KeyUnlockOptions {
+  std::string key, source, access_point;
+  std::int64_t lasts_s = 8 * 3600;
+};
+int key_unlock(Context& ctx, const KeyUnlockOptions& o);
+int key_sleep(Context& ctx, const std::string& key);
+int key_revoke(Context& ctx, const std::string& key);
+int key_found(Context& ctx);
+
 // --- the gateway itself (commands_admin.cpp)
 
 struct StopOptions {

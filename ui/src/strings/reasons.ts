@@ -18,6 +18,8 @@ export const reasons = {
   user_exists: 'This user name is taken. Choose another.',
   user_unknown: 'There is no such user.',
   user_disabled: 'This account is disabled. Ask an administrator.',
+  credential_scope: 'This key or token is limited, and this is outside its limits.',
+  key_asleep: 'This key is asleep here: wake it for its source at the page “API keys”.',
   role_required: 'Your role does not allow this. Ask an administrator.',
   policy_denied: 'The policy does not allow this. Ask an administrator.',
   policy_no_rule: 'No rule of the policy allows this. Ask an administrator.',
