@@ -158,12 +158,19 @@ sensitivity = "low"
 """)
         default = subprocess.run([BINARY, "policy", "default"], capture_output=True, text=True, check=True).stdout
         (self.dir / "policy.toml").write_text(default)
-        self.started = time.monotonic()
-        self.process = spawn([BINARY, "serve", "--config", self.dir / "vestibule.toml"], core,
-                             stdout=subprocess.DEVNULL)
-        wait_port(self.port)
-        self.first_connection_ms = (time.monotonic() - self.started) * 1000
+        self.core = core
+        self.start()
         self.token = self._sign_in()
+
+    def start(self):
+        self.started = time.monotonic()
+        self.process = spawn([BINARY, "serve", "--config", self.dir / "vestibule.toml"], self.core,
+                             stdout=subprocess.DEVNULL)
+        wait_port(self.port, 120)
+        self.first_connection_ms = (time.monotonic() - self.started) * 1000
+
+    def stop(self):
+        stop(self.process)
 
     def cli(self, *args, stdin=""):
         env = dict(os.environ, VESTIBULE_STATE=str(self.dir / "state"),
