@@ -21,7 +21,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
-async function house(t, { hold = '20s', age = '6s', approval = {} } = {}) {
+async function house(t, { hold = '20s', age = '10s', approval = {} } = {}) {
   const up = await Upstream.start();
   t.after(() => up.close());
   const gateway = await Gateway.start({
@@ -51,7 +51,7 @@ const lapse = async (gateway, token) => {
     const reply = await wire.reply();
     wire.close();
     return reply.reason === 'mfa_lapsed';
-  }, 20_000);
+  }, 40_000);
 };
 
 /// The first administrator, with a passkey, in a browser; and a token for programs.
@@ -79,7 +79,7 @@ async function atBrowser(gateway) {
   return at;
 }
 
-describe('held calls', { concurrency: 2 }, () => {
+describe('held calls', { concurrency: true }, () => {
 
 test('the OpenAI SDK and the AI SDK: held, one touch, and the answer comes as ever', async (t) => {
   const { gateway, up } = await house(t);
@@ -129,11 +129,12 @@ test('the OpenAI SDK and the AI SDK: held, one touch, and the answer comes as ev
 });
 
 test('nobody there: the SDK’s own authentication error with the page in its message, and no retry', async (t) => {
-  const { gateway, up } = await house(t, { hold: '1s', age: '3s' });
+  const { gateway, up } = await house(t, { hold: '1s', age: '10s' });
   const admin = await gateway.setup();
   const token = await gateway.token(admin);
   await lapse(gateway, token);
   const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: token });
+  await sleep(500);  // refusals are written within a moment
   const before = (await gateway.audit(admin, 'limit=1000&operation=chat')).length;
   let code;
   await assert.rejects(openai.chat.completions.create(hello), (error) => {
@@ -151,12 +152,13 @@ test('nobody there: the SDK’s own authentication error with the page in its me
     assert.ok(error.message.includes(`${gateway.portal}/approve#${code}`), 'the same code for the same call');
     return true;
   });
+  await sleep(500);
   assert.equal((await gateway.audit(admin, 'limit=1000&operation=chat')).length, before + 2, 'each asked once');
   assert.equal(up.seen.filter((request) => request.body?.includes('released')).length, 0);
 });
 
 test('an approval after the caller has left: by the command line, and the next try passes', async (t) => {
-  const { gateway } = await house(t, { hold: '0s', age: '8s' });
+  const { gateway } = await house(t, { hold: '0s', age: '10s' });
   const admin = await gateway.setup();
   const login = gateway.cli(['login', '--name', 'ada', '--password-stdin', '--code', await admin.totp.next()], { input: `${password}\n` });
   assert.equal(login.code, 0, login.err);
@@ -179,7 +181,7 @@ test('an approval after the caller has left: by the command line, and the next t
 });
 
 test('a thief’s held call from another source is not let on by the owner’s approval', async (t) => {
-  const { gateway, up } = await house(t, { hold: '8s', age: '5s' });
+  const { gateway, up } = await house(t, { hold: '8s', age: '10s' });
   const admin = await gateway.setup();
   await gateway.giveToken(admin);
   const token = await gateway.token(admin);
@@ -205,7 +207,7 @@ test('a thief’s held call from another source is not let on by the owner’s a
 });
 
 test('a thousand held at once take little, and are gone as soon as their callers are', async (t) => {
-  const { gateway, up } = await house(t, { hold: '60s', age: '4s', approval: { holds: 20_000, holds_per_user: 1_500 } });
+  const { gateway, up } = await house(t, { hold: '60s', age: '10s', approval: { holds: 20_000, holds_per_user: 1_500 } });
   const admin = await gateway.setup();
   const token = await gateway.token(admin);
   await lapse(gateway, token);
@@ -229,7 +231,7 @@ test('a thousand held at once take little, and are gone as soon as their callers
 });
 
 test('one greedy user has his share, and others are held beside him', async (t) => {
-  const { gateway } = await house(t, { hold: '30s', age: '4s' });
+  const { gateway } = await house(t, { hold: '30s', age: '10s' });
   const admin = await gateway.setup();
   await gateway.giveToken(admin);
   const mia = await gateway.addUser(admin, 'mia');
@@ -253,7 +255,7 @@ test('one greedy user has his share, and others are held beside him', async (t) 
 });
 
 test('"it was not me" shuts the token out there, and the person hears of it', async (t) => {
-  const { gateway } = await house(t, { hold: '20s', age: '4s' });
+  const { gateway } = await house(t, { hold: '20s', age: '10s' });
   const admin = await gateway.setup();
   const token = await gateway.token(admin);
   await lapse(gateway, token);

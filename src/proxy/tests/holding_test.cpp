@@ -57,6 +57,19 @@ class HoldingTest : public HoldingWorld, public ::testing::Test {
     EXPECT_TRUE(plug.send(raw));
     return plug;
   }
+  /// As its owner does at the page.
+  void approve(const Person& p, const approval::Request& r) {
+    session::UnlockWish wish;
+    wish.credential = r.ask.credential;
+    wish.source = *session::SourceKey::parse(r.ask.source_key);
+    wish.access_point = r.ask.access_point;
+    wish.lasts = approval::lasts(r.ask);
+    wish.purpose = approval::purpose_of(r);
+    wish.also = [this, r, by = actor(p)](store::Tx& tx) { return requests->approve_in(tx, r, by, clock.now()); };
+    clock.advance(30s);
+    const auto ends = run(sessions->unlock(who(p.handle, session::Audience::control), wish, session::Answer(Secret(p.app.code(clock.wall()))), actor(p)));
+    EXPECT_TRUE(ends) << (ends ? "" : ends.error().detail);
+  }
   std::string call(const Person& p) { return request("POST", "/v1/chat/completions", p.token, kChat); }
   std::atomic<int> upstream_calls{0};
 };
@@ -209,23 +222,33 @@ TEST_F(HoldingTest, TheOwnersApprovalLetsHisCallOnAndNoThiefs) {
   ASSERT_TRUE(held(2));
   ASSERT_TRUE(soon([&] { return waiting(p.id).size() == 2; }));
   for (const approval::Request& r : waiting(p.id)) {
-    if (r.ask.source != "127.0.0.1") continue;
-    session::UnlockWish wish;
-    wish.credential = r.ask.credential;
-    wish.source = *session::SourceKey::parse(r.ask.source_key);
-    wish.access_point = r.ask.access_point;
-    wish.lasts = approval::lasts(r.ask);
-    wish.purpose = approval::purpose_of(r);
-    wish.also = [this, r, by = actor(p)](store::Tx& tx) { return requests->approve_in(tx, r, by, clock.now()); };
-    clock.advance(30s);
-    const auto ends = run(sessions->unlock(who(p.handle, session::Audience::control), wish, session::Answer(Secret(p.app.code(clock.wall()))), actor(p)));
-    ASSERT_TRUE(ends) << ends.error().detail;
+    if (r.ask.source == "127.0.0.1") approve(p, r);
   }
   EXPECT_EQ(finish(mine).status, 200);
   EXPECT_TRUE(silent(stolen, 300));
   EXPECT_EQ(finish(stolen).status, 401);
   EXPECT_EQ(upstream_calls, 1);
   EXPECT_EQ(send(call(p)).status, 200) << "and the next from there";
+}
+
+TEST_F(HoldingTest, AKeyThatSleepsIsHeldAndWokenByItsOwner) {
+  start();
+  Person p = person("alice");
+  clock.advance(30s);
+  session::KeyWish wish{"nightly", "{}"};
+  auto key = run(sessions->create_key(who(p.handle, session::Audience::control), wish, session::Answer(Secret(p.app.code(clock.wall()))), actor(p)));
+  ASSERT_TRUE(key) << key.error().detail;
+  const std::string raw = request("POST", "/v1/chat/completions", key->text.reveal_text(), kChat);
+  Plug call_by_key = begin(raw);
+  ASSERT_TRUE(held(1));
+  ASSERT_TRUE(soon([&] { return waiting(p.id).size() == 1; }));
+  EXPECT_EQ(waiting(p.id)[0].ask.credential_name, "key nightly");
+  clock.advance(30s);
+  EXPECT_EQ(prove(p), Reason::ok);
+  EXPECT_TRUE(silent(call_by_key, 300)) << "a session's proof is no evidence of a key";
+  approve(p, waiting(p.id)[0]);
+  EXPECT_EQ(finish(call_by_key).status, 200);
+  EXPECT_EQ(send(raw).status, 200);
 }
 
 // Whoever marks a request approved without opening anything lets nobody in: a wake-up is a hint.
