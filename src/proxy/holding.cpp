@@ -14,7 +14,8 @@ approval::Ask ask_of(const Waiting& w, const domain::Requirement& need) {
   ask.credential = w.caller.who.handle;
   ask.credential_name = who.via.empty() ? "access token" : who.via.view();
   ask.source = w.caller.source.text();
-  ask.source_key = session::SourceKey::of(w.caller.source).text();
+  const std::optional<Digest>& key = w.caller.who.bound.key;
+  ask.source_key = (key ? session::SourceKey::of_key(*key) : session::SourceKey::of(w.caller.source)).text();
   ask.client = w.caller.client;
   ask.access_point = w.act.access_point;
   ask.operation = w.act.operation;
