@@ -34,6 +34,13 @@ struct Subject {
   Via via{};
 };
 
+/// The name of the agent that asks in the person's name; empty: no agent does.
+[[nodiscard]] inline std::string_view agent_of(const Subject& subject) noexcept {
+  constexpr std::string_view kAgent = "agent ";
+  const std::string_view via = subject.via.view();
+  return via.starts_with(kAgent) ? via.substr(kAgent.size()) : std::string_view();
+}
+
 /// Built-in roles. Operators add their own.
 namespace role {
 inline constexpr std::string_view administrator = "administrator";

@@ -259,7 +259,7 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
     d.outcome = domain::Outcome::deny;
     d.reason = elsewhere ? Reason::credential_audience : Reason::credential_malformed;
   }
-  if (core.stops->covers(act.access_point, caller.who.subject.name.view())) {
+  if (core.stops->covers(act.access_point, caller.who.subject)) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
   }
@@ -447,7 +447,7 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
 }
 
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
-  if (core.stops->covers(s.access_point, s.subject.name.view())) return Reason::stopped;
+  if (core.stops->covers(s.access_point, s.subject)) return Reason::stopped;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
   if (s.policy_generation != core.generation) {
     // Judged as of its admission: what was fresh then may finish, what is no longer allowed may not.

@@ -9,12 +9,13 @@ std::string_view name(StopScope scope) noexcept {
     case StopScope::all: return "all";
     case StopScope::access_point: return "access_point";
     case StopScope::user: return "user";
+    case StopScope::agent: return "agent";
   }
   return "all";
 }
 
 std::optional<StopScope> stop_scope_from(std::string_view text) noexcept {
-  for (const StopScope s : {StopScope::all, StopScope::access_point, StopScope::user}) {
+  for (const StopScope s : {StopScope::all, StopScope::access_point, StopScope::user, StopScope::agent}) {
     if (name(s) == text) return s;
   }
   return std::nullopt;
@@ -39,12 +40,13 @@ std::optional<Stop> unpack_stop(Unpacker& in) {
   return s;
 }
 
-bool Stops::covers(std::string_view access_point, std::string_view user) const noexcept {
+bool Stops::covers(std::string_view access_point, const domain::Subject& subject) const noexcept {
   return std::any_of(all_.begin(), all_.end(), [&](const Stop& s) {
     switch (s.scope) {
       case StopScope::all: return true;
       case StopScope::access_point: return s.target == access_point;
-      case StopScope::user: return s.target == user;
+      case StopScope::user: return s.target == subject.name.view();
+      case StopScope::agent: return domain::agent_of(subject) == s.target;
     }
     return true;
   });

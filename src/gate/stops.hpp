@@ -12,13 +12,13 @@
 
 namespace vestibule::gate {
 
-enum class StopScope : std::uint8_t { all = 1, access_point = 2, user = 3 };
+enum class StopScope : std::uint8_t { all = 1, access_point = 2, user = 3, agent = 4 };
 [[nodiscard]] std::string_view name(StopScope scope) noexcept;
 [[nodiscard]] std::optional<StopScope> stop_scope_from(std::string_view name) noexcept;
 
 struct Stop {
   StopScope scope{};
-  std::string target;  ///< name of the access point or user; empty for all
+  std::string target;  ///< name of the access point, user or agent; empty for all
   WallTime since{};
   std::string by;      ///< name of who stopped it
   std::string why;
@@ -34,7 +34,7 @@ class Stops {
  public:
   Stops() = default;
   explicit Stops(std::vector<Stop> all) : all_(std::move(all)) {}
-  [[nodiscard]] bool covers(std::string_view access_point, std::string_view user) const noexcept;
+  [[nodiscard]] bool covers(std::string_view access_point, const domain::Subject& subject) const noexcept;
   [[nodiscard]] bool has(StopScope scope, std::string_view target) const noexcept;
   [[nodiscard]] const std::vector<Stop>& all() const noexcept { return all_; }
   [[nodiscard]] Stops with(Stop stop) const;

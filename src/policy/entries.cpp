@@ -54,14 +54,17 @@ void read_who(const schema::Section& s, Who& who, std::vector<Problem>& problems
       anyone = true;
       continue;
     }
-    if (colon == std::string::npos || (kind != "role" && kind != "group" && kind != "user")) {
-      complain(s, "who", e, "is none of role:NAME, group:NAME, user:NAME, anyone", problems);
+    if (colon == std::string::npos || (kind != "role" && kind != "group" && kind != "user" && kind != "agent")) {
+      complain(s, "who", e, "is none of role:NAME, group:NAME, user:NAME, agent:NAME, anyone", problems);
       continue;
     }
     const std::string_view n = std::string_view(e).substr(colon + 1);
     const std::size_t limit = kind == "user" ? domain::kMaxUserName : kMaxEntry;
     if (n.empty() || n.size() > limit || !printable(n) || n.front() == ' ' || n.back() == ' ') {
       complain(s, "who", e, fmt::format("needs a name of 1 to {} bytes", limit), problems);
+    } else if (kind == "agent" && n == "*") {
+      who.any_agent = true;
+      who.entries.push_back(e);
     } else if (n.find_first_of("*?") != std::string_view::npos) {
       complain(s, "who", e, "has a wildcard: people are named in full; for everybody write anyone", problems);
     } else {
@@ -69,12 +72,14 @@ void read_who(const schema::Section& s, Who& who, std::vector<Problem>& problems
       if (kind == "role") who.roles.push_back(domain::intern(n));
       if (kind == "group") who.groups.push_back(domain::intern(n));
       if (kind == "user") who.users.emplace_back(n);
+      if (kind == "agent") who.agents.emplace_back(n);
     }
   }
   if (anyone) who = Who();
   sort_unique(who.roles);
   sort_unique(who.groups);
   sort_unique(who.users);
+  sort_unique(who.agents);
   sort_unique(who.entries);
 }
 

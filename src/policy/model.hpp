@@ -16,11 +16,12 @@
 
 namespace vestibule::policy {
 
-/// "role:member" and the like. Nobody listed: anyone who is signed in.
+/// "role:member", "agent:build" and the like. Nobody listed: anyone who is signed in.
 struct Who {
   bool anyone = true;
   std::vector<domain::NameId> roles, groups;
-  std::vector<std::string> users;
+  std::vector<std::string> users, agents;
+  bool any_agent = false;            ///< "agent:*"
   std::vector<std::string> entries;  ///< as written, sorted
 
   [[nodiscard]] bool matches(const domain::Subject& s) const noexcept {
@@ -31,7 +32,9 @@ struct Who {
     for (const auto id : groups) {
       if (domain::has(s.groups, id)) return true;
     }
-    return std::find(users.begin(), users.end(), s.name.view()) != users.end();
+    if (std::find(users.begin(), users.end(), s.name.view()) != users.end()) return true;
+    const std::string_view agent = domain::agent_of(s);
+    return !agent.empty() && (any_agent || std::find(agents.begin(), agents.end(), agent) != agents.end());
   }
   [[nodiscard]] bool covers(const Who& o) const noexcept {
     return anyone || (!o.anyone && std::includes(entries.begin(), entries.end(), o.entries.begin(), o.entries.end()));

@@ -210,6 +210,8 @@ std::vector<std::string> Policy::principals() const {
   for (const Rule* r : compiled_->rules()) out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());
   for (const Flow& f : compiled_->flows) out.insert(out.end(), f.who.entries.begin(), f.who.entries.end());
   for (const Limit& q : compiled_->quotas) out.insert(out.end(), q.who.entries.begin(), q.who.entries.end());
+  // Programs are not in the gateway's books: nobody can say that there is none of that name.
+  std::erase_if(out, [](const std::string& e) { return e.starts_with("agent:"); });
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

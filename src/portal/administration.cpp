@@ -27,7 +27,7 @@ struct Target {
 
 Result<Target> target_of(const Call& call) {
   const auto scope = gate::stop_scope_from(call.body.text("scope"));
-  if (!scope) return fail(Reason::invalid_argument, "scope: all, access_point or user");
+  if (!scope) return fail(Reason::invalid_argument, "scope: all, access_point, user or agent");
   Target out{*scope, std::string(call.body.text("target"))};
   if ((*scope == gate::StopScope::all) != out.target.empty()) {
     return fail(Reason::invalid_argument, "target: whom or what, and nothing for all");
@@ -229,7 +229,7 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   const policy::Deadline* const overdue = services_.gate.overdue(subject);
   if (overdue != nullptr && why.decision.outcome != domain::Outcome::deny) policy::explain_overdue(why, *overdue);
   std::string text = why.text();
-  if (services_.gate.stops().covers(act.access_point, subject.name.view())) {
+  if (services_.gate.stops().covers(act.access_point, subject)) {
     text.insert(0, "An emergency stop shuts this out, whatever the policy says.\n");
   }
   if (set->staged) {

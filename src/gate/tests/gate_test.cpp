@@ -266,6 +266,31 @@ TEST_F(GateTest, AStopCutsWhatItCoversOnBothCores) {
   EXPECT_EQ(stopped, 2 * (2 + 2 + 3));
 }
 
+TEST_F(GateTest, AStopOfAnAgentShutsOutNobodyElse) {
+  Person root = person("root", {"administrator"});
+  Person p = person("alice");
+  const Caller own = caller(p);
+  Caller agent = own;
+  agent.who.subject.via = domain::Via("agent build");
+  Caller other = own;
+  other.who.subject.via = domain::Via("agent builder");
+  Held held, kept;
+  ASSERT_EQ(hold(held, agent, act_of("chat"), 1), Reason::ok);
+  ASSERT_EQ(hold(kept, own, act_of("chat")), Reason::ok);
+  ASSERT_TRUE(stop(StopScope::agent, "build", root));
+  EXPECT_EQ(held.live.cuts, 1);
+  EXPECT_EQ(kept.live.cuts, 0);
+  let_go(held, 1);
+  let_go(kept);
+  for (unsigned core = 0; core < 2; ++core) {
+    EXPECT_EQ(ask(agent, act_of("chat"), core), Reason::stopped);
+    EXPECT_EQ(ask(own, act_of("chat"), core), Reason::ok);
+    EXPECT_EQ(ask(other, act_of("chat"), core), Reason::ok);
+  }
+  ASSERT_TRUE(lift(StopScope::agent, "build", root));
+  EXPECT_EQ(ask(agent, act_of("chat")), Reason::ok);
+}
+
 TEST_F(GateRestart, AStopSurvivesAndALiftToo) {
   Person root = person("root", {"administrator"});
   Person alice = person("alice");

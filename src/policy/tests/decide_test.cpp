@@ -312,5 +312,26 @@ TEST(Decide, IsQuick) {
   EXPECT_LT(each, 50us) << "far beyond what even an unoptimised build with sanitizers needs";
 }
 
+TEST(Decide, AgentsAreNamedLikePeople) {
+  const Policy p = must_parse(allow("who = [\"role:member\"]") + deny("who = [\"agent:build\"]\noperation = [\"embed\"]") +
+                              deny("who = [\"agent:*\"]\nmodel = [\"big\"]", "e") + allow("who = [\"agent:guest\"]", "g"));
+  const auto outcome = [&](std::string_view via, Call call) {
+    Situated s(std::move(call));
+    s.subject.via = domain::Via(via);
+    return s.decide(p).outcome;
+  };
+  EXPECT_EQ(outcome("", {.operation = "embed"}), Outcome::allow);
+  EXPECT_EQ(outcome("agent build", {.operation = "embed"}), Outcome::deny);
+  EXPECT_EQ(outcome("agent build", {}), Outcome::allow);
+  EXPECT_EQ(outcome("agent builder", {.operation = "embed"}), Outcome::allow);
+  EXPECT_EQ(outcome("key build", {.operation = "embed"}), Outcome::allow) << "a key is no agent";
+  EXPECT_EQ(outcome("agent x", {.model = "big"}), Outcome::deny);
+  EXPECT_EQ(outcome("key x", {.model = "big"}), Outcome::allow);
+  EXPECT_EQ(outcome("agent guest", {.roles = {}}), Outcome::allow);
+  EXPECT_EQ(outcome("agent other", {.roles = {}}), Outcome::deny);
+  EXPECT_EQ(p.principals(), std::vector<std::string>{"role:member"}) << "programs are in nobody's books";
+  EXPECT_FALSE(Policy::parse(deny("who = [\"agent:b*\"]"), "p.toml")) << "all, or one by name";
+}
+
 }  // namespace
 }  // namespace vestibule::policy

@@ -7,7 +7,14 @@ import { Field, Form, Heading, Loading, Notice, Problem, Select, useLive, useLoa
 import { Act } from '../parts/proof';
 import { t } from '../strings';
 
-const label = (s: Stop) => (s.scope === 'all' ? t.stop.allLabel : s.scope === 'user' ? t.stop.userLabel(s.target) : t.stop.pointLabel(s.target));
+const label = (s: Stop) => {
+  switch (s.scope) {
+    case 'all': return t.stop.allLabel;
+    case 'user': return t.stop.userLabel(s.target);
+    case 'agent': return t.stop.agentLabel(s.target);
+    default: return t.stop.pointLabel(s.target);
+  }
+};
 
 export function StopPage({ me }: { me: Me }) {
   const { value, error, again } = useLoad(() => get<{ stops: Stop[] }>('/v1/stops'));
@@ -48,6 +55,7 @@ export function StopPage({ me }: { me: Me }) {
           <Select label={t.stop.scope} value={scope} change={(v) => { setScope(v); setTarget(''); }} options={Object.entries(t.stop.scopes)} />
           {scope === 'access_point' && <Select label={t.stop.target.access_point!} value={point} change={setTarget} options={me.access_points.map((p) => [p.name, p.name])} />}
           {scope === 'user' && <Field label={t.stop.target.user!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
+          {scope === 'agent' && <Field label={t.stop.target.agent!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
           <Field label={t.stop.why} value={why} change={setWhy} hint={t.stop.whyHint} maxLength={200} autoComplete="off" />
         </Form>
       </div>

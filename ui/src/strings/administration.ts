@@ -155,8 +155,8 @@ export const administration = {
     intro: 'Shuts the doors to the models at once and cuts the answers that are under way. Stopping takes no code. Lifting does.',
     none: 'Nothing is stopped.',
     scope: 'What shall stop?',
-    scopes: { all: 'Everything', access_point: 'One access point', user: 'One user' } as Record<string, string>,
-    target: { access_point: 'Access point', user: 'User name' } as Record<string, string>,
+    scopes: { all: 'Everything', access_point: 'One access point', user: 'One user', agent: 'One agent, whoever runs it' } as Record<string, string>,
+    target: { access_point: 'Access point', user: 'User name', agent: 'Name of the agent' } as Record<string, string>,
     why: 'Why',
     whyHint: 'For the log and for those who will ask.',
     submit: 'Stop now',
@@ -170,6 +170,7 @@ export const administration = {
     allLabel: 'Everything is stopped',
     pointLabel: (name: string) => `Access point ${name} is stopped`,
     userLabel: (name: string) => `User ${name} is stopped`,
+    agentLabel: (name: string) => `Agent ${name} is stopped`,
   },
 
   status: {
