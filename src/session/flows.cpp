@@ -271,7 +271,7 @@ net::Task<Result<IssuedToken>> Sessions::issue_token(Identified who, Duration tt
     if (!session) return std::move(session).error();
     if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
     std::vector<HandleKey> old;
-    auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 AND audience = $2 ORDER BY created DESC",
+    auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 AND audience = $2 AND via = '' ORDER BY created DESC",
                            {who.subject.session, Audience::access}, [&](const store::Row& row) {
                              if (const auto key = digest_of(row.blob(0))) old.push_back(*key);
                              return true;

@@ -190,6 +190,9 @@ net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
       if (!*entry) continue;
       s.evidence = (*entry)->evidence;
       s.flags = (*entry)->flags;
+      auto agents = agents_in(tx, s.id);
+      if (!agents) return std::move(agents).error();
+      s.agents = std::move(*agents);
     }
     return found;
   };

@@ -116,6 +116,7 @@ struct SessionInfo {
   domain::Evidence evidence;
   Flags flags;
   int tokens = 0;
+  std::vector<std::string> agents;       ///< programs that it was handed on to
 };
 
 }  // namespace vestibule::session

@@ -158,6 +158,7 @@ std::optional<HandleKey> Sessions::check_token(std::string_view token, Audience 
   const crypto::HandlePrefix mine = audience == Audience::control ? crypto::kControlSession : crypto::kAccessToken;
   std::optional<HandleKey> key = mint_.check(token, mine);
   if (!key && audience == Audience::access) key = mint_.check(token, crypto::kApiKey);
+  if (!key && audience == Audience::access) key = mint_.check(token, crypto::kChildToken);
   if (key) return key;
   reason = Reason::credential_malformed;
   for (const crypto::HandlePrefix other : {crypto::kControlSession, crypto::kAccessToken, crypto::kChildToken,

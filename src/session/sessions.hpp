@@ -18,6 +18,7 @@
 #include "factors/factors.hpp"
 #include "identity/users.hpp"
 #include "session/denied.hpp"
+#include "session/delegations.hpp"
 #include "session/entries.hpp"
 #include "session/keys.hpp"
 #include "session/options.hpp"
@@ -82,6 +83,12 @@ class Sessions {
   /// A token for access points; mfa_required while the session is pending. It lives as long as its session at most and is worth what the
   /// session's evidence is worth at the time: a step-up later makes the same token pass again.
   net::Task<Result<IssuedToken>> issue_token(Identified who, Duration ttl, Actor by);
+
+  /// A credential for a program that the person runs: access points alone, his own evidence, no more than
+  /// `wish.scope`. conflict: too many are at work. Needs a whole session of the portal's or the CLI's.
+  net::Task<Result<Delegated>> delegate(Identified who, DelegationWish wish, Actor by);
+  /// Those of a user that live.
+  net::Task<Result<std::vector<Delegation>>> delegations(UserId user) const;
 
   // --- unlocks (unlocks.hpp)
   /// Proves a factor for `wish.purpose` and unlocks, in one job; gives when it ends. Errors of proving, and
@@ -216,6 +223,7 @@ class Sessions {
   static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
   Result<std::vector<KeyInfo>> read_keys(store::Tx& tx, UserId user, KeyId id) const;
   Result<void> store_uses_in(store::Tx& tx);
+  Result<std::vector<std::string>> agents_in(store::Tx& tx, SessionId session) const;
   Result<std::vector<Unlock>> read_unlocks(store::Tx& tx, const HandleKey& key) const;
   /// Of a row, less its unlocks; nothing for one that says nothing.
   Result<std::optional<HandleEntry>> handle_of(const store::Row& row) const;
