@@ -308,7 +308,9 @@ net::Task<Result<Reply>> Portal::list_sessions(Call& call) {
     w.member("source", s.source).member("client", s.client);
     member_evidence(w, s.evidence, now);
     w.member("current", s.id == self.session).member("pending", static_cast<bool>(s.flags.pending));
-    w.member("tokens", s.tokens).end_object();
+    w.member("tokens", s.tokens).key("agents").begin_array();
+    for (const std::string& agent : s.agents) w.value(agent);
+    w.end_array().end_object();
   }
   w.end_array().end_object();
   co_return body(w);

@@ -175,6 +175,9 @@ class Portal final : public wire::Handler {
   Answer sign_out(Call& call);
   Answer me(Call& call);
   Answer issue_token(Call& call);
+  Answer delegate(Call& call);
+  Answer list_delegations(Call& call);
+  Answer revoke_delegation(Call& call);
   Answer list_factors(Call& call);
   Answer add_totp(Call& call);
   Answer add_webauthn(Call& call);
