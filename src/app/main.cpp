@@ -157,9 +157,12 @@ class CommandLine {
     takes_time(c, "--ttl", token_.ttl_s, "How long it lives, e.g. 30m, 8h; never longer than the session");
     c->add_option("--env", token_.env, "Print lines for a shell instead: openai, anthropic or ollama")
         ->check(CLI::IsMember({"openai", "anthropic", "ollama"}));
+    c->add_option("--format", token_.format, "plain, json, or env: lines for a shell, for every client library that has an access point here")
+        ->check(CLI::IsMember({"plain", "json", "env"}));
     c->add_option("--access-point", token_.access_point, "Access point that --env points to")->type_name("NAME");
     takes_code(c);
     takes_url(c);
+    programs();
 
     c = command(&app_, "approve", "Let a call go on that waits for you: shows it whole, then asks for a code", "  vestibule approve              what waits\n  vestibule approve 7KQ2-M9XD",
                 [this](Context& ctx) { return approve(ctx, id_); });
@@ -191,6 +194,37 @@ class CommandLine {
     c = command(g, "recovery-codes", "Make new recovery codes; all older ones are void", "",
                 [](Context& ctx) { return factor_recovery_codes(ctx); });
     takes_code(c);
+  }
+
+  void programs() {
+    CLI::App* c = command(&app_, "exec", "Run a program with a credential of its own, which ends with it",
+                          "  vestibule exec --as build -- make check\n"
+                          "  vestibule exec --as coder --access-point lab --operation chat --model \"tiny*\" -- agent --task fix\n"
+                          "      OPENAI_*, ANTHROPIC_* and OLLAMA_* point to the access points; policy, log and\n"
+                          "      emergency stop see \"agent coder\"",
+                          [this](Context& ctx) { return exec(ctx, exec_); });
+    c->add_option("--as", exec_.agent, "What the program is called in policy, log and stops")->type_name("NAME")->required();
+    c->add_option("--access-point", exec_.access_points, "Only this access point; may be given again")->type_name("NAME")->allow_extra_args(false);
+    c->add_option("--operation", exec_.operations, "Only this operation, e.g. chat; may be given again")->type_name("OPERATION")->allow_extra_args(false);
+    c->add_option("--model", exec_.models, "Only this model; may be given again")->type_name("NAME")->allow_extra_args(false);
+    takes_time(c, "--ttl", exec_.ttl_s, "How long it lives, e.g. 30m, 8h; never longer than the session");
+    c->add_option("command", exec_.command, "Program and arguments, after --")->type_name("COMMAND")->required();
+    takes_code(c);
+    takes_url(c);
+
+    c = command(&app_, "token-helper", "Print a token that lives for a while yet; for programs that call a command for it",
+                "  vestibule token-helper --as editor\n"
+                "      the same token until shortly before its end; never asks anybody anything",
+                [this](Context& ctx) { return token_helper(ctx, helper_); });
+    c->add_option("--as", helper_.agent, "As this agent, not as yourself")->type_name("NAME");
+    c->add_option("--access-point", helper_.access_point, "For this access point; of an agent, for it alone")->type_name("NAME");
+    takes_url(c);
+
+    c = command(&app_, "git-credential", "Credential helper of git, for access points of this gateway",
+                "  git config --global credential.http://localhost:8420.helper \"!vestibule git-credential\"",
+                [this](Context& ctx) { return git_credential(ctx, name_); });
+    c->add_option("operation", name_, "get, store or erase, as git says")->required();
+    takes_url(c);
   }
 
   void chatting() {
@@ -321,6 +355,7 @@ class CommandLine {
     CLI::Option_group* what = c->add_option_group("what");
     what->add_option("--access-point", stop_.access_point, "This access point")->type_name("NAME");
     what->add_option("--user", stop_.user, "This user")->type_name("NAME");
+    what->add_option("--agent", stop_.agent, "This agent, whoever runs it")->type_name("NAME");
     what->add_flag("--all", stop_.all, "Everything");
     return what;
   }
@@ -491,6 +526,8 @@ class CommandLine {
   EnrolUserOptions enrol_;
   LoginOptions login_;
   TokenOptions token_;
+  HelperOptions helper_;
+  ExecOptions exec_;
   PasswordOptions password_;
   EnrolOptions factor_;
   ChatOptions chat_;

@@ -36,11 +36,6 @@ struct LoginOptions {
   bool push = false;   ///< by a push device, not by a code
 };
 int login(Context& ctx, const LoginOptions& o);
-struct TokenOptions {
-  std::int64_t ttl_s = 0;
-  std::string env, access_point;
-};
-int token(Context& ctx, const TokenOptions& o);
 struct PasswordOptions {
   bool password_stdin = false;  ///< the old one, the new one
 };
@@ -58,6 +53,27 @@ int notices(Context& ctx);
 
 /// Shows the call and lets it go on; without a code, what waits. (commands_approve.cpp)
 int approve(Context& ctx, const std::string& code);
+
+// --- tokens for programs (commands_token.cpp)
+
+struct TokenOptions {
+  std::int64_t ttl_s = 0;
+  std::string env, access_point;
+  std::string format = "plain";  ///< plain, json, or env: of every family that has an access point
+};
+int token(Context& ctx, const TokenOptions& o);
+struct HelperOptions {
+  std::string agent, access_point;
+};
+int token_helper(Context& ctx, const HelperOptions& o);
+/// get; store and erase do nothing, since nothing of git's is kept.
+int git_credential(Context& ctx, const std::string& operation);
+struct ExecOptions {
+  std::string agent;
+  std::vector<std::string> access_points, operations, models, command;
+  std::int64_t ttl_s = 0;
+};
+int exec(Context& ctx, const ExecOptions& o);
 
 // --- chat (commands_chat.cpp)
 
@@ -120,7 +136,7 @@ int key_found(Context& ctx);
 
 struct StopOptions {
   bool all = false;
-  std::string access_point, user, why;
+  std::string access_point, user, agent, why;
 };
 int stop_set(Context& ctx, const StopOptions& o);
 int stop_list(Context& ctx);

@@ -1,7 +1,6 @@
-// setup, enrol, login, token, password, factor.
+// setup, enrol, login, password, factor.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "app/cli/account.hpp"
 #include "app/cli/commands.hpp"
@@ -135,29 +134,6 @@ Result<Secret> setup_token(Context& ctx, const std::string& given) {
              "run this as the user of the gateway, with --config FILE");
 }
 
-const json::Value* point_of(const json::Value& me, const std::string& name, std::string_view kind) {
-  const json::Value* points = me.find("access_points");
-  if (points == nullptr) return nullptr;
-  const json::Value* first = nullptr;
-  for (const json::Value& p : points->items()) {
-    if (!name.empty()) {
-      if (text_of(p, "name") == name) return &p;
-      continue;
-    }
-    const std::string k = text_of(p, "kind");
-    const bool fits = kind == "openai" ? k != "anthropic" && k != "http" : k == kind;
-    if (fits && text_of(p, "outcome") == "allow") return &p;
-    if (fits && first == nullptr) first = &p;
-  }
-  return first;
-}
-
-std::string shell_quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
-  return out + "'";
-}
-
 }  // namespace
 
 int setup(Context& ctx, const SetupOptions& o) {
@@ -273,64 +249,6 @@ int login(Context& ctx, const LoginOptions& o) {
     if (const json::Value* flags = me->json.find("flags"); flags != nullptr && flag_of(*flags, "factor_management")) {
       out("A recovery code opens nothing but the enrolment of a new factor: run `vestibule factor add`.\n");
     }
-  }
-  return status(Exit::ok);
-}
-
-int token(Context& ctx, const TokenOptions& o) {
-  Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
-  if (!me) return ctx.failed(me.error());
-  // A token opens nothing while the factor has lapsed; that is better known now than from a client.
-  const json::Value* points = me->json.find("access_points");
-  std::optional<Reason> asleep;
-  if (points != nullptr) {
-    for (const json::Value& p : points->items()) {
-      if (!o.access_point.empty() && text_of(p, "name") != o.access_point) continue;
-      const std::optional<Reason> reason = reason_from(text_of(p, "reason"));
-      if (text_of(p, "outcome") == "allow") {
-        asleep.reset();
-        break;
-      }
-      if (reason && (*reason == Reason::mfa_lapsed || *reason == Reason::mfa_required)) asleep = reason;
-    }
-  }
-  if (asleep) {
-    // Standard output is captured by $(...), the terminal is not.
-    const bool person = ::isatty(STDERR_FILENO) == 1 && can_ask();
-    if (!person && ctx.globals().code.empty() && !ctx.globals().code_stdin) {
-      return ctx.failed(fail(*asleep, std::string(info(*asleep).text)));
-    }
-    err(std::string(info(*asleep).text.substr(0, info(*asleep).text.find('.') + 1)) + "\n");
-    if (Result<Reply> proved = ctx.prove("Code:"); !proved) return ctx.failed(proved.error());
-  }
-  Body body;
-  if (o.ttl_s > 0) body.set("ttl_s", o.ttl_s);
-  Result<Reply> reply = ctx.post("/tokens", As::session, std::move(body));
-  if (!reply) return ctx.failed(reply.error());
-  const std::string handle = text_of(reply->json, "token");
-  if (o.env.empty()) {
-    if (ctx.json()) {
-      ctx.print_json(*reply);
-    } else {
-      out(handle + "\n");
-    }
-    return status(Exit::ok);
-  }
-  const json::Value* point = point_of(me->json, o.access_point, o.env);
-  if (point == nullptr) {
-    return ctx.failed(fail(Reason::not_found, o.access_point.empty()
-                                                  ? "no access point speaks " + o.env + ": name one with --access-point"
-                                                  : "there is no access point " + o.access_point));
-  }
-  Result<std::string> url = ctx.url();
-  if (!url) return ctx.failed(url.error());
-  const std::string base = *url + text_of(*point, "prefix");
-  if (o.env == "openai") {
-    out("export OPENAI_BASE_URL=" + shell_quoted(base + "/v1") + "\nexport OPENAI_API_KEY=" + shell_quoted(handle) + "\n");
-  } else if (o.env == "anthropic") {
-    out("export ANTHROPIC_BASE_URL=" + shell_quoted(base) + "\nexport ANTHROPIC_API_KEY=" + shell_quoted(handle) + "\n");
-  } else {
-    out("export OLLAMA_HOST=" + shell_quoted(base) + "\nexport OLLAMA_API_KEY=" + shell_quoted(handle) + "\n");
   }
   return status(Exit::ok);
 }

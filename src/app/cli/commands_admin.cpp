@@ -13,16 +13,17 @@ namespace vestibule::app::cli {
 namespace {
 
 Result<Body> stop_body(const StopOptions& o) {
-  const int given = (o.all ? 1 : 0) + (o.access_point.empty() ? 0 : 1) + (o.user.empty() ? 0 : 1);
+  const int given = (o.all ? 1 : 0) + (o.access_point.empty() ? 0 : 1) + (o.user.empty() ? 0 : 1) + (o.agent.empty() ? 0 : 1);
   if (given != 1) return fail(Reason::invalid_argument, "give one of --all, --access-point NAME, --user NAME");
   Body body;
-  body.set("scope", o.all ? "all" : o.user.empty() ? "access_point" : "user");
-  body.set_if("target", o.all ? "" : o.user.empty() ? o.access_point : o.user);
+  body.set("scope", o.all ? "all" : !o.user.empty() ? "user" : !o.agent.empty() ? "agent" : "access_point");
+  body.set_if("target", o.access_point + o.user + o.agent);  // one of them
   return body;
 }
 
 std::string stop_target(const StopOptions& o) {
   if (o.all) return "everything";
+  if (!o.agent.empty()) return "agent " + printable(o.agent);
   return o.user.empty() ? "access point " + printable(o.access_point) : "user " + printable(o.user);
 }
 

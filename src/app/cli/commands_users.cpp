@@ -128,12 +128,12 @@ int session_list(Context& ctx, const SessionListOptions& o) {
     ctx.print_json(*reply);
     return status(Exit::ok);
   }
-  Table table({"ID", "USER", "FROM", "CLIENT", "PROVED", "TOKENS", "LAST SEEN", "ENDS"});
+  Table table({"ID", "USER", "FROM", "CLIENT", "PROVED", "TOKENS", "AGENTS", "LAST SEEN", "ENDS"});
   if (const json::Value* sessions = reply->json.find("sessions")) {
     for (const json::Value& s : sessions->items()) {
       table.add({text_of(s, "id") + (flag_of(s, "current") ? " *" : ""), text_of(s, "name"), text_of(s, "source"),
                  text_of(s, "client"), evidence_text(s), std::to_string(number_of(s, "tokens")),
-                 time_text(text_of(s, "last_seen")), time_text(text_of(s, "ends"))});
+                 list_of(s, "agents"), time_text(text_of(s, "last_seen")), time_text(text_of(s, "ends"))});
     }
   }
   print(table);

@@ -6,6 +6,7 @@
 
 #include "app/cli/terminal.hpp"
 #include "app/cli/text.hpp"
+#include "app/cli/token_cache.hpp"
 
 namespace vestibule::app::cli {
 namespace {
@@ -138,6 +139,7 @@ Result<void> Context::forget() {
   session_loaded_ = true;
   Result<std::filesystem::path> dir = state_directory();
   if (!dir) return std::move(dir).error();
+  TokenCache(*dir).clear();
   return State(*dir).clear();
 }
 

@@ -81,11 +81,11 @@ Result<std::filesystem::path> state_directory() {
   return dir;
 }
 
-Result<std::optional<SavedSession>> State::load() const {
-  const std::string name = file().string();
+Result<std::optional<Secret>> read_private_file(const std::filesystem::path& file) {
+  const std::string name = file.string();
   const Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (fd.get() < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::optional<SavedSession>();
+    if (errno == ENOENT || errno == ENOTDIR) return std::optional<Secret>();
     return os_error("cannot read " + name);
   }
   // The file decides by itself, opened as it is; the directory decides who could have put it there.
@@ -99,7 +99,7 @@ Result<std::optional<SavedSession>> State::load() const {
     return fail(Reason::invalid_argument, name + " can be read by others, so the session in it may be known to them: run `chmod 600 " +
                                               name + "`, then `vestibule session sign-out` and `vestibule login`");
   }
-  if (Result<void> r = check_directory(directory_); !r) return std::move(r).error();
+  if (Result<void> r = check_directory(file.parent_path()); !r) return std::move(r).error();
 
   std::string text(kMaxFile, '\0');
   std::size_t size = 0;
@@ -110,11 +110,18 @@ Result<std::optional<SavedSession>> State::load() const {
     if (n == 0 || size == text.size()) break;
     size += static_cast<std::size_t>(n);
   }
-  text.resize(size);
-  const Result<json::Value> value = json::parse(text);
+  std::optional<Secret> out(Secret(std::string_view(text).substr(0, size)));
   wipe(text);
+  return out;
+}
+
+Result<std::optional<SavedSession>> State::load() const {
+  Result<std::optional<Secret>> text = read_private_file(file());
+  if (!text) return std::move(text).error();
+  if (!*text) return std::optional<SavedSession>();
+  const Result<json::Value> value = json::parse((*text)->reveal_text());
   const auto bad = [&] {
-    return fail(Reason::invalid_argument, name + " is damaged: remove it and run `vestibule login`");
+    return fail(Reason::invalid_argument, file().string() + " is damaged: remove it and run `vestibule login`");
   };
   if (!value) return bad();
   Result<std::string> handle = value->get_string("handle");

@@ -40,6 +40,10 @@ class State {
   std::filesystem::path directory_;
 };
 
+/// Of a file of the state directory. Nothing if there is none; invalid_argument, saying what to do, if others
+/// could read or replace it.
+[[nodiscard]] Result<std::optional<Secret>> read_private_file(const std::filesystem::path& file);
+
 /// Writes a private file (0600) as a whole: beside, fsynced, renamed. Also for --secret-out and
 /// exports.
 [[nodiscard]] Result<void> write_private_file(const std::filesystem::path& file, std::string_view text);
