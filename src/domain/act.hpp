@@ -68,6 +68,7 @@ struct Decision {
   Digest policy{};            ///< digest of the policy that decided
   InlineText<48> rule;        ///< name of the rule that decided, or "default"
   Duration time_left{};       ///< until the evidence no longer satisfies `need`
+  bool mandatable = false;    ///< may be done under a mandate whose signature reached need.level
 };
 
 /// What a caller is told; a dialect renders it in the caller's shape.

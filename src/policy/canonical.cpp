@@ -105,6 +105,7 @@ std::string canonical_text(const Compiled& c) {
     if (r->need.level > 0) out += fmt::format("level = {}\n", r->need.level);
     if (r->need.max_age != kNothing.max_age) out += fmt::format("max_age = \"{}\"\n", age_text(r->need.max_age));
     if (r->need.confirmation == domain::Confirmation::self) out += "confirm = \"self\"\n";
+    if (r->mandate) out += "mandate = true\n";
   }
   append_deadlines(out, c);
   append_quotas(out, c);

@@ -11,7 +11,8 @@
 // be checked by hand:
 //  (1) no baseline falls, and none takes a choice of numbers that did not;
 //  (2) each deny rule of before is covered by one deny rule of after;
-//  (3) each allow rule of after is covered by one allow rule of before: nothing new is allowed;
+//  (3) each allow rule of after is covered by one allow rule of before, that lets it be done under a mandate
+//      if the later one does: nothing new is allowed, and nothing that was attended is unattended;
 //  (4) each allow rule of before that raises the requirement is covered by one allow rule of after
 //      that raises it as far: what is still allowed asks for no less;
 //  (5) no signal asks for less (one that is not switched off refuses choices of numbers);
@@ -30,7 +31,9 @@ bool deny_kept(const Rule& before, const Compiled& after) {
   return std::any_of(after.denies.begin(), after.denies.end(), [&](const Rule& r) { return r.covers(before); });
 }
 bool allowed_already(const Rule& after, const Compiled& before) {
-  return std::any_of(before.allows.begin(), before.allows.end(), [&](const Rule& r) { return r.covers(after); });
+  return std::any_of(before.allows.begin(), before.allows.end(), [&](const Rule& r) {
+    return r.covers(after) && (r.mandate || !after.mandate);
+  });
 }
 bool requirement_kept(const Rule& before, const Compiled& after) {
   return !raises(before) || std::any_of(after.allows.begin(), after.allows.end(), [&](const Rule& r) {
@@ -77,6 +80,7 @@ std::string changes(const Rule& a, const Rule& b) {
   if (!matched.empty()) add(matched);
   if (a.zone_name != b.zone_name && !a.hours.always() && !b.hours.always()) add(fmt::format("zone was {}, is {}", a.zone_name, b.zone_name));
   if (!(a.need == b.need)) add(fmt::format("asked for {}, asks for {}", need_text(a.need), need_text(b.need)));
+  if (a.mandate != b.mandate) add(b.mandate ? "may be done under a mandate" : "may no longer be done under a mandate");
   return out;
 }
 

@@ -165,6 +165,13 @@ void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const 
   if (need.confirmation != Confirmation::none) {
     part("confirm", std::string(name(need.confirmation)), [&](const auto& r) { return r.confirmation == need.confirmation; });
   }
+  if (e.decision.mandatable) {
+    Explanation::Part p{"mandate", "will do", {}};
+    for (const Rule* r : matched) {
+      if (r->mandate) p.from.push_back(fmt::format("rule \"{}\"", r->name));
+    }
+    e.parts.push_back(std::move(p));
+  }
   if (need.kinds.has(domain::FactorKind::push_choice)) {
     e.parts.push_back({"push", "choice", {fmt::format("sensitivity {}", domain::name(act.sensitivity))}});
   }
@@ -215,6 +222,9 @@ void add_remedies(Explanation& e, const std::vector<domain::FactorKind>& offered
     say("confirm this one act with a factor");
   }
   if (e.decision.reason == Reason::mfa_required || e.decision.reason == Reason::mfa_lapsed) say(satisfying(offered, need));
+  if (e.decision.outcome == domain::Outcome::step_up && e.decision.mandatable) {
+    say(fmt::format("or, for an API key, a mandate that somebody has signed with level {}", need.level));
+  }
   if (e.decision.outcome == domain::Outcome::step_up && need.confirmation != Confirmation::none) {
     say("then confirm this one act with a factor");
   }

@@ -82,6 +82,7 @@ struct Rule {
   Hours hours;
   std::size_t zone = 0;             ///< index into Compiled::zones where hours are given
   domain::Requirement need = kNothing;
+  bool mandate = false;             ///< what it allows may be done under a mandate
   domain::InlineText<48> label;     ///< the name again, ready to be copied into a decision
   std::string name;
   std::string zone_name;

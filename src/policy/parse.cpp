@@ -72,6 +72,9 @@ const schema::Schema& declarations() {
     out.option({.name = "rule[].max_age", .type = Type::duration, .help = "Asks for a younger proof.",
                 .example = "15m", .min = "10s", .max = "24h", .reloadable = true});
     text("confirm", "self: the person confirms each act with a factor of its own.", "self", false, Type::choice, {"self"});
+    out.option({.name = "rule[].mandate", .type = Type::boolean,
+                .help = "What this rule allows may be done unattended, under a mandate that a person has signed. Never at sensitivity critical.",
+                .example = "true", .reloadable = true});
     out.table("flow[]", "Which kinds of factors count, and in which order they are offered. Matchers that are left out match anything.");
     const auto of_flow = [&](std::string key, std::string help, std::string example, schema::Option option) {
       option.name = "flow[]." + std::move(key);
@@ -250,7 +253,7 @@ class Reader {
 
   void read_need(const Section& s, Rule& r) {
     if (r.effect == Effect::deny) {
-      for (const std::string_view key : {"level", "max_age", "confirm"}) {
+      for (const std::string_view key : {"level", "max_age", "confirm", "mandate"}) {
         if (s.present(key)) problem(s, key, "means nothing in a deny rule: leave it out");
       }
       return;
@@ -265,6 +268,10 @@ class Reader {
       if (r.need.max_age > least.max_age) problem(s, "max_age", fmt::format("raises nothing: no sensitivity lets a proof grow older than {}", age_text(least.max_age)));
     }
     if (s.present("confirm")) r.need.confirmation = domain::Confirmation::self;
+    r.mandate = s.present("mandate") && s.get_boolean("mandate");
+    if (r.mandate && r.need.confirmation != domain::Confirmation::none) {
+      problem(s, "mandate", "means nothing where each single act is confirmed: leave it or confirm out");
+    }
   }
 
   void problem(const Section& s, std::string_view key, std::string message) {

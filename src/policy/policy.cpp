@@ -16,6 +16,7 @@ struct Verdict {
   Reason reason = Reason::policy_no_rule;
   const domain::InlineText<48>* label = nullptr;  // whose word it was; none: "default"
   domain::Requirement need{};                     // where reason is ok
+  bool mandate = false;                           // a rule that allows it lets it be done unattended
 };
 
 Verdict judge(const Compiled& c, Situation& situation, domain::Signals signals) noexcept {
@@ -37,7 +38,10 @@ Verdict judge(const Compiled& c, Situation& situation, domain::Signals signals) 
     const domain::Requirement raised = stricter(v.need, r.need);
     if (v.label == nullptr || !(raised == v.need)) v.label = &r.label;
     v.need = raised;
+    v.mandate |= r.mandate;
   }
+  // A person signs ahead for what does little harm, and for nothing of the gateway's own.
+  if (situation.administration || situation.act().sensitivity == domain::Sensitivity::critical) v.mandate = false;
   // Nothing of the gateway's own is done on a guess, whatever its sensitivity.
   if (situation.administration) v.need.kinds = v.need.kinds & domain::KindSet::ordinary();
   if (v.label != nullptr) {
@@ -65,6 +69,7 @@ Decision decision(const Verdict& v, const Flow* flow, const Digest& digest, cons
   d.reason = v.reason;
   if (v.reason != Reason::ok) return d;
   const domain::Requirement& need = v.need;
+  d.mandatable = v.mandate && need.confirmation == domain::Confirmation::none;
   if (level(evidence, now, trusted, need.max_age, need.kinds) < need.level) {
     d.outcome = Outcome::step_up;
     if (!trusted && level(evidence, now, true, need.max_age, need.kinds) >= need.level) {
@@ -137,6 +142,7 @@ Decision decide_both(const Policy& active, const Policy* staged, const domain::A
       v.label = other.label;
     }
     v.need = both;
+    v.mandate = v.mandate && other.mandate;
   }
   if (v.reason == Reason::ok) {
     // By what both ask for together: it may be more than either asks for, and so be covered by more flows.

@@ -63,6 +63,10 @@ std::vector<Row> rows() {
       {"rule asks for less", allow("max_age = \"10m\""), allow("max_age = \"30m\""), 1, true, "asks for max_age 30m"},
       {"rule asks for more here and less there", allow("max_age = \"10m\""), allow("level = 3"), 1, true, "asked for"},
       {"rule asks for nothing any more", allow("confirm = \"self\""), allow(), 1, true, "asks for nothing more"},
+      {"unattended work is let in", allow(), allow("mandate = true"), 1, true, "rule \"a\": may be done under a mandate"},
+      {"unattended work is let in no longer", allow("mandate = true"), allow(), 1, false, "may no longer be done under a mandate"},
+      {"a rule with mandates inside one without", allow(), allow() + allow("model = [\"x\"]\nmandate = true", "b"), 1, true, "is added"},
+      {"a rule without mandates inside one with", allow("mandate = true"), allow("mandate = true") + allow("model = [\"x\"]", "b"), 1, false, "is added"},
       {"flow added", "", flow("\"totp\""), 1, false, "flow \"f\" is added"},
       {"flow removed", flow("\"totp\""), "", 1, true, "flow \"f\" is removed"},
       {"flow removed that another covers", flow("\"totp\", \"hotp\"") + flow("\"totp\"", "", "g"), flow("\"totp\"", "", "g"), 1, false, "removed"},
@@ -117,7 +121,7 @@ TEST(Compare, TighteningIsNeverALie) {
                          pick({"", "", "", "access_point = [\"vestibule\"]\n", "access_point = [\"*\", \"vestibule\"]\n", "access_point = [\"demo\"]\n"}) +
                          pick({"", "", "network = [\"10.0.0.0/8\"]\n", "network = [\"10.1.0.0/16\", \"unix\"]\n", "network = [\"::/0\"]\n"}) +
                          pick({"", "", "hours = [\"08:00-18:00\"]\nzone = \"UTC\"\n", "hours = [\"Mon 09:00-17:00\"]\nzone = \"UTC\"\n", "hours = [\"08:00-18:00\"]\nzone = \"Asia/Tokyo\"\n"});
-      if (is_allow) body += pick({"", "", "", "level = 3\n", "max_age = \"10m\"\n", "confirm = \"self\"\n"});
+      if (is_allow) body += pick({"", "", "", "level = 3\n", "max_age = \"10m\"\n", "confirm = \"self\"\n", "mandate = true\n"});
       text += rule(pick({"p", "q", "r"}) + std::to_string(i), is_allow ? "allow" : "deny", body);
     }
     return must_parse(text);
@@ -151,6 +155,7 @@ TEST(Compare, TighteningIsNeverALie) {
       if (after.outcome == Outcome::deny) continue;
       ASSERT_NE(before.outcome, Outcome::deny) << a.canonical() << "---\n" << b.canonical();
       ASSERT_EQ(stricter(after.need, before.need), after.need) << a.canonical() << "---\n" << b.canonical();
+      ASSERT_TRUE(before.mandatable || !after.mandatable) << a.canonical() << "---\n" << b.canonical();
     }
   }
   EXPECT_GT(tightenings, 50);

@@ -131,6 +131,8 @@ std::vector<Wrong> wrongs() {
       {"rule confirm none", allow("confirm = \"none\""), 4, "rule[1].confirm", "not one of: self"},
       {"deny with a level", deny("level = 3"), 4, "rule[1].level", "nothing in a deny rule"},
       {"deny with an age", deny("max_age = \"1h\""), 4, "rule[1].max_age", "nothing in a deny rule"},
+      {"deny with a mandate", deny("mandate = true"), 4, "rule[1].mandate", "nothing in a deny rule"},
+      {"a mandate for what is confirmed", allow("confirm = \"self\"\nmandate = true"), 5, "rule[1].mandate", "each single act is confirmed"},
       {"deny with a confirmation", deny("confirm = \"self\""), 4, "rule[1].confirm", "nothing in a deny rule"},
   };
 }
