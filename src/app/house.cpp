@@ -122,7 +122,13 @@ Result<void> House::open_rooms() {
   if (!history) return std::move(history).error();
   history_ = std::move(*history);
 
+  Result<std::unique_ptr<approval::Mandates>> mandates =
+      approval::Mandates::open(*database_, *users_, *factors_, *log_, clock_, rng_);
+  if (!mandates) return std::move(mandates).error();
+  mandates_ = std::move(*mandates);
+
   gate::Options go;
+  go.mandates = mandates_.get();
   go.await_admission = config_.await_admission;
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();

@@ -11,6 +11,7 @@
 #include "app/status.hpp"
 #include "app/targets.hpp"
 #include "approval/holds.hpp"
+#include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 #include "crypto/handle.hpp"
 #include "crypto/sealed.hpp"
@@ -113,6 +114,7 @@ class House {
   std::unique_ptr<approval::Requests> approvals_;
   std::unique_ptr<approval::Holds> holds_;
   std::unique_ptr<proxy::Holding> holding_;
+  std::unique_ptr<approval::Mandates> mandates_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<oauth::Server> oauth_;  // where there is a portal
   net::TlsContext document_tls_;          // for clients' descriptions

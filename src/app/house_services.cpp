@@ -38,6 +38,7 @@ portal::Services House::services() {
   s.checkpoint_file = config_.checkpoint_file;
   s.events = events_.get();
   s.approvals = approvals_.get();
+  s.mandates = mandates_.get();
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);
     return catalogues_.access;

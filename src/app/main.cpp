@@ -48,6 +48,7 @@ class CommandLine {
     users();
     sessions();
     keys();
+    mandates();
     stops();
     policies();
     audits();
@@ -351,6 +352,31 @@ class CommandLine {
             "  vestibule key found < leaked.txt", [](Context& ctx) { return key_found(ctx); });
   }
 
+  void mandates() {
+    CLI::App* g = group("mandate", "What an API key may do while nobody attends, signed ahead",
+                        "  vestibule mandate sign nightly --key ci --access-point demo --operation chat --network 10.0.0.0/8 --calls 500 --for 8h\n"
+                        "  vestibule mandate revoke mdt_...");
+    CLI::App* c = command(g, "sign", "Sign one: it is shown whole, then a code is asked for", "",
+                          [this](Context& ctx) { return mandate_sign(ctx, mandate_); });
+    c->add_option("name", mandate_.name, "Its name in the log")->required();
+    c->add_option("--key", mandate_.key, "API key that it is bound to")->type_name("NAME")->required();
+    c->add_option("--access-point", mandate_.access_points, "Access point; may be given again; * and ? are wildcards")->type_name("NAME")->required();
+    c->add_option("--operation", mandate_.operations, "Operation, e.g. chat; may be given again")->type_name("NAME")->required();
+    c->add_option("--model", mandate_.models, "Model; may be given again; otherwise every one")->type_name("NAME");
+    c->add_option("--network", mandate_.networks, "Where the workload calls from; may be given again")->type_name("CIDR")->required();
+    c->add_option("--calls", mandate_.calls, "So many calls at most")->required()->check(CLI::PositiveNumber);
+    c->add_option("--tokens", mandate_.tokens, "So many tokens at most, in and out, of all calls")->check(CLI::PositiveNumber);
+    c->add_option("--max-body", mandate_.max_body, "So many bytes a call at most")->check(CLI::PositiveNumber);
+    c->add_option("--from", mandate_.starts, "When it begins, e.g. 2026-11-26T22:00:00Z (otherwise now)")->type_name("TIME");
+    c->add_option("--until", mandate_.ends, "When it ends; 24 hours after its beginning at the latest")->type_name("TIME");
+    takes_time(c, "--for", mandate_.for_s, "How long from now, e.g. 8h (otherwise 1h)");
+    takes_code(c);
+    c = command(g, "list", "Your mandates, or everybody's", "", [this](Context& ctx) { return mandate_list(ctx, mandates_); });
+    c->add_flag("--all", mandates_.all, "Everybody's");
+    c = command(g, "revoke", "End one at once; what runs under it is cut", "", [this](Context& ctx) { return mandate_revoke(ctx, id_); });
+    c->add_option("id", id_, "Id of the mandate")->required();
+  }
+
   CLI::Option_group* stop_target(CLI::App* c) {
     CLI::Option_group* what = c->add_option_group("what");
     what->add_option("--access-point", stop_.access_point, "This access point")->type_name("NAME");
@@ -537,6 +563,8 @@ class CommandLine {
   SessionListOptions keys_;
   KeyUnlockOptions wake_;
   std::string which_;
+  MandateOptions mandate_;
+  MandateListOptions mandates_;
   SessionRevokeOptions revoke_;
   StopOptions stop_;
   ExplainOptions explain_;

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 
 namespace vestibule::approval {
@@ -49,6 +50,28 @@ CREATE TABLE approval_guess (
   since BIGINT NOT NULL
 )
 )"},
+    store::Migration{"approval", 2, R"(
+CREATE TABLE mandate (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  name TEXT NOT NULL,
+  credential BYTES NOT NULL,
+  credential_name TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  max_body BIGINT NOT NULL,
+  calls BIGINT NOT NULL,
+  tokens BIGINT NOT NULL,
+  calls_left BIGINT NOT NULL,
+  tokens_left BIGINT NOT NULL,
+  starts BIGINT NOT NULL,
+  ends BIGINT NOT NULL,
+  made BIGINT NOT NULL,
+  revoked BIGINT NOT NULL,
+  factor BYTES NOT NULL,
+  proofs BYTES NOT NULL
+);
+CREATE INDEX mandate_by_account ON mandate (account)
+)"},
 };
 
 }  // namespace
@@ -57,11 +80,12 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 
 // What nobody could answer any more, or was answered in another life of the database.
 Result<void> void_after_restore(store::Tx& tx) {
-  for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess"}) {
+  for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess", "DELETE FROM mandate"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }
   tx.changed(kApprovalTopic, {});
+  tx.changed(kMandateTopic, {});
   return {};
 }
 

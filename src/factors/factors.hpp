@@ -166,6 +166,8 @@ class Factors {
   [[nodiscard]] std::vector<KindInfo> kinds() const;
   [[nodiscard]] const std::vector<std::shared_ptr<const Plugin>>& plugins() const noexcept { return options_.plugins; }
   [[nodiscard]] std::vector<std::string> plugin_names() const;
+  /// This user still has this factor, confirmed and not disabled.
+  [[nodiscard]] Result<bool> counts_in(store::Tx& tx, UserId user, FactorId factor) const;
   /// The user has a confirmed factor of this kind that is not disabled. Lock-free, no allocation; on a core.
   [[nodiscard]] bool works(UserId user, FactorKind kind) const noexcept;
 

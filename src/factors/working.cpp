@@ -49,6 +49,14 @@ bool Factors::works(UserId user, FactorKind kind) const noexcept {
   return has;
 }
 
+Result<bool> Factors::counts_in(store::Tx& tx, UserId user, FactorId factor) const {
+  bool orphan = false;
+  auto found = tx.one("SELECT plugin FROM factor WHERE id = $1 AND account = $2 AND confirmed = 1 AND disabled = 0", {factor, user},
+                      [&](const store::Row& row) { orphan = !row.null(0) && external_->find(row.text(0)) == nullptr; });
+  if (!found) return std::move(found).error();
+  return *found && !orphan;
+}
+
 Result<identity::Holds> strong_factor_of(store::Tx& tx, UserId user, std::span<const std::string> plugins) {
   auto holds = identity::Holds::none;
   auto rows = tx.query("SELECT disabled, plugin FROM factor WHERE account = $1 AND confirmed = 1 AND kind <> $2",

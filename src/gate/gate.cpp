@@ -234,7 +234,28 @@ net::Task<> Gate::persist_clients() {
 }
 
 domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
-  return decide(caller, act, signals(caller), clock_.now(), policy::Known::path);
+  const Instant now = clock_.now();
+  domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::path);
+  // Whether a mandate covers the whole of it admit() finds out.
+  if (mandatable(caller, d) && options_.mandates->might(caller.who.handle, act, caller.source, d.need, now.wall)) {
+    d.outcome = domain::Outcome::allow;
+    d.reason = Reason::ok;
+  }
+  return d;
+}
+
+bool Gate::mandatable(const Caller& caller, const domain::Decision& decision) const noexcept {
+  return options_.mandates != nullptr && caller.who.flags.key && decision.outcome == domain::Outcome::step_up && decision.mandatable &&
+         clock_.trusted();
+}
+
+net::Task<Result<std::optional<approval::Drawn>>> Gate::draw(const Caller& caller, const domain::Act& act) {
+  const Instant now = clock_.now();
+  const domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::whole);
+  std::optional<approval::Drawn> none;
+  if (!mandatable(caller, d)) co_return none;
+  Result<std::optional<approval::Drawn>> drawn = co_await options_.mandates->draw(caller.who.handle, act, caller.source, d.need, now);
+  co_return drawn;
 }
 
 domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
@@ -342,11 +363,17 @@ struct Gate::Begun {
   audit::Ticket ticket;
 };
 
-std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act) {
+std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act,
+                                                       const std::optional<approval::Drawn>& drawn) {
   PerCore& core = mine();
   const Instant now = clock_.now();
   const domain::Signals raised = signals(caller);
-  const domain::Decision decision = decide(caller, act, raised, now, policy::Known::whole);
+  domain::Decision decision = decide(caller, act, raised, now, policy::Known::whole);
+  if (drawn && mandatable(caller, decision) && options_.mandates->stands(*drawn, now.wall)) {
+    decision.outcome = domain::Outcome::allow;
+    decision.reason = Reason::ok;
+    decision.rule = drawn->label;
+  }
 
   audit::Record r;
   fill(r, act, caller.who.subject, caller.source, caller.client, caller.request);
@@ -364,7 +391,11 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
     note_refusal(caller, decision.reason, now);
     r.kind = audit::Kind::refusal;
     static_cast<void>(log_.submit(r, store::Urgency::soon));
-    return refusal(decision.reason, decision, caller, act);
+    domain::Refusal refused = refusal(decision.reason, decision, caller, act);
+    if (refused.hint.empty() && mandatable(caller, decision)) {
+      refused.hint = options_.mandates->why_not(caller.who.handle, act, caller.source, decision.need, now.wall);
+    }
+    return refused;
   }
 
   quota::Grant quota;
@@ -400,6 +431,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->evidence = caller.who.evidence;
   s->signals = raised;
   s->handle = caller.who.handle;
+  s->drawn = drawn;
   s->source = caller.source;
   s->request = caller.request;
   s->access_point.assign(act.access_point);
@@ -438,7 +470,12 @@ Verdict Gate::finish(Begun begun, const Result<void>& durable, const Caller& cal
 }
 
 net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
-  std::variant<Begun, domain::Refusal> begun = begin(caller, act);
+  std::optional<approval::Drawn> drawn;
+  if (options_.mandates != nullptr && caller.who.flags.key) {
+    Result<std::optional<approval::Drawn>> taken = co_await draw(caller, act);
+    if (taken) drawn = *taken;  // a store that fails admits nothing, and says so below
+  }
+  std::variant<Begun, domain::Refusal> begun = begin(caller, act, drawn);
   if (auto* refused = std::get_if<domain::Refusal>(&begun)) co_return std::move(*refused);
   Begun& b = std::get<Begun>(begun);
   Result<void> durable;
@@ -449,13 +486,15 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
   if (core.stops->covers(s.access_point, s.subject)) return Reason::stopped;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
+  if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;
   if (s.policy_generation != core.generation) {
     // Judged as of its admission: what was fresh then may finish, what is no longer allowed may not.
     const PolicySet& set = *core.policies;
     const domain::Decision d =
         policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, s.evidence, s.source,
                             s.admitted, true, s.signals);
-    if (d.outcome != domain::Outcome::allow) return Reason::revoked_in_flight;
+    const bool mandated = s.drawn && d.outcome == domain::Outcome::step_up && d.mandatable;
+    if (d.outcome != domain::Outcome::allow && !mandated) return Reason::revoked_in_flight;
     if (overdue_by(set, s.subject, s.admitted.wall) != nullptr) return Reason::revoked_in_flight;
   }
   return Reason::ok;
@@ -484,6 +523,7 @@ void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
   if (s->next != nullptr) s->next->prev = s->prev;
   g_live.add(-1);
   s->quota.settle(tokens_of(s->completion, s->act), clock_.boot());
+  if (s->drawn) options_.mandates->spend(*s->drawn, std::uint64_t{s->completion.input_tokens} + s->completion.output_tokens);
   // Its bytes are kept until the record is durable: the journal may be full or failing, or the batch be
   // rolled back.
   std::array<std::uint8_t, audit::kMaxEntry> entry;
@@ -607,6 +647,10 @@ net::Task<> Gate::persist(net::Core& core) {
     co_await net::sleep_for(core, options_.sweep);
     co_await persist_stops();
     co_await persist_clients();
+    if (options_.mandates != nullptr) {
+      const Result<void> settled = co_await options_.mandates->settle();
+      static_cast<void>(settled);  // counted in memory until it is stored
+    }
     const auto now = std::chrono::steady_clock::now();
     if (now - covered <= std::chrono::seconds(10)) continue;
     covered = now;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "approval/mandates.hpp"
 #include "audit/log.hpp"
 #include "gate/dpop.hpp"
 #include "gate/policies.hpp"
@@ -40,6 +41,7 @@ struct Options {
   store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
   risk::History* history = nullptr;          ///< what is usual for people; none: no signals
   quota::Options quotas;
+  approval::Mandates* mandates = nullptr;    ///< what was signed ahead for keys that sleep; none: nothing
   domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
 };
 
@@ -104,6 +106,7 @@ class Admission {
     domain::Evidence evidence;
     domain::Signals signals;
     session::HandleKey handle{};
+    std::optional<approval::Drawn> drawn;  // it was admitted under a mandate
     domain::Source source;
     RequestId request;
     quota::Grant quota;
@@ -199,7 +202,12 @@ class Gate {
   struct Begun;
   /// admit() without its wait: a plain function, so that what it needs lies on the stack and not in a
   /// coroutine's frame.
-  [[nodiscard]] std::variant<Begun, domain::Refusal> begin(const Caller& caller, const domain::Act& act);
+  [[nodiscard]] std::variant<Begun, domain::Refusal> begin(const Caller& caller, const domain::Act& act,
+                                                           const std::optional<approval::Drawn>& drawn);
+  /// A key's call that lacks a proof, where a mandate would do.
+  [[nodiscard]] bool mandatable(const Caller& caller, const domain::Decision& decision) const noexcept;
+  /// One call of a mandate that covers it, counted down; nothing if there is none, or none is needed.
+  net::Task<Result<std::optional<approval::Drawn>>> draw(const Caller& caller, const domain::Act& act);
   /// After the wait: the admission if it still stands.
   [[nodiscard]] Verdict finish(Begun begun, const Result<void>& durable, const Caller& caller, const domain::Act& act);
   [[nodiscard]] PerCore& mine() const noexcept;

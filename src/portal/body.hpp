@@ -17,7 +17,7 @@ namespace vestibule::portal {
 
 inline constexpr std::size_t kMaxBody = 64 * 1024;  ///< bytes
 inline constexpr std::size_t kMaxList = 64;         ///< entries of a list
-inline constexpr std::size_t kMaxFields = 8;
+inline constexpr std::size_t kMaxFields = 16;
 
 /// One member that a body may have. Text is a JSON string, list an array of strings.
 struct Field {

@@ -15,6 +15,7 @@
 #include "access/catalogue.hpp"
 #include "audit/log.hpp"
 #include "factors/factors.hpp"
+#include "approval/mandates.hpp"
 #include "gate/gate.hpp"
 #include "identity/resets.hpp"
 #include "identity/users.hpp"
@@ -74,6 +75,8 @@ struct Services {
 
   /// Lets people allow clients what they ask for. Null: there is no portal for browsers, so not_found.
   oauth::Server* oauth = nullptr;
+  /// What is signed ahead for keys. Null: not_found.
+  approval::Mandates* mandates = nullptr;
 
   /// What waits for push prompts to be opened and answered.
   Watch* watch = nullptr;
@@ -230,6 +233,13 @@ class Portal final : public wire::Handler {
   Answer remove_user(Call& call);
   Answer enrolment_code(Call& call);
   Answer revoke_sessions(Call& call);
+  // Mandates (mandates.cpp)
+  net::Task<Result<approval::MandateTerms>> mandate_of(Call& call);
+  Answer draft_mandate(Call& call);
+  Answer sign_mandate(Call& call);
+  Answer list_mandates(Call& call);
+  Answer revoke_mandate(Call& call);
+
   // Resets by two (resets.cpp)
   Answer list_resets(Call& call);
   Answer approve_reset(Call& call);

@@ -23,6 +23,13 @@ struct Portal::Table {
   static constexpr Field kCode{"code"};
   static constexpr Field kKind{"kind", kText, false};
   static constexpr Field kChallenge{"challenge", kText, false};
+  static constexpr Fields kMandate{{"name"}, {"key"}, {"access_points", kList}, {"operations", kList}, {"models", kList, false},
+                                   {"networks", kList}, {"calls", kInteger}, {"tokens", kInteger, false},
+                                   {"max_body", kInteger, false}, {"starts"}, {"ends"}};
+  static constexpr Fields kSignedMandate{{"name"}, {"key"}, {"access_points", kList}, {"operations", kList},
+                                         {"models", kList, false}, {"networks", kList}, {"calls", kInteger},
+                                         {"tokens", kInteger, false}, {"max_body", kInteger, false}, {"starts"}, {"ends"},
+                                         kCode, kKind, kChallenge};
   using P = Portal;
   using E = Evidence;
   using W = Pending;
@@ -128,6 +135,13 @@ struct Portal::Table {
             {{"client"}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/oauth/keys/rotate", "oauth.keys.rotate", E::bound, W::refused, administrators,
             &P::rotate_signing_keys, {kCode, kKind, kChallenge}},
+      // --- what is signed ahead for a key
+      Route{kGet, "/v1/mandates", "mandates.list", E::session, W::refused, anyone, &P::list_mandates, {}, {"all"}, readers,
+            D::of_others},
+      Route{kPost, "/v1/mandates/draft", "mandates.draft", E::session, W::refused, anyone, &P::draft_mandate, kMandate},
+      Route{kPost, "/v1/mandates", "mandates.sign", E::own, W::refused, anyone, &P::sign_mandate, kSignedMandate},
+      Route{kPost, "/v1/mandates/{id}/revoke", "mandates.revoke", E::session, W::refused, anyone, &P::revoke_mandate, {}, {},
+            administrators},
       // --- users
       Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
             D::recorded},

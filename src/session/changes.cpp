@@ -163,6 +163,29 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
   co_return unsettled(std::move(settled));
 }
 
+net::Task<Result<void>> Sessions::act(Identified who, std::string purpose, Answer answer, Actor by, Act job) {
+  using Out = Settled<Result<void>>;
+  std::string asked = purpose;
+  Actor asking = as(who, by, who.evidence);
+  answer = co_await consult(std::move(answer), std::move(asked), std::move(asking));
+  auto whole = [this, who, p = std::move(purpose), a = std::move(answer), by, job = std::move(job)](store::Tx& tx) mutable -> Result<Out> {
+    const Instant now = clock_.now();
+    auto session = standing_in(tx, who, now);
+    if (!session) return std::move(session).error();
+    if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
+    const Actor self = as(who, by, session->evidence);
+    std::optional<Result<domain::Proof>> proof;
+    auto proved = prove_act_in(tx, self, std::move(a), p, now, proof);
+    if (!proved) return std::move(proved).error();
+    if (!*proof) return Out{std::move(*proof).error()};
+    auto done = job(tx, self, **proof, now);
+    if (!done) return std::move(done).error();
+    return Out{Result<void>{}};
+  };
+  auto settled = co_await database_.write(std::move(whole));
+  co_return unsettled(std::move(settled));
+}
+
 net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor, Answer answer, Actor by) {
   using Out = Settled<Result<void>>;
   std::string purpose = "factor.remove " + factor.text();

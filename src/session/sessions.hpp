@@ -94,6 +94,10 @@ class Sessions {
   /// Proves a factor for `wish.purpose` and unlocks, in one job; gives when it ends. Errors of proving, and
   /// of unlock_in(). Needs a whole session of the owner's.
   net::Task<Result<WallTime>> unlock(Identified who, UnlockWish wish, Answer answer, Actor by);
+  /// Proves a factor for `purpose` and does what it is for, in one job: `job(tx, by, proof, now)`, where the
+  /// evidence of `by` is the session's as it is then, without this proof. Needs a whole session.
+  using Act = std::function<Result<void>(store::Tx& tx, const Actor& by, const domain::Proof& proof, Instant now)>;
+  net::Task<Result<void>> act(Identified who, std::string purpose, Answer answer, Actor by, Act job);
   /// Within a write job in which `proof` was given for this very act by `by`, whose evidence is that of his
   /// session. not_found unless the credential is his and for access points; push_digits or mfa_required for
   /// a proof that counts nowhere.

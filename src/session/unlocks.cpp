@@ -164,26 +164,17 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
 }
 
 net::Task<Result<WallTime>> Sessions::unlock(Identified who, UnlockWish wish, Answer answer, Actor by) {
-  using Out = Settled<Result<WallTime>>;
   std::string purpose = wish.purpose;
-  Actor asking = as(who, by, who.evidence);
-  answer = co_await consult(std::move(answer), std::move(purpose), std::move(asking));
-  auto job = [this, who, w = std::move(wish), a = std::move(answer), by](store::Tx& tx) mutable -> Result<Out> {
-    const Instant now = clock_.now();
-    auto session = standing_in(tx, who, now);
-    if (!session) return std::move(session).error();
-    if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
-    const Actor self = as(who, by, session->evidence);
-    std::optional<Result<domain::Proof>> proof;
-    auto proved = prove_act_in(tx, self, std::move(a), w.purpose, now, proof);
-    if (!proved) return std::move(proved).error();
-    if (!*proof) return Out{std::move(*proof).error()};
-    auto ends = unlock_in(tx, w, self, **proof, now);
-    if (!ends) return std::move(ends).error();
-    return Out{std::move(ends)};
+  WallTime ends{};
+  Act job = [this, &wish, &ends](store::Tx& tx, const Actor& self, const domain::Proof& proof, Instant now) -> Result<void> {
+    auto unlocked = unlock_in(tx, wish, self, proof, now);
+    if (!unlocked) return std::move(unlocked).error();
+    ends = *unlocked;
+    return {};
   };
-  auto settled = co_await database_.write(std::move(job));
-  co_return unsettled(std::move(settled));
+  Result<void> done = co_await act(std::move(who), std::move(purpose), std::move(answer), std::move(by), std::move(job));
+  if (!done) co_return std::move(done).error();
+  co_return ends;
 }
 
 }  // namespace vestibule::session

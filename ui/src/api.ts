@@ -119,6 +119,11 @@ export interface Notice { id: string; at: string; kind: string; text: string; se
 export interface Reset { id: string; user: string; requested_by: string; at: string; expires: string }
 export interface Rule { role: string; needs: string; by: string | null; users: number; covered: number; missing: string[] }
 export interface Token { serial: string; digits: number; imported: string; holder: string | null }
+export interface Mandate {
+  id: string; owner: string; name: string; credential: string; access_points: string[]; operations: string[]; models: string[]; networks: string[];
+  calls: number; tokens: number | null; max_body: number | null; starts: string; ends: string; calls_left: number; tokens_left: number | null;
+  signed: string; signed_with: string[]; state: string;
+}
 export interface Difference { text: string; loosens: boolean }
 export interface Policy { digest: string; trust: string; rules: number; canonical: string; staged?: { digest: string; differences: Difference[] } }
 export interface Stop { scope: string; target: string; since: string; by: string; why: string }

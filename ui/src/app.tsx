@@ -16,6 +16,7 @@ import { Keys } from './pages/keys';
 import { Log } from './pages/log';
 import { Notices } from './pages/notices';
 import { PolicyPage } from './pages/policy';
+import { Mandates } from './pages/mandates';
 import { Resets } from './pages/resets';
 import { Sessions } from './pages/sessions';
 import { StatusPage } from './pages/status';
@@ -153,6 +154,7 @@ export function App() {
     keys: () => <Keys me={me} />,
     ...(rest && page === 'consent' ? { consent: () => <Consent key={rest} request={rest} /> } : {}),
     ...(page === 'device' ? { device: () => <DeviceConsent key={rest ?? ''} code={rest ?? ''} me={me} /> } : {}),
+    mandates: () => <Mandates me={me} />,
     ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
     ...(reader ? {
       status: () => <StatusPage />, decisions: () => <Decisions />, log: () => <Log />, users: () => <Users me={me} rules={rules} />,
@@ -264,6 +266,7 @@ function Frame(props: { me: Me; page: string; others: string[]; unseen: number; 
           {link('devices', t.nav.devices)}
           {link('sessions', t.nav.sessions)}
           {link('keys', t.nav.keys)}
+          {link('mandates', t.nav.mandates)}
           {others.includes('notices') && link('notices', t.nav.notices, badge)}
         </ul>
         {administers.length > 0 && (

@@ -1,4 +1,5 @@
 // Every text of the portal, in one place: here what everybody sees, beside it the rest.
+import { mandates } from './strings/mandates';
 import { administration } from './strings/administration';
 import { keys } from './strings/keys';
 import { reasons } from './strings/reasons';
@@ -39,7 +40,7 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
     coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
@@ -345,6 +346,8 @@ export const t = {
   request: (id: string) => `Request ${id}`,
 
   keys,
+  mandates,
+
   ...administration,
   reasons,
 };

@@ -132,6 +132,22 @@ int key_sleep(Context& ctx, const std::string& key);
 int key_revoke(Context& ctx, const std::string& key);
 int key_found(Context& ctx);
 
+// --- mandates (commands_mandates.cpp)
+
+struct MandateOptions {
+  std::string name, key, starts, ends;  ///< times as RFC 3339
+  std::vector<std::string> access_points, operations, models, networks;
+  std::int64_t calls = 0, tokens = 0, max_body = 0;
+  std::int64_t for_s = 3600;            ///< from now, where no times are given
+};
+/// Shows the text that is signed before it asks for a code.
+int mandate_sign(Context& ctx, MandateOptions o);
+struct MandateListOptions {
+  bool all = false;
+};
+int mandate_list(Context& ctx, const MandateListOptions& o);
+int mandate_revoke(Context& ctx, const std::string& id);
+
 // --- the gateway itself (commands_admin.cpp)
 
 struct StopOptions {

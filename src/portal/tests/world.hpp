@@ -1,6 +1,7 @@
 #pragma once
 // The whole house below the portal, served over Unix sockets by two cores.
 
+#include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 #include "portal/events.hpp"
 #include "portal/portal.hpp"
@@ -136,6 +137,7 @@ class PortalWorld : public SessionWorld {
     portal::Services s{*gate, *sessions, *users, *factors, *log, *database, clock, *resets};
     s.version = "0.1.0";
     s.events = events.get();
+    s.mandates = mandates.get();
     s.watch = watch.get();
     s.approvals = approvals.get();
     s.push_key = "BA";
@@ -177,6 +179,7 @@ class PortalWorld : public SessionWorld {
   std::string policy_text{policy::default_policy_text()};
   identity::ResetOptions options_resets;
   std::unique_ptr<identity::Resets> resets;
+  std::unique_ptr<approval::Mandates> mandates;
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
@@ -203,6 +206,9 @@ class PortalWorld : public SessionWorld {
     SessionWorld::open_rooms_above();
     options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user, {}); };
     resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
+    auto opened = approval::Mandates::open(*database, *users, *factors, *log, clock, rng);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    mandates = std::move(*opened);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
     watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
     approval::Options asking;
@@ -217,6 +223,7 @@ class PortalWorld : public SessionWorld {
     watch.reset();
     approvals.reset();
     gate.reset();
+    mandates.reset();
     resets.reset();
     SessionWorld::close_rooms_above();
   }

@@ -6,7 +6,7 @@ export class Wire {
   static async connect(to, options = {}) {
     const wire = new Wire();
     wire.socket = options.tls ? tls.connect({ port: to, host: '127.0.0.1', ...options.tls })
-      : typeof to === 'string' ? net.connect(to) : net.connect(to, '127.0.0.1');
+      : typeof to === 'string' ? net.connect(to) : net.connect({ port: to, host: '127.0.0.1', localAddress: options.from });
     wire.buffer = Buffer.alloc(0);
     wire.arrivals = [];
     wire.ended = false;
