@@ -238,19 +238,19 @@ std::string Mandates::why_not(const Entry& e, const domain::Act& act, const doma
 }
 
 bool Mandates::might(const Digest& credential, const domain::Act& act, const domain::Source& source, const domain::Requirement& need,
-                     WallTime now) const {
+                     WallTime now, policy::Known known) const {
   bool found = false;
   const std::lock_guard lock(mutex_);
-  each(credential, [&](const Entry& e) { found = found || why_not(e, act, source, need, now, policy::Known::path).empty(); });
+  each(credential, [&](const Entry& e) { found = found || why_not(e, act, source, need, now, known).empty(); });
   return found;
 }
 
 std::string Mandates::why_not(const Digest& credential, const domain::Act& act, const domain::Source& source,
-                              const domain::Requirement& need, WallTime now) const {
+                              const domain::Requirement& need, WallTime now, policy::Known known) const {
   std::string out;
   const std::lock_guard lock(mutex_);
   each(credential, [&](const Entry& e) {
-    const std::string why = why_not(e, act, source, need, now, policy::Known::whole);
+    const std::string why = why_not(e, act, source, need, now, known);
     if (!why.empty()) out.append(out.empty() ? "" : "; ").append("mandate \"" + e.terms.form().name + "\": " + why);
   });
   return out;

@@ -64,7 +64,7 @@ class Mandates {
   // --- the gate
   /// Is there one that may cover this, as far as the act is known? No promise.
   [[nodiscard]] bool might(const Digest& credential, const domain::Act& act, const domain::Source& source,
-                           const domain::Requirement& need, WallTime now) const;
+                           const domain::Requirement& need, WallTime now, policy::Known known) const;
   /// Counts one call down, durably; nothing if no mandate covers it and has one left.
   net::Task<Result<std::optional<Drawn>>> draw(Digest credential, domain::Act act, domain::Source source, domain::Requirement need,
                                                Instant now);
@@ -75,7 +75,7 @@ class Mandates {
   net::Task<Result<void>> settle();
   /// For the one who was refused: why the key's mandates do not cover this; empty if it has none.
   [[nodiscard]] std::string why_not(const Digest& credential, const domain::Act& act, const domain::Source& source,
-                                    const domain::Requirement& need, WallTime now) const;
+                                    const domain::Requirement& need, WallTime now, policy::Known known) const;
 
  private:
   struct Entry {

@@ -51,6 +51,11 @@ std::uint64_t seed_of(Rng& rng) {
   return seed;
 }
 
+/// Before its body is read an act has neither bytes nor a model.
+policy::Known known_of(const domain::Act& act) noexcept {
+  return act.body_bytes > 0 || !act.model.empty() ? policy::Known::whole : policy::Known::path;
+}
+
 /// What stands behind the scheme ("bearer ", in lower case), or nothing.
 std::string_view behind(std::string_view value, std::string_view scheme) noexcept {
   if (value.size() <= scheme.size()) return {};
@@ -237,11 +242,19 @@ domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) co
   const Instant now = clock_.now();
   domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::path);
   // Whether a mandate covers the whole of it admit() finds out.
-  if (mandatable(caller, d) && options_.mandates->might(caller.who.handle, act, caller.source, d.need, now.wall)) {
+  if (mandatable(caller, d) && options_.mandates->might(caller.who.handle, act, caller.source, d.need, now.wall, known_of(act))) {
     d.outcome = domain::Outcome::allow;
     d.reason = Reason::ok;
   }
   return d;
+}
+
+std::string Gate::why(const Caller& caller, const domain::Act& act, const domain::Decision& decision) const {
+  std::string out = policy::why(decision);
+  if (out.empty() && mandatable(caller, decision)) {
+    out = options_.mandates->why_not(caller.who.handle, act, caller.source, decision.need, clock_.wall(), known_of(act));
+  }
+  return out;
 }
 
 bool Gate::mandatable(const Caller& caller, const domain::Decision& decision) const noexcept {
@@ -392,9 +405,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
     r.kind = audit::Kind::refusal;
     static_cast<void>(log_.submit(r, store::Urgency::soon));
     domain::Refusal refused = refusal(decision.reason, decision, caller, act);
-    if (refused.hint.empty() && mandatable(caller, decision)) {
-      refused.hint = options_.mandates->why_not(caller.who.handle, act, caller.source, decision.need, now.wall);
-    }
+    refused.hint = why(caller, act, decision);
     return refused;
   }
 

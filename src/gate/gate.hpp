@@ -151,6 +151,8 @@ class Gate {
   /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
   /// lists filtered by what each caller may use.
   [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
+  /// More to tell who was refused so, in a few words; may be empty.
+  [[nodiscard]] std::string why(const Caller& caller, const domain::Act& act, const domain::Decision& decision) const;
   /// A deadline of enrolment that has passed and that the user does not meet: such a session can do
   /// nothing but enrol. Null if there is none; until the core's next turn.
   [[nodiscard]] const policy::Deadline* overdue(const domain::Subject& subject) const noexcept;

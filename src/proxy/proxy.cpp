@@ -205,7 +205,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     domain::Refusal refusal;
     refusal.reason = early.reason;
     refusal.need = early.need;
-    refusal.hint = policy::why(early);
+    refusal.hint = gate_.why(r.caller, r.act, early);
     std::optional<domain::Refusal> still = co_await hold(r, std::move(refusal));
     if (still) {
       if (still->reason == early.reason) gate_.refuse(r.caller, r.act, early);

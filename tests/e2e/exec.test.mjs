@@ -2,6 +2,7 @@
 // it was let, and is worth nothing after the program's end.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test, before, after } from 'node:test';
@@ -61,10 +62,20 @@ const call = (socketPath, method, path, token, body) => new Promise((done) => {
 const prompt = { model: 'tiny', messages: [{ role: 'user', content: 'hello' }] };
 const env = process.env, token = env.VESTIBULE_TOKEN;
 `;
-const inside = (script, args = []) => {
-  const run = cli(['exec', '--as', 'builder', ...args, ...node(`${probe}(async () => { ${script} })().then((v) => console.log(JSON.stringify(v)))`)]);
-  assert.equal(run.code, 0, run.err);
-  return JSON.parse(run.out);
+// Not waited for in the way of cli(): the model that the program asks is served by this very process.
+const inside = async (script, args = []) => {
+  const program = node(`${probe}(async () => { ${script} })().then((v) => console.log(JSON.stringify(v)))`);
+  const child = spawn(binary, ['exec', '--as', 'builder', ...args, ...program], {
+    stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000,
+    env: { PATH: process.env.PATH, HOME: gateway.dir, VESTIBULE_CONFIG: gateway.configFile, VESTIBULE_STATE: gateway.state },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (data) => { out += data; });
+  child.stderr.on('data', (data) => { err += data; });
+  const [code] = await once(child, 'close');
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
 };
 async function ask(url, token, body = { model: 'tiny', messages: [{ role: 'user', content: 'hello' }] }) {
   const reply = await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
@@ -73,7 +84,7 @@ async function ask(url, token, body = { model: 'tiny', messages: [{ role: 'user'
 }
 
 test('a program finds its access points, and the model answers', async () => {
-  const seen = inside(`return { env, chat: await ask(env.OPENAI_BASE_URL + '/chat/completions', env.OPENAI_API_KEY, prompt) };`);
+  const seen = await inside(`return { env, chat: await ask(env.OPENAI_BASE_URL + '/chat/completions', env.OPENAI_API_KEY, prompt) };`);
   assert.equal(seen.env.OPENAI_BASE_URL, `${gateway.url}/lab/v1`);
   assert.equal(seen.env.ANTHROPIC_BASE_URL, `${gateway.url}/claude`);
   assert.equal(seen.env.OLLAMA_HOST, `${gateway.url}/olla`);
@@ -93,7 +104,7 @@ test('a program finds its access points, and the model answers', async () => {
 
 test('the control API is shut to it: no factor, no approval, no token, no delegation', async () => {
   const socket = JSON.stringify(gateway.socket);
-  const answers = inside(`return Promise.all([
+  const answers = await inside(`return Promise.all([
     ['GET', '/v1/me'], ['POST', '/v1/tokens', {}], ['POST', '/v1/delegations', { agent: 'x' }], ['GET', '/v1/delegations'],
     ['POST', '/v1/prove', { answer: '123456' }], ['POST', '/v1/policy/approve', { digest: '00', code: '123456' }],
     ['POST', '/v1/stops/lift', { scope: 'all', code: '123456' }], ['GET', '/v1/audit'],
@@ -107,27 +118,27 @@ test('the CLI of the program is not signed in', () => {
   assert.match(run.err, /not signed in/);
 });
 
-test('narrowed: other access points, operations and models are refused', () => {
-  const seen = inside(`const at = (point, body = prompt, path = 'chat/completions') => ask(${JSON.stringify(gateway.url)} + '/' + point + '/v1/' + path, token, body);
+test('narrowed: other access points, operations and models are refused', async () => {
+  const seen = await inside(`const at = (point, body = prompt, path = 'chat/completions') => ask(${JSON.stringify(gateway.url)} + '/' + point + '/v1/' + path, token, body);
     return { here: await at('lab'), there: await at('other'), model: await at('lab', { ...prompt, model: 'big' }),
       embed: await at('lab', { model: 'tiny', input: 'x' }, 'embeddings') };`,
   ['--access-point', 'lab', '--operation', 'chat', '--model', 'tiny*']);
   assert.equal(seen.here.status, 200);
   assert.deepEqual(seen.there, { status: 403, reason: 'credential_scope' });
   assert.deepEqual(seen.model, { status: 403, reason: 'credential_scope' });
-  assert.deepEqual(seen.embed, { status: 403, reason: 'policy_denied' });
+  assert.deepEqual(seen.embed, { status: 403, reason: 'credential_scope' });
 });
 
 test('the policy knows agents, and so do quotas', async () => {
   const embed = (token) => ask(`${gateway.url}/lab/v1/embeddings`, token, { model: 'tiny', input: 'x' });
   const own = cli(['token']).out.trim();
   assert.notEqual((await embed(own)).reason, 'policy_denied');
-  const seen = inside(`const at = () => ask(${JSON.stringify(gateway.url)} + '/counted/v1/chat/completions', token, prompt);
+  const seen = await inside(`const at = () => ask(${JSON.stringify(gateway.url)} + '/counted/v1/chat/completions', token, prompt);
     return { embed: await ask(env.OPENAI_BASE_URL + '/embeddings', token, { model: 'tiny', input: 'x' }), counted: [await at(), await at(), await at()] };`);
   assert.equal(seen.embed.reason, 'policy_denied');
   assert.deepEqual(seen.counted.map(({ status }) => status), [200, 200, 429]);
   // A new token of the same agent is in the same bucket; the person himself is not.
-  const again = inside(`return ask(${JSON.stringify(gateway.url)} + '/counted/v1/chat/completions', token, prompt);`);
+  const again = await inside(`return ask(${JSON.stringify(gateway.url)} + '/counted/v1/chat/completions', token, prompt);`);
   assert.equal(again.reason, 'quota_exceeded');
   assert.equal((await ask(`${gateway.url}/counted/v1/chat/completions`, own)).status, 200);
 });

@@ -8,6 +8,8 @@ import { Upstream, chat, trickle } from './lib/upstream.mjs';
 
 const completions = '/v1/chat/completions';
 const rules = `
+[sensitivity.high]
+level = 2
 [sensitivity.critical]
 level = 2
 confirm = "self"
@@ -122,10 +124,10 @@ test('one action ends it, and cuts what runs under it', async () => {
 
 test('the command line shows the whole text before it asks, lists and revokes', async () => {
   const cli = (args, options = {}) => gateway.cli(args, { ...options, env: { VESTIBULE_STATE: path.join(gateway.dir, 'state-ada') } });
-  const login = cli(['login', '--name', 'ada', '--password-stdin'], { input: `${password}\n${ada.hotp.next()}\n` });
+  const login = cli(['login', '--name', 'ada', '--password-stdin'], { input: `${password}\n${await ada.totp.next()}\n` });
   assert.equal(login.code, 0, login.err);
   const args = ['mandate', 'sign', 'by hand', '--key', 'nightly', '--access-point', 'main', '--operation', 'chat', '--network', '127.0.0.0/8', '--calls', '5', '--for', '2h'];
-  const signed = cli([...args, '--code-stdin'], { input: `${ada.hotp.next()}\n` });
+  const signed = cli([...args, '--code-stdin'], { input: `${await ada.totp.next()}\n` });
   assert.equal(signed.code, 0, signed.err);
   assert.match(signed.err, /What you are about to sign:[^]*Mandate "by hand" of ada[^]*5 calls/);
   const id = /mandate revoke (mdt_\w+)/.exec(signed.out)?.[1];

@@ -103,7 +103,7 @@ class MandatesTest : public MandateWorld, public ::testing::Test {
     return drawn && drawn->has_value();
   }
   std::string why(const domain::Act& a = act(), domain::Source source = from(), domain::Requirement n = need()) {
-    return mandates->why_not(credential, a, source, n, clock.wall());
+    return mandates->why_not(credential, a, source, n, clock.wall(), policy::Known::whole);
   }
   UserId alice;
   FactorId phone;
@@ -183,11 +183,11 @@ TEST_F(MandatesTest, TheTextSaysAllOfItAndTheFactorIsBoundToTheText) {
 
 TEST_F(MandatesTest, OpensWhatItNamesAsOftenAsItSays) {
   ASSERT_TRUE(sign(form()));
-  EXPECT_TRUE(mandates->might(credential, act(), from(), need(), clock.wall()));
+  EXPECT_TRUE(mandates->might(credential, act(), from(), need(), clock.wall(), policy::Known::path));
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(opens()) << i;
   EXPECT_FALSE(opens());
   EXPECT_EQ(why(), "mandate \"nightly\": its calls are used up");
-  EXPECT_FALSE(mandates->might(credential, act(), from(), need(), clock.wall()));
+  EXPECT_FALSE(mandates->might(credential, act(), from(), need(), clock.wall(), policy::Known::path));
   const auto list = run(mandates->list(alice));
   ASSERT_TRUE(list);
   ASSERT_EQ(list->size(), 1U);
