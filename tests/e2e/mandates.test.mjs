@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { launch, look, visit } from './lib/browser.mjs';
 import { Gateway, password } from './lib/gateway.mjs';
+import { button, into, open } from './lib/portal.mjs';
 import { Wire, once, post, prompt } from './lib/raw.mjs';
 import { Upstream, chat, trickle } from './lib/upstream.mjs';
 
@@ -140,4 +142,40 @@ test('the command line shows the whole text before it asks, lists and revokes', 
   const wrong = cli([...args.slice(0, -2), '--for', '48h', '--code-stdin'], { input: '1\n' });
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.err, /24 hours/);
+});
+
+test('the page shows the whole of it before it asks, and ends it', async (t) => {
+  const browser = await launch();
+  t.after(() => browser.close());
+  const at = await visit(browser, gateway);
+  const { page } = at;
+  await into(page, gateway, ada);
+  await open(page, 'Mandates');
+  await look(page, 'mandates');
+  await button(page, 'New mandate').click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('by page');
+  await dialog.getByLabel('Access points').fill('main');
+  await dialog.getByLabel('Calling from').fill('nowhere');
+  await button(dialog, 'Read it').click();
+  await dialog.getByRole('alert').getByText('nowhere').waitFor();
+  await dialog.getByLabel('Calling from').fill('127.0.0.1');
+  await dialog.getByLabel('Calls at most').fill('1');
+  await button(dialog, 'Read it').click();
+  const text = dialog.getByLabel('Text of the mandate');
+  await text.waitFor();
+  for (const part of ['Mandate "by page" of ada', 'key nightly', 'main', 'chat', '127.0.0.1', '1 calls']) {
+    assert.ok((await text.innerText()).includes(part), await text.innerText());
+  }
+  await look(page, 'mandate-sign');
+  await dialog.getByLabel('A fresh code confirms').fill(await ada.totp.next());
+  await button(dialog, 'Sign').click();
+  await page.getByRole('status').getByText('The mandate is signed.').waitFor();
+  assert.equal((await ask()).status, 200);
+  assert.equal((await ask()).reason, 'key_asleep');
+  await sign({ name: 'another' });
+  await page.reload();
+  await page.getByRole('button', { name: 'Revoke another' }).click();
+  await page.getByRole('status').getByText('another is revoked.').waitFor();
+  await at.close();
 });
