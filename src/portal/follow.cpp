@@ -100,6 +100,11 @@ net::Task<Result<Reply>> Portal::follow(Call& call) {
   Result<void> recorded = co_await record_read(call);
   if (!recorded) co_return std::move(recorded).error();
 
+  // Before the greeting: whoever has read that misses nothing of what comes after it.
+  Place place;
+  const std::uint64_t size = services_.log.size();
+  place.next = size > kBatch ? size - kBatch : 0;
+
   http::HeadWriter head = ex.start();
   head.status(200);
   head.field("Content-Type", "text/event-stream");
@@ -110,9 +115,6 @@ net::Task<Result<Reply>> Portal::follow(Call& call) {
   const Result<void> begun = co_await ex.begin(head, {http::BodyKind::chunked, 0}, out);
   if (!begun) co_return Reply{200, {}, true};
 
-  Place place;
-  const std::uint64_t size = services_.log.size();
-  place.next = size > kBatch ? size - kBatch : 0;
   int quiet = 0;
   while (stream.look() == Reason::ok) {
     out.clear();
