@@ -113,31 +113,35 @@ test('tokens: what an answer took counts, and whoever is in debt waits', async (
 
 test('seats: two under way, free again when they end or are left', async () => {
   const client = openai(mia.token, 'seats');
-  const first = client.chat.completions.create(hello);
+  const ask = (signal) => {
+    const call = client.chat.completions.create(hello, { signal });
+    call.catch(() => {});
+    return call;
+  };
+  const under = async (count) => { while (waiting.length < count) await new Promise((done) => setTimeout(done, 5)); };
+  // That a seat is free again is seen within the sweep's time.
+  const seated = async () => {
+    const asked = waiting.length;
+    for (let n = 0; n < 50; ++n) {
+      const call = ask();
+      if (await Promise.race([call.then(() => false, () => false), under(asked + 1).then(() => true)])) return { call };
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    return {};
+  };
+  const first = ask();
+  await under(1);
   const leaving = new AbortController();
-  const second = client.chat.completions.create(hello, { signal: leaving.signal });
-  second.catch(() => {});
-  while (waiting.length < 2) await new Promise((done) => setTimeout(done, 10));
-  await limited(client.chat.completions.create(hello), /quota "seats": 2 streams at a time/);
+  const second = ask(leaving.signal);
+  await under(2);
+  await limited(ask(), /quota "seats": 2 streams at a time/);
   waiting.shift()();
   await first;
-  const third = client.chat.completions.create(hello);
-  while (waiting.length < 2) await new Promise((done) => setTimeout(done, 10));
+  const { call: third } = await seated();
+  assert.ok(third, 'the seat of a call that ended was never free');
   leaving.abort();
   await assert.rejects(second);
-  // That the caller has gone is seen within the sweep's time.
-  let fourth;
-  for (let n = 0; n < 50 && !fourth; ++n) {
-    const asked = waiting.length;
-    const trial = client.chat.completions.create(hello);
-    trial.catch(() => {});
-    const answer = await Promise.race([trial.catch(() => 'refused'), (async () => {
-      while (waiting.length === asked) await new Promise((done) => setTimeout(done, 5));
-      return 'under way';
-    })()]);
-    if (answer === 'under way') fourth = trial;
-    else await new Promise((done) => setTimeout(done, 50));
-  }
+  const { call: fourth } = await seated();
   assert.ok(fourth, 'the seat of a caller who left was never free');
   while (waiting.length) waiting.shift()();
   await Promise.all([third, fourth]);
