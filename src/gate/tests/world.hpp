@@ -6,6 +6,7 @@
 #include <deque>
 #include <thread>
 
+#include "approval/requests.hpp"
 #include "gate/gate.hpp"
 #include "http/parse.hpp"
 #include "session/tests/world.hpp"
@@ -167,6 +168,7 @@ class GateWorld : public SessionWorld {
   void open() override {
     SessionWorld::open();
     options_gate.denials = denials.get();
+    options_gate.mandates = mandates.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
     auto loaded = gate->load(policy_text, "policy.toml");
     ASSERT_TRUE(loaded) << loaded.error().detail;
@@ -184,6 +186,7 @@ class GateWorld : public SessionWorld {
 
   std::string policy_text{kPolicy};
   gate::Options options_gate;
+  std::unique_ptr<approval::Mandates> mandates;
   std::unique_ptr<gate::Gate> gate;
 
  protected:
@@ -191,10 +194,18 @@ class GateWorld : public SessionWorld {
     auto out = SessionWorld::all_migrations();
     const auto of_gate = gate::Gate::migrations();
     out.insert(out.end(), of_gate.begin(), of_gate.end());
+    out.insert(out.end(), approval::migrations().begin(), approval::migrations().end());
     return out;
+  }
+  void open_rooms_above() override {
+    SessionWorld::open_rooms_above();
+    auto opened = approval::Mandates::open(*database, *users, *factors, *log, clock, rng);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    mandates = std::move(*opened);
   }
   void close_rooms_above() override {
     gate.reset();
+    mandates.reset();
     SessionWorld::close_rooms_above();
   }
 
