@@ -27,11 +27,14 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast
                     -Wno-psabi -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
   # Nothing here is loaded as a shared library: a function of a unit may be inlined within it.
   add_compile_options(-fno-semantic-interposition)
+  # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
   add_compile_options(-fcoroutines -fpch-preprocess -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
                       -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of libstdc++ 12
 endif()
 if(VESTIBULE_SANITIZE)
   add_compile_options(-fsanitize=${VESTIBULE_SANITIZE} -fno-omit-frame-pointer

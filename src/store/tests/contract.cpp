@@ -11,7 +11,7 @@ using net::Task;
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreContract);
 
-struct ThingTag { static constexpr std::string_view prefix = "thg_"; };
+struct ThingTag { [[maybe_unused]] static constexpr std::string_view prefix = "thg_"; };
 using ThingId = Id<ThingTag>;
 
 TEST_P(StoreContract, KeepsEveryPortableType) {

@@ -48,14 +48,12 @@ Task<> produce(Database& db, Core& core) {
   net::TaskGroup group(core);
   std::size_t durable = 0;
   std::size_t waited = 0;
-  std::size_t full = 0;
   Ticket last;
   for (std::uint32_t n = 0; n < kEntries;) {
     const Bytes entry = entry_of(core.index(), n);
     auto t = db.journal(entry, n % 3 == 0 ? Urgency::now : Urgency::soon);
     if (!t) {
       EXPECT_EQ(t.error().code, Reason::overloaded);
-      ++full;
       Result<void> r = co_await db.durable(last, 60s);  // room again
       EXPECT_TRUE(r);
       continue;
