@@ -34,6 +34,8 @@ std::string_view name(Topic topic) noexcept {
     case Topic::stops: return "stops";
     case Topic::policy: return "policy";
     case Topic::approvals: return "approvals";
+    case Topic::keys: return "keys";
+    case Topic::mandates: return "mandates";
   }
   return "";
 }
@@ -57,13 +59,15 @@ std::size_t Events::open() const noexcept {
 void Events::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
   if (open() == 0) return;
   using What = Change::What;
-  constexpr std::array<std::pair<std::string_view, What>, 7> kKnown{{{"session", What::session},
+  constexpr std::array<std::pair<std::string_view, What>, 9> kKnown{{{"session", What::session},
                                                                      {"session_handle", What::handle},
                                                                      {"account_sessions", What::sessions},
                                                                      {"account", What::account},
                                                                      {"factor", What::factor},
                                                                      {"notice", What::notice},
-                                                                     {"approval", What::approval}}};
+                                                                     {"approval", What::approval},
+                                                                     {"account_keys", What::keys},
+                                                                     {"mandate", What::mandates}}};
   std::vector<Change> known;
   for (const store::Change& c : changes) {
     const auto* const row = std::find_if(kKnown.begin(), kKnown.end(), [&](const auto& k) { return k.first == c.topic; });
@@ -144,6 +148,12 @@ void Events::apply(PerCore& on, const std::vector<Change>& changes) {
           break;
         case What::approval:
           if (users) tell(Topic::approvals);
+          break;
+        case What::keys:
+          if (users) tell(Topic::keys);
+          break;
+        case What::mandates:
+          if (users) tell(Topic::mandates);
           break;
         case What::denied: doubt = true; break;
         case What::gate:

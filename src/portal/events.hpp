@@ -28,8 +28,8 @@ class Sessions;
 namespace vestibule::portal {
 
 /// What a reader is told to look at again.
-enum class Topic : std::uint8_t { me, sessions, factors, notices, stops, policy, approvals };
-inline constexpr std::size_t kTopics = 7;
+enum class Topic : std::uint8_t { me, sessions, factors, notices, stops, policy, approvals, keys, mandates };
+inline constexpr std::size_t kTopics = 9;
 [[nodiscard]] std::string_view name(Topic topic) noexcept;
 
 /// Streams of one session; the oldest gives way to another.
@@ -53,7 +53,7 @@ class Events {
 
  private:
   struct Change {
-    enum class What : std::uint8_t { session, handle, sessions, account, factor, notice, approval, denied, gate };
+    enum class What : std::uint8_t { session, handle, sessions, account, factor, notice, approval, keys, mandates, denied, gate };
     What what{};
     std::array<std::uint8_t, 32> key{};  // an id in the first half, or a handle's; all zero: of everybody
   };

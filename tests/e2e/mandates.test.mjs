@@ -173,8 +173,8 @@ test('the page shows the whole of it before it asks, and ends it', async (t) => 
   await page.getByRole('status').getByText('The mandate is signed.').waitFor();
   assert.equal((await ask()).status, 200);
   assert.equal((await ask()).reason, 'key_asleep');
+  // Signed elsewhere: the page shows it by itself.
   await sign({ name: 'another' });
-  await page.reload();
   await page.getByRole('button', { name: 'Revoke another' }).click();
   await page.getByRole('status').getByText('another is revoked.').waitFor();
   await at.close();

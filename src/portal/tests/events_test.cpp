@@ -66,6 +66,13 @@ TEST_F(EventsTest, EachIsToldWhatIsTheirs) {
   EXPECT_EQ(roots->text().find("event: factors"), std::string::npos);
   EXPECT_EQ(roots->text().find("event: notices"), std::string::npos);
 
+  json::Value key;
+  key.set("name", "nightly");
+  ASSERT_EQ(bound(alice, "/v1/keys", std::move(key)).code(), "ok");
+  EXPECT_TRUE(hers->until("event: keys\n"));
+  settle();
+  EXPECT_EQ(roots->text().find("event: keys"), std::string::npos);
+
   hers->forget();
   ASSERT_EQ(post("/v1/stops", R"({"scope":"access_point","target":"lab"})", root.handle).code(), "ok");
   EXPECT_TRUE(roots->until("event: stops\n"));

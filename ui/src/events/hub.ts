@@ -4,7 +4,7 @@ import { channelName, lockOf, type Tab, type Told, type Topic } from './words';
 const kKept = 200;             // decisions, for a tab that comes later
 const kAlone = 10 * 60_000;    // ms without a hand on any tab: then nothing is opened anew
 const kSilent = 50_000;        // ms without a sign of life: the line is dead
-const topics: Topic[] = ['me', 'sessions', 'factors', 'notices', 'stops', 'policy', 'approvals'];
+const topics: Topic[] = ['me', 'sessions', 'factors', 'notices', 'stops', 'policy', 'approvals', 'keys', 'mandates'];
 
 export function runHub(): void {
   const channel = new BroadcastChannel(channelName);

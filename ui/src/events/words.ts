@@ -2,7 +2,7 @@
 export const channelName = 'vestibule-events';
 export const lockOf = (tab: string) => `vestibule-tab-${tab}`;
 
-export type Topic = 'me' | 'sessions' | 'factors' | 'notices' | 'stops' | 'policy' | 'approvals';
+export type Topic = 'me' | 'sessions' | 'factors' | 'notices' | 'stops' | 'policy' | 'approvals' | 'keys' | 'mandates';
 
 /// From a tab: who it shows and whether it shows the log. `session` is null where nobody is signed in.
 export interface Tab { from: string; session: string | null; decisions: boolean; gone?: boolean }

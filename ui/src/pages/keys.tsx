@@ -1,8 +1,9 @@
 // One's API keys: made, woken for a source, put to sleep, revoked.
 import { useState } from 'preact/hooks';
 import { get, plain, post, type Key, type Me } from '../api';
+import { changed } from '../events/tab';
 import { at, from } from '../format';
-import { Copy, Dialog, Field, Heading, Loading, Notice, Problem, Select, useLoad } from '../parts/basics';
+import { Copy, Dialog, Field, Heading, Loading, Notice, Problem, Select, useLive, useLoad } from '../parts/basics';
 import { Act, Ask } from '../parts/proof';
 import { t } from '../strings';
 
@@ -23,6 +24,7 @@ const unlimited = { access_points: '', models: '', operations: '', networks: '' 
 
 export function Keys({ me }: { me: Me }) {
   const { value, error, again } = useLoad(() => get<{ keys: Key[] }>('/v1/keys'));
+  useLive(() => changed(['keys'], again));
   const [open, setOpen] = useState<'create' | null>(null);
   const [waking, setWaking] = useState<Key | null>(null);
   const [ending, setEnding] = useState<Key | null>(null);

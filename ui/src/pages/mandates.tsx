@@ -1,8 +1,9 @@
 // What my API keys may do while nobody attends: signing a text that is shown whole, and ending it.
 import { useState } from 'preact/hooks';
 import { get, plain, post, type Key, type Mandate, type Me } from '../api';
+import { changed } from '../events/tab';
 import { at } from '../format';
-import { Dialog, Field, Form, Heading, Loading, Notice, Problem, Select, useLoad } from '../parts/basics';
+import { Dialog, Field, Form, Heading, Loading, Notice, Problem, Select, useLive, useLoad } from '../parts/basics';
 import { Ways } from '../parts/proof';
 import { t } from '../strings';
 
@@ -68,6 +69,7 @@ export function Mandates({ me }: { me: Me }) {
   const { value, error, again } = useLoad(async () => ({
     mandates: (await get<{ mandates: Mandate[] }>('/v1/mandates')).mandates, keys: (await get<{ keys: Key[] }>('/v1/keys')).keys,
   }));
+  useLive(() => changed(['keys', 'mandates'], again));
   const [open, setOpen] = useState(false);
   const [note, setNote] = useState('');
   const [failed, setFailed] = useState<unknown>(null);
