@@ -1,8 +1,10 @@
 // What the owner sees and says of requests. One answer counts: the statement that changes the state decides.
 #include <algorithm>
+#include <tuple>
 
 #include "approval/requests.hpp"
 #include "approval/rows.hpp"
+#include "identity/tending.hpp"
 
 namespace vestibule::approval {
 namespace {
@@ -39,12 +41,18 @@ std::string select(std::string_view where) { return "SELECT " + std::string(kCol
 net::Task<Result<std::vector<Request>>> Requests::list(UserId user) const {
   auto job = [this, user](store::Tx& tx) -> Result<std::vector<Request>> {
     std::vector<Request> out;
-    auto rows = tx.query(select("account = $1 AND state = $2 AND expires >= $3 ORDER BY created, id"), {user, State::waiting, clock_.wall()},
-                         [&](const store::Row& row) {
-                           out.push_back(request_from(row));
-                           return true;
-                         });
-    if (!rows) return moved(rows);
+    auto accounts = identity::tended_in(tx, user);
+    if (!accounts) return moved(accounts);
+    accounts->push_back(user);
+    for (const UserId account : *accounts) {
+      auto rows = tx.query(select("account = $1 AND state = $2 AND expires >= $3"), {account, State::waiting, clock_.wall()},
+                           [&](const store::Row& row) {
+                             out.push_back(request_from(row));
+                             return true;
+                           });
+      if (!rows) return moved(rows);
+    }
+    std::ranges::sort(out, [](const Request& a, const Request& b) { return std::tie(a.created, a.id.bytes) < std::tie(b.created, b.id.bytes); });
     return out;
   };
   Result<std::vector<Request>> out = co_await database_.read(std::move(job));
@@ -53,8 +61,12 @@ net::Task<Result<std::vector<Request>>> Requests::list(UserId user) const {
 
 Result<std::optional<Request>> Requests::read_in(store::Tx& tx, UserId user, ApprovalId id) const {
   std::optional<Request> out;
-  auto found = tx.one(select("id = $1 AND account = $2"), {id, user}, [&](const store::Row& row) { out = request_from(row); });
+  auto found = tx.one(select("id = $1"), {id}, [&](const store::Row& row) { out = request_from(row); });
   if (!found) return moved(found);
+  if (!out) return out;
+  auto mine = identity::tends_in(tx, user, out->ask.user);
+  if (!mine) return moved(mine);
+  if (!*mine) out.reset();
   return out;
 }
 
@@ -90,10 +102,12 @@ net::Task<Result<Request>> Requests::find(UserId user, std::string typed) {
     Out out;
     const auto code = parse_code(t);
     if (!code) return out;
-    auto found = tx.one(select("code = $1 AND account = $2 AND expires >= $3"), {hidden(*code), user, now},
-                        [&](const store::Row& row) { out = request_from(row); });
+    auto found = tx.one(select("code = $1 AND expires >= $2"), {hidden(*code), now}, [&](const store::Row& row) { out = request_from(row); });
     if (!found) return moved(found);
     if (!out) return out;
+    auto mine = identity::tends_in(tx, user, out->ask.user);
+    if (!mine) return moved(mine);
+    if (!*mine) return Out{};
     auto refunded = tx.run("UPDATE approval_guess SET wrong = wrong - 1 WHERE account = $1", {user});
     if (!refunded) return moved(refunded);
     return out;
@@ -113,8 +127,7 @@ Result<void> Requests::approve_in(store::Tx& tx, const Request& request, const A
                          {request.ask.user, request.ask.source_key, now.wall});
   if (!familiar) return moved(familiar);
   record(tx, kApprove, by, request, now);
-  tx.changed(kApprovalTopic, request.ask.user.bytes);
-  return {};
+  return identity::changed_for_in(tx, kApprovalTopic, request.ask.user);
 }
 
 net::Task<Result<void>> Requests::decline(ApprovalId id, Actor by) {
@@ -126,8 +139,7 @@ net::Task<Result<void>> Requests::decline(ApprovalId id, Actor by) {
     if (!decided) return moved(decided);
     if (*decided != 1) return fail(Reason::conflict);
     record(tx, "approvals.decline", by, *request, now);
-    tx.changed(kApprovalTopic, by.user.bytes);
-    return {};
+    return identity::changed_for_in(tx, kApprovalTopic, request->ask.user);
   };
   Result<void> done = co_await database_.write(std::move(job));
   co_return done;
@@ -173,8 +185,7 @@ net::Task<Result<void>> Requests::not_me(ApprovalId id, Actor by) {
     auto told = users_.notify_in(tx, r.ask.user, identity::NoticeKind::not_me, text, now.wall);
     if (!told) return told;
     record(tx, "approvals.not_me", by, r, now);
-    tx.changed(kApprovalTopic, r.ask.user.bytes);
-    return {};
+    return identity::changed_for_in(tx, kApprovalTopic, r.ask.user);
   };
   Result<void> done = co_await database_.write(std::move(job));
   co_return done;

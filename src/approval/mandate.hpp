@@ -26,7 +26,8 @@ inline constexpr std::size_t kMaxMandateName = 38;  ///< bytes; "mandate:NAME" s
 struct MandateForm {
   std::string name;
   Digest credential{};          ///< the API key that it is bound to
-  std::string credential_name;  ///< "key nightly"
+  std::string credential_name;  ///< "key nightly", "service crawler, key nightly"
+  UserId service{};             ///< whose credential it is; nil: the signer's own
   policy::ScopeForm scope;      ///< access points, operations and networks are needed; no hours: there is a window
   std::int64_t max_body = 0;    ///< bytes of one call; 0: as many as the access point takes
   std::int64_t calls = 0;       ///< 1 to kMostCalls

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/packed.hpp"
 #include "crypto/hash.hpp"
+#include "identity/tending.hpp"
 
 namespace vestibule::approval {
 namespace {
@@ -68,6 +69,15 @@ Result<std::unique_ptr<Mandates>> Mandates::open(store::Database& database, iden
     return {};
   };
   users.on_disable(end_all);
+  const auto end_for = [](store::Tx& tx, UserId service) -> Result<void> {
+    auto ended = tx.run("UPDATE mandate SET revoked = 1 WHERE service = $1", {service});
+    if (!ended) return moved(ended);
+    tx.changed(kMandateTopic, {});
+    return {};
+  };
+  users.on_handover(end_for);
+  users.on_disable(end_for);
+  users.on_remove(end_for);
   users.on_remove(end_all);
   return m;
 }
@@ -77,7 +87,7 @@ Result<std::unique_ptr<Mandates>> Mandates::open(store::Database& database, iden
 Result<void> Mandates::rows(store::Tx& tx, UserId owner, const std::function<void(Entry)>& each) const {
   return tx.query(
       "SELECT id, account, name, credential, credential_name, scope, max_body, calls, tokens, calls_left, tokens_left, starts, ends, "
-      "made, revoked, factor, proofs FROM mandate WHERE account = $1 OR $2 = 1 ORDER BY made, id",
+      "made, revoked, factor, proofs, service FROM mandate WHERE account = $1 OR $2 = 1 ORDER BY made, id",
       {owner, owner.is_nil() ? 1 : 0}, [&](const store::Row& row) {
         Entry e;
         e.id = row.id<MandateId>(0);
@@ -104,6 +114,7 @@ Result<void> Mandates::rows(store::Tx& tx, UserId owner, const std::function<voi
         e.revoked = row.integer(14) != 0;
         e.factor = row.id<FactorId>(15);
         e.evidence = unpacked(row.blob(16), e.made.wall);
+        f.service = row.id<UserId>(17);
         each(std::move(e));
         return true;
       });
@@ -151,6 +162,11 @@ Result<MandateId> Mandates::sign_in(store::Tx& tx, const MandateTerms& terms, co
   if (!proof.traits.possession) return fail(Reason::mfa_required, "a mandate takes a second factor");
   if (!domain::KindSet::ordinary().has(proof.kind)) return fail(Reason::push_digits);
   const MandateForm& f = terms.form();
+  if (!f.service.is_nil()) {
+    auto services = identity::sponsored_in(tx, by.user);
+    if (!services) return moved(services);
+    if (std::ranges::find(*services, f.service) == services->end()) return fail(Reason::not_found, "a mandate for a service is its sponsor's to sign");
+  }
   std::int64_t open = 0;
   std::int64_t same = 0;
   auto counted = tx.one("SELECT COUNT(*), COALESCE(SUM(CASE WHEN name = $3 THEN 1 ELSE 0 END), 0) FROM mandate WHERE account = $1 AND "
@@ -173,9 +189,9 @@ Result<MandateId> Mandates::sign_in(store::Tx& tx, const MandateTerms& terms, co
   const Bytes proofs = packed(evidence);
   auto put = tx.run(
       "INSERT INTO mandate (id, account, name, credential, credential_name, scope, max_body, calls, tokens, calls_left, tokens_left, "
-      "starts, ends, made, revoked, factor, proofs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $9, $10, $11, $12, 0, $13, $14)",
+      "starts, ends, made, revoked, factor, proofs, service) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $9, $10, $11, $12, 0, $13, $14, $15)",
       {e.id, by.user, f.name, f.credential, f.credential_name, terms.scope().text(), f.max_body, f.calls, f.tokens, f.starts, f.ends,
-       now.wall, proof.factor, proofs});
+       now.wall, proof.factor, proofs, f.service});
   if (!put) return moved(put);
   // Those that are long over go with it.
   auto swept = tx.run("DELETE FROM mandate WHERE ends < $1", {now.wall - kKeep});

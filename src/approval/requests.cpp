@@ -6,6 +6,7 @@
 #include "approval/rows.hpp"
 #include "base/log.hpp"
 #include "factors/prompts.hpp"
+#include "identity/tending.hpp"
 
 namespace vestibule::approval {
 namespace {
@@ -46,6 +47,7 @@ Result<std::unique_ptr<Requests>> Requests::open(store::Database& database, cons
     return {};
   };
   users.on_disable(forget);
+  users.on_handover(forget);
   users.on_remove(forget);
   users.on_remove([](store::Tx& tx, UserId user) -> Result<void> {
     for (const std::string_view sql : {"DELETE FROM approval_source WHERE account = $1", "DELETE FROM approval_refusal WHERE account = $1"}) {
@@ -211,7 +213,12 @@ Result<std::optional<Requests::Asked>> Requests::same_in(store::Tx& tx, const As
 }
 
 Result<Requests::Asked> Requests::open_in(store::Tx& tx, Ask ask, const Digest& group, const Actor& by, Instant now) {
-  if (users_.standing(ask.user) != identity::Users::Standing::good) return fail(Reason::user_disabled);
+  switch (users_.standing(ask.user)) {
+    case identity::Users::Standing::good: break;
+    case identity::Users::Standing::asleep: return fail(Reason::service_asleep);
+    case identity::Users::Standing::disabled:
+    case identity::Users::Standing::unknown: return fail(Reason::user_disabled);
+  }
   auto same = same_in(tx, ask, group, now.wall);
   if (!same) return moved(same);
   if (*same) return std::move(**same);
@@ -262,10 +269,12 @@ Result<Requests::Asked> Requests::open_in(store::Tx& tx, Ask ask, const Digest& 
   }
   if (!put) return fail(Reason::overloaded, "no code is free");
   record(tx, "approvals.ask", by, r, now);
-  tx.changed(kApprovalTopic, r.ask.user.bytes);
+  auto heard = identity::changed_for_in(tx, kApprovalTopic, r.ask.user);
+  if (!heard) return moved(heard);
   // A source that nothing was ever approved for gets its place in the inbox; whoever stole a credential
   // rings no bell with it.
-  if (rings) tx.changed(factors::kBellTopic, r.ask.user.bytes);
+  auto rung = rings ? identity::changed_for_in(tx, factors::kBellTopic, r.ask.user) : Result<void>{};
+  if (!rung) return moved(rung);
   return Asked{State::waiting, r.id, shown(code_of(r.id))};
 }
 

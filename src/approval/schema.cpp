@@ -72,6 +72,8 @@ CREATE TABLE mandate (
 );
 CREATE INDEX mandate_by_account ON mandate (account)
 )"},
+    // Whose credential it is for, where it is a service's.
+    store::Migration{"approval", 3, "ALTER TABLE mandate ADD COLUMN service BYTES"},
 };
 
 }  // namespace

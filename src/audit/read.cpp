@@ -33,10 +33,18 @@ class Match {
     return (!f.from_seq || l.seq >= *f.from_seq) && (!f.to_seq || l.seq <= *f.to_seq);
   }
   [[nodiscard]] bool fields(const PrivateView* p) const {
-    return filter_.user_name.empty() || (p != nullptr && p->user_name == filter_.user_name);
+    return filter_.user_name.empty() || (p != nullptr && (p->user_name == filter_.user_name || of_service(p->object)));
   }
 
  private:
+  // What a service account did stands under its sponsor's name: "service NAME, key NAME" is the object.
+  [[nodiscard]] bool of_service(std::string_view object) const noexcept {
+    constexpr std::string_view kService = "service ";
+    if (!object.starts_with(kService)) return false;
+    object.remove_prefix(kService.size());
+    return object.starts_with(filter_.user_name) && object.substr(filter_.user_name.size()).starts_with(", ");
+  }
+
   const Filter& filter_;
   std::optional<RequestId> request_;
 };

@@ -22,8 +22,15 @@ using NameSet = boost::container::small_vector<NameId, 8>;
 inline constexpr std::size_t kMaxUserName = 96;  ///< bytes
 using UserName = InlineText<kMaxUserName>;
 
-/// By what a person asks, where it is not his own session: "key nightly", "client IDE", "agent build".
-using Via = InlineText<64>;
+/// By what a person asks, where it is not his own session: "key nightly", "client IDE", "agent build",
+/// "service crawler, key nightly".
+using Via = InlineText<128>;
+
+/// Who answers for a service account.
+struct Sponsor {
+  UserId user{};  ///< nil: a person asks
+  UserName name;
+};
 
 struct Subject {
   UserId user{};
@@ -32,7 +39,11 @@ struct Subject {
   NameSet groups;
   SessionId session{};  ///< nil where no session stands behind the credential
   Via via{};
+  Sponsor sponsor{};    ///< of a service account: it may do what both may
 };
+
+/// A service account asks, and no person.
+[[nodiscard]] inline bool is_service(const Subject& subject) noexcept { return !subject.sponsor.user.is_nil(); }
 
 /// The name of the agent that asks in the person's name; empty: no agent does.
 [[nodiscard]] inline std::string_view agent_of(const Subject& subject) noexcept {

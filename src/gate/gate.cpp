@@ -56,6 +56,30 @@ policy::Known known_of(const domain::Act& act) noexcept {
   return act.body_bytes > 0 || !act.model.empty() ? policy::Known::whole : policy::Known::path;
 }
 
+/// Who is judged: whoever asks, and for a service account who answers for it, as he is at this moment.
+class Asking {
+ public:
+  Asking(const session::Sessions& sessions, const domain::Subject& who) noexcept : who_(who) {
+    if (!domain::is_service(who)) return;
+    alone_ = !sessions.sponsor(who, sponsor_.emplace());
+  }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+  [[nodiscard]] const domain::Subject* sponsor() const noexcept { return sponsor_ ? &*sponsor_ : nullptr; }
+  /// Of whom factors can be asked for.
+  [[nodiscard]] const domain::Subject& person() const noexcept { return sponsor_ ? *sponsor_ : who_; }
+  /// A service that nobody answers for.
+  [[nodiscard]] bool alone() const noexcept { return alone_; }
+  [[nodiscard]] bool stopped(const Stops& stops, std::string_view access_point) const noexcept {
+    return stops.covers(access_point, who_) || (sponsor_ && stops.covers(access_point, *sponsor_));
+  }
+
+ private:
+  const domain::Subject& who_;
+  std::optional<domain::Subject> sponsor_;
+  bool alone_ = false;
+};
+
 /// What stands behind the scheme ("bearer ", in lower case), or nothing.
 std::string_view behind(std::string_view value, std::string_view scheme) noexcept {
   if (value.size() <= scheme.size()) return {};
@@ -242,7 +266,7 @@ domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) co
   const Instant now = clock_.now();
   domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::path);
   // Whether a mandate covers the whole of it admit() finds out.
-  if (mandatable(caller, d) && options_.mandates->might(caller.who.handle, act, caller.source, d.need, now.wall, known_of(act))) {
+  if (mandatable(caller, d) && options_.mandates->might(caller.who.credential, act, caller.source, d.need, now.wall, known_of(act))) {
     d.outcome = domain::Outcome::allow;
     d.reason = Reason::ok;
   }
@@ -252,7 +276,7 @@ domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) co
 std::string Gate::why(const Caller& caller, const domain::Act& act, const domain::Decision& decision) const {
   std::string out = policy::why(decision);
   if (out.empty() && mandatable(caller, decision)) {
-    out = options_.mandates->why_not(caller.who.handle, act, caller.source, decision.need, clock_.wall(), known_of(act));
+    out = options_.mandates->why_not(caller.who.credential, act, caller.source, decision.need, clock_.wall(), known_of(act));
   }
   return out;
 }
@@ -267,7 +291,7 @@ net::Task<Result<std::optional<approval::Drawn>>> Gate::draw(const Caller& calle
   const domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::whole);
   std::optional<approval::Drawn> none;
   if (!mandatable(caller, d)) co_return none;
-  Result<std::optional<approval::Drawn>> drawn = co_await options_.mandates->draw(caller.who.handle, act, caller.source, d.need, now);
+  Result<std::optional<approval::Drawn>> drawn = co_await options_.mandates->draw(caller.who.credential, act, caller.source, d.need, now);
   co_return drawn;
 }
 
@@ -275,15 +299,16 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
                               Instant now, policy::Known known) const noexcept {
   const PerCore& core = mine();
   const PolicySet& set = *core.policies;
-  domain::Decision d = policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject,
-                                           caller.who.evidence, caller.source, now, clock_.trusted(), signals);
+  const Asking asking(sessions_, caller.who.subject);
+  domain::Decision d = policy::decide_all(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject, asking.sponsor(),
+                                          caller.who.evidence, caller.source, now, clock_.trusted(), signals);
   // What it lacks is not a sign-in: its owner wakes it.
   if (d.outcome == domain::Outcome::step_up && caller.who.flags.key) d.reason = Reason::key_asleep;
   if (caller.who.flags.scoped && !sessions_.permits(caller.who.handle, act, caller.source, now, known)) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::credential_scope;
   }
-  if (d.outcome != domain::Outcome::deny && overdue_by(set, caller.who.subject, now.wall) != nullptr) {
+  if (d.outcome != domain::Outcome::deny && overdue_by(set, asking.person(), now.wall) != nullptr) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::factor_overdue;
   }
@@ -293,7 +318,11 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
     d.outcome = domain::Outcome::deny;
     d.reason = elsewhere ? Reason::credential_audience : Reason::credential_malformed;
   }
-  if (core.stops->covers(act.access_point, caller.who.subject)) {
+  if (asking.alone()) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = Reason::service_asleep;
+  }
+  if (asking.stopped(*core.stops, act.access_point)) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
   }
@@ -321,8 +350,9 @@ void fill(audit::Record& r, const domain::Act& act, const domain::Subject& subje
   r.model = act.model;
   r.body_bytes = act.body_bytes;
   r.body_digest = act.body_digest;
-  r.user = subject.user;
-  r.user_name = subject.name.view();
+  // What a service does stands under the name of who answers for it; the object says which service.
+  r.user = is_service(subject) ? subject.sponsor.user : subject.user;
+  r.user_name = is_service(subject) ? subject.sponsor.name.view() : subject.name.view();
   r.session = subject.session;
   r.object = subject.via.view();
   r.source = source;
@@ -495,18 +525,20 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
 }
 
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
-  if (core.stops->covers(s.access_point, s.subject)) return Reason::stopped;
+  const Asking asking(sessions_, s.subject);
+  if (asking.stopped(*core.stops, s.access_point)) return Reason::stopped;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
+  if (asking.alone()) return Reason::revoked_in_flight;
   if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;
   if (s.policy_generation != core.generation) {
     // Judged as of its admission: what was fresh then may finish, what is no longer allowed may not.
     const PolicySet& set = *core.policies;
     const domain::Decision d =
-        policy::decide_both(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, s.evidence, s.source,
-                            s.admitted, true, s.signals);
+        policy::decide_all(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, asking.sponsor(), s.evidence, s.source,
+                           s.admitted, true, s.signals);
     const bool mandated = s.drawn && d.outcome == domain::Outcome::step_up && d.mandatable;
     if (d.outcome != domain::Outcome::allow && !mandated) return Reason::revoked_in_flight;
-    if (overdue_by(set, s.subject, s.admitted.wall) != nullptr) return Reason::revoked_in_flight;
+    if (overdue_by(set, asking.person(), s.admitted.wall) != nullptr) return Reason::revoked_in_flight;
   }
   return Reason::ok;
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "identity/rows.hpp"
+#include "identity/tending.hpp"
 #include "identity/users.hpp"
 
 namespace vestibule::identity {
@@ -105,6 +106,7 @@ Result<void> Users::guard_last_administrator(store::Tx& tx, UserId user) const {
 Result<void> Users::set_roles_in(store::Tx& tx, UserId user, const std::vector<std::string>& roles, const Actor& by) {
   auto before = load_in(tx, user);
   if (!before) return std::move(before).error();
+  if (before->service) return fail(Reason::conflict, "a service account keeps the roles that its people have accepted");
   const bool was_one = domain::has(before->roles, domain::intern(domain::role::administrator));
   if (!names_administrator(roles)) {
     auto guarded = guard_last_administrator(tx, user);
@@ -131,6 +133,7 @@ Result<void> Users::set_groups_in(store::Tx& tx, UserId user, const std::vector<
                                   const Actor& by) {
   auto before = load_in(tx, user);
   if (!before) return std::move(before).error();
+  if (before->service) return fail(Reason::conflict, "a service account is in no group");
   auto put = put_labels(tx, user, 2, groups);
   if (!put) return put;
   auto dated = tx.run("UPDATE account SET roles_changed = $2 WHERE id = $1", {user, clock_.wall()});
@@ -173,6 +176,42 @@ Result<void> Users::disable_noted_in(store::Tx& tx, UserId user, const Actor& by
   auto touched = touch(tx, user);
   if (!touched) return touched;
   record(tx, "user.disable", by, before->name.view(), note);
+  return leave_services_in(tx, *before, by);
+}
+
+Result<void> Users::hand_over_in(store::Tx& tx, UserId service) {
+  for (const auto& hook : handover_hooks_) {
+    auto done = hook(tx, service);
+    if (!done) return done;
+  }
+  return touch(tx, service);
+}
+
+Result<void> Users::leave_services_in(store::Tx& tx, const User& sponsor, const Actor& by) {
+  auto services = sponsored_in(tx, sponsor.id);
+  if (!services) return std::move(services).error();
+  for (const UserId id : *services) {
+    auto service = load_in(tx, id);
+    if (!service) return std::move(service).error();
+    // What waits for it, and what shows it, looks again.
+    auto touched = touch(tx, id);
+    if (!touched) return touched;
+    const std::string name(service->name.view());
+    record(tx, "services.asleep", by, name, "its sponsor " + std::string(sponsor.name.view()) + " has left");
+    auto others = tenders_in(tx, id);
+    if (!others) return std::move(others).error();
+    std::erase(*others, sponsor.id);
+    const std::string text = "The service account " + name + " is asleep: its sponsor " + std::string(sponsor.name.view()) +
+                             " has left. A deputy who takes over wakes it.";
+    for (const UserId person : *others) {
+      auto told = notify_in(tx, person, NoticeKind::service_asleep, text, clock_.wall());
+      if (!told) return told;
+    }
+    if (others->empty()) {
+      auto told = notify_administrators_in(tx, sponsor.id, NoticeKind::service_asleep, text, clock_.wall());
+      if (!told) return told;
+    }
+  }
   return {};
 }
 
@@ -194,13 +233,22 @@ Result<void> Users::remove_in(store::Tx& tx, UserId user, const Actor& by) {
   if (!before) return std::move(before).error();
   auto guarded = guard_last_administrator(tx, user);
   if (!guarded) return guarded;
+  auto left = leave_services_in(tx, *before, by);
+  if (!left) return left;
+  auto parts = parts_of_in(tx, user);
+  if (!parts) return std::move(parts).error();
+  for (const UserId service : *parts) {
+    auto handed = hand_over_in(tx, service);
+    if (!handed) return handed;
+  }
   for (const auto& hook : remove_hooks_) {
     auto done = hook(tx, user);
     if (!done) return done;
   }
   for (const std::string_view sql :
        {"DELETE FROM account WHERE id = $1", "DELETE FROM account_label WHERE account = $1",
-        "DELETE FROM enrolment_code WHERE account = $1", "DELETE FROM notice WHERE account = $1"}) {
+        "DELETE FROM enrolment_code WHERE account = $1", "DELETE FROM notice WHERE account = $1",
+        "DELETE FROM service WHERE account = $1", "DELETE FROM service_part WHERE service = $1 OR person = $1"}) {
     auto gone = tx.run(sql, {user});
     if (!gone) return std::move(gone).error();
   }

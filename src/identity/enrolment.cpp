@@ -78,6 +78,10 @@ Result<Secret> Users::create_enrolment_code_in(store::Tx& tx, UserId user, const
 
 Result<Secret> put_enrolment_code(store::Tx& tx, const crypto::HandleMint& mint, Rng& rng, UserId user, UserId issuer,
                                   WallTime expires) {
+  // The one way to a first password.
+  auto service = tx.one("SELECT 1 FROM service WHERE account = $1", {user}, [](const store::Row&) {});
+  if (!service) return std::move(service).error();
+  if (*service) return fail(Reason::conflict, "a service account has no password, and enrols nothing");
   auto gone = tx.run("DELETE FROM enrolment_code WHERE account = $1", {user});
   if (!gone) return std::move(gone).error();
   crypto::Handle code = mint.make(crypto::kEnrolmentCode, rng);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "identity/rows.hpp"
+#include "identity/tending.hpp"
 #include "identity/users.hpp"
 
 namespace vestibule::identity {
@@ -14,7 +15,8 @@ constexpr std::array kKinds = {
     NoticeKind::recovery_renewed, NoticeKind::password_changed, NoticeKind::roles_changed,
     NoticeKind::reset_requested,  NoticeKind::reset_declined,   NoticeKind::reset_done,
     NoticeKind::host_recovery,    NoticeKind::not_me,           NoticeKind::key_created,
-    NoticeKind::key_found};
+    NoticeKind::key_found,        NoticeKind::service_offered,  NoticeKind::service_changed,
+    NoticeKind::service_asleep};
 
 constexpr std::string_view kSelect = "SELECT id, account, at, kind, text, seen FROM notice";
 
@@ -50,6 +52,23 @@ Result<void> make_room(store::Tx& tx, UserId account) {
   return {};
 }
 
+Result<void> notify_one(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind, std::string_view text, WallTime now) {
+  if (kind == NoticeKind::factor_locked) {
+    auto again = tx.run("UPDATE notice SET at = $3, text = $4 WHERE account = $1 AND kind = $2 AND seen = 0",
+                        {account, name(kind), now, cut(text)});
+    if (!again) return std::move(again).error();
+    if (*again > 0) return {};
+  }
+  auto room = make_room(tx, account);
+  if (!room) return room;
+  const NoticeId id = NoticeId::make(rng);
+  auto put = tx.run("INSERT INTO notice (id, account, at, kind, text, seen) VALUES ($1, $2, $3, $4, $5, 0)",
+                    {id, account, now, name(kind), cut(text)});
+  if (!put) return std::move(put).error();
+  tx.changed(kNoticeTopic, id.bytes);
+  return {};
+}
+
 }  // namespace
 
 std::string_view name(NoticeKind kind) noexcept {
@@ -70,6 +89,9 @@ std::string_view name(NoticeKind kind) noexcept {
     case NoticeKind::not_me: return "not_me";
     case NoticeKind::key_created: return "key_created";
     case NoticeKind::key_found: return "key_found";
+    case NoticeKind::service_offered: return "service_offered";
+    case NoticeKind::service_changed: return "service_changed";
+    case NoticeKind::service_asleep: return "service_asleep";
   }
   return "";
 }
@@ -82,19 +104,12 @@ std::optional<NoticeKind> notice_kind_from(std::string_view text) noexcept {
 }
 
 Result<void> notify_in(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind, std::string_view text, WallTime now) {
-  if (kind == NoticeKind::factor_locked) {
-    auto again = tx.run("UPDATE notice SET at = $3, text = $4 WHERE account = $1 AND kind = $2 AND seen = 0",
-                        {account, name(kind), now, cut(text)});
-    if (!again) return std::move(again).error();
-    if (*again > 0) return {};
+  auto people = tenders_in(tx, account);
+  if (!people) return std::move(people).error();
+  for (const UserId person : *people) {
+    auto told = notify_one(tx, rng, person, kind, text, now);
+    if (!told) return told;
   }
-  auto room = make_room(tx, account);
-  if (!room) return room;
-  const NoticeId id = NoticeId::make(rng);
-  auto put = tx.run("INSERT INTO notice (id, account, at, kind, text, seen) VALUES ($1, $2, $3, $4, $5, 0)",
-                    {id, account, now, name(kind), cut(text)});
-  if (!put) return std::move(put).error();
-  tx.changed(kNoticeTopic, id.bytes);
   return {};
 }
 

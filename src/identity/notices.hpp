@@ -39,6 +39,9 @@ enum class NoticeKind : std::uint8_t {
   not_me,            ///< somebody asked a device, and its owner says it was not him
   key_created,
   key_found,         ///< somebody handed an API key in: it is revoked
+  service_offered,   ///< somebody wants one to answer for a service account
+  service_changed,   ///< somebody answers for it, or does no longer
+  service_asleep,    ///< its sponsor has left
 };
 [[nodiscard]] std::string_view name(NoticeKind kind) noexcept;  ///< stands in the store
 [[nodiscard]] std::optional<NoticeKind> notice_kind_from(std::string_view name) noexcept;
@@ -53,7 +56,7 @@ struct Notice {
 };
 
 /// Writes one within a write job. What a guesser can cause at will (factor_locked) stands once until it
-/// is seen: nobody drowns another notice in it.
+/// is seen: nobody drowns another notice in it. What concerns a service account is told to who answers for it.
 Result<void> notify_in(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind, std::string_view text, WallTime now);
 /// The newest first.
 Result<std::vector<Notice>> notices_in(store::Tx& tx, UserId account);

@@ -189,7 +189,8 @@ Result<void> Users::set_password_in(store::Tx& tx, UserId user, const PreparedPa
 Result<void> Users::store_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by) {
   const WallTime now = clock_.wall();
   // The rules were checked with this name.
-  auto set = tx.run("UPDATE account SET password = $3, password_changed = $4 WHERE id = $1 AND name = $2",
+  auto set = tx.run("UPDATE account SET password = $3, password_changed = $4 WHERE id = $1 AND name = $2 AND NOT EXISTS "
+                    "(SELECT 1 FROM service WHERE service.account = account.id)",
                     {user, password.name_, password.hash_, now});
   if (!set) return std::move(set).error();
   if (*set != 1) return fail(Reason::user_unknown);

@@ -18,6 +18,8 @@ User user_from(const store::Row& row) {
   u.factors_reset = row.time(9);
   u.reset_by = row.id<UserId>(10);
   u.password_changed = row.time(11);
+  u.service = row.integer(12) != 0;
+  u.sponsor = row.id<UserId>(13);
   return u;
 }
 

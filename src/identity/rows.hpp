@@ -13,7 +13,8 @@ namespace vestibule::identity {
 inline constexpr std::string_view kTopic = "account";
 inline constexpr std::string_view kColumns =
     "SELECT id, name, display, password IS NOT NULL, disabled, version, created, created_by, roles_changed, "
-    "factors_reset, reset_by, password_changed FROM account";
+    "factors_reset, reset_by, password_changed, EXISTS (SELECT 1 FROM service WHERE service.account = account.id), "
+    "(SELECT person FROM service_part WHERE service_part.service = account.id AND part = 1 AND accepted > 0) FROM account";
 
 /// A row of kColumns.
 [[nodiscard]] User user_from(const store::Row& row);

@@ -81,6 +81,22 @@ CREATE TABLE host_recovery (
   at BIGINT NOT NULL
 )
 )"},
+    // service_part: 1 sponsor, 2 deputy; accepted 0: offered alone. One sponsor at a time has accepted.
+    store::Migration{"identity", 5, R"(
+CREATE TABLE service (
+  account BYTES PRIMARY KEY NOT NULL
+);
+CREATE TABLE service_part (
+  service BYTES NOT NULL,
+  person BYTES NOT NULL,
+  part BIGINT NOT NULL,
+  offered BIGINT NOT NULL,
+  accepted BIGINT NOT NULL,
+  PRIMARY KEY (service, person, part)
+);
+CREATE INDEX service_part_by_person ON service_part (person);
+CREATE UNIQUE INDEX service_part_one_sponsor ON service_part (service) WHERE part = 1 AND accepted > 0
+)"},
 };
 
 }  // namespace
@@ -105,7 +121,8 @@ Result<void> accept_clock(store::Tx& tx, WallTime now) {
         "UPDATE account SET roles_changed = $1 WHERE roles_changed > $1",
         "UPDATE account SET factors_reset = $1 WHERE factors_reset > $1",
         "UPDATE account SET password_changed = $1 WHERE password_changed > $1", "UPDATE notice SET at = $1 WHERE at > $1",
-        "UPDATE former_administrator SET at = $1 WHERE at > $1", "UPDATE host_recovery SET at = $1 WHERE at > $1"}) {
+        "UPDATE former_administrator SET at = $1 WHERE at > $1", "UPDATE host_recovery SET at = $1 WHERE at > $1",
+        "UPDATE service_part SET offered = $1 WHERE offered > $1", "UPDATE service_part SET accepted = $1 WHERE accepted > $1"}) {
     auto set = tx.run(sql, {now});
     if (!set) return std::move(set).error();
   }

@@ -1,5 +1,5 @@
 #pragma once
-// A person with an account. Plain values.
+// An account: a person's, or a service's. Plain values.
 
 #include <string>
 #include <string_view>
@@ -37,6 +37,8 @@ struct User {
   WallTime factors_reset{};      ///< zero: never
   UserId reset_by{};             ///< who issued the last enrolment code that was used
   WallTime password_changed{};
+  bool service = false;          ///< no password, no factor, no session, ever
+  UserId sponsor{};              ///< of a service: who answers for it; nil: nobody, and so it sleeps
 };
 
 /// The FactorId under which a user's password stands in Evidence: one a user, for ever.

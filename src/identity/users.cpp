@@ -124,20 +124,38 @@ std::optional<UserId> Users::find(std::string_view name) const noexcept {
 
 Users::Standing Users::standing(UserId id) const noexcept {
   Standing out = Standing::unknown;
-  table_.read(id, [&](const Entry& e) {
+  std::optional<UserId> sponsor;
+  const auto look = [&](const Entry& e) {
     out = e.user.disabled || e.barred->load(std::memory_order_acquire) ? Standing::disabled : Standing::good;
-  });
-  return out;
+    if (e.user.service) sponsor = e.user.sponsor;
+  };
+  table_.read(id, look);
+  if (!sponsor || out != Standing::good) return out;
+  // One read after the other: nothing of the table is kept meanwhile.
+  const UserId person = *sponsor;
+  sponsor.reset();
+  out = Standing::unknown;
+  table_.read(person, look);
+  return out == Standing::good && !sponsor ? Standing::good : Standing::asleep;
 }
 
 Users::Standing Users::fill(UserId id, domain::Subject& out) const noexcept {
   Standing standing = Standing::unknown;
+  bool service = false;
   table_.read(id, [&](const Entry& e) {
     standing = e.user.disabled || e.barred->load(std::memory_order_acquire) ? Standing::disabled : Standing::good;
     out.user = e.user.id;
     out.name = e.user.name;
     out.roles = e.user.roles;
     out.groups = e.user.groups;
+    service = e.user.service;
+    out.sponsor.user = e.user.sponsor;
+  });
+  if (!service || standing != Standing::good) return standing;
+  standing = Standing::asleep;
+  table_.read(out.sponsor.user, [&](const Entry& e) {
+    out.sponsor.name = e.user.name;
+    if (!e.user.service && !e.user.disabled && !e.barred->load(std::memory_order_acquire)) standing = Standing::good;
   });
   return standing;
 }

@@ -66,10 +66,11 @@ class Users {
   bool read(UserId id, F&& f) const {
     return table_.read(id, [&](const Entry& e) { f(e.user); });
   }
-  enum class Standing : std::uint8_t { good, disabled, unknown };
+  /// asleep: a service account that nobody in good standing answers for.
+  enum class Standing : std::uint8_t { good, disabled, unknown, asleep };
   /// Also disabled: one whom disable() has barred although the store could not be written.
   [[nodiscard]] Standing standing(UserId id) const noexcept;
-  /// Fills in name, roles and groups. Same verdict as standing().
+  /// Fills in name, roles and groups, and the sponsor. Same verdict as standing().
   [[nodiscard]] Standing fill(UserId id, domain::Subject& out) const noexcept;
   [[nodiscard]] net::Task<Result<std::vector<User>>> list() const;
   [[nodiscard]] net::Task<Result<User>> get(UserId id) const;
@@ -122,6 +123,11 @@ class Users {
   void on_disable(Hook hook) { disable_hooks_.push_back(std::move(hook)); }
   /// Of one who ceases to be an administrator by losing the role.
   void on_demote(Hook hook) { demote_hooks_.push_back(std::move(hook)); }
+  /// Of a service account for which somebody no longer answers, or somebody else does: what was approved and
+  /// signed for it ends.
+  void on_handover(Hook hook) { handover_hooks_.push_back(std::move(hook)); }
+  /// Runs what on_handover() registered; memory follows.
+  Result<void> hand_over_in(store::Tx& tx, UserId service);
 
   // --- set-up of the first administrator
   /// A new set-up token (older ones are void), or nothing if an administrator exists. Blocking, after
@@ -200,6 +206,8 @@ class Users {
   Result<void> guard_last_administrator(store::Tx& tx, UserId user) const;
   Result<void> put_labels(store::Tx& tx, UserId user, int kind, const std::vector<std::string>& labels) const;
   Result<void> touch(store::Tx& tx, UserId user) const;
+  /// The services of a sponsor who is disabled or removed fall asleep: who could wake them is told.
+  Result<void> leave_services_in(store::Tx& tx, const User& sponsor, const Actor& by);
   Result<void> store_password_in(store::Tx& tx, UserId user, const PreparedPassword& password, const Actor& by);
   /// Whoever becomes an administrator is told of to all the others.
   Result<void> announce_administrator_in(store::Tx& tx, UserId user, std::string_view name, const Actor& by);
@@ -221,7 +229,7 @@ class Users {
   SnapshotTable<Digest, UserId, DigestHash> by_name_;
   std::unordered_map<UserId, Kept> kept_;
   std::atomic<std::size_t> administrators_{0};
-  std::vector<Hook> remove_hooks_, disable_hooks_, demote_hooks_;
+  std::vector<Hook> remove_hooks_, disable_hooks_, demote_hooks_, handover_hooks_;
   std::atomic<std::int64_t> hashing_{0}, waiting_{0};
   Bars bars_;
 };

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <span>
+
 #include "policy/model.hpp"
 
 namespace vestibule::policy {
@@ -127,15 +130,33 @@ Decision Policy::decide(const domain::Act& act, const domain::Subject& subject, 
 Decision decide_both(const Policy& active, const Policy* staged, const domain::Act& act, const domain::Subject& subject,
                      const domain::Evidence& evidence, const domain::Source& source, const Instant& now,
                      bool clock_trusted, domain::Signals signals) noexcept {
-  if (staged == nullptr) return active.decide(act, subject, evidence, source, now, clock_trusted, signals);
-  const Compiled& c = active.compiled();
-  const Compiled& s = staged->compiled();
-  Situation here(c, act, subject, source, now, clock_trusted);
-  Situation there(s, act, subject, source, now, clock_trusted);
-  Verdict v = judge(c, here, signals);
-  const Flow* flow = nullptr;
-  if (v.reason == Reason::ok) {
-    const Verdict other = judge(s, there, signals);
+  return decide_all(active, staged, act, subject, nullptr, evidence, source, now, clock_trusted, signals);
+}
+
+Decision decide_all(const Policy& active, const Policy* staged, const domain::Act& act, const domain::Subject& subject,
+                    const domain::Subject* sponsor, const domain::Evidence& evidence, const domain::Source& source,
+                    const Instant& now, bool clock_trusted, domain::Signals signals) noexcept {
+  if (staged == nullptr && sponsor == nullptr) return active.decide(act, subject, evidence, source, now, clock_trusted, signals);
+  // Each policy is asked about each of those who must be allowed.
+  struct Question {
+    const Compiled* policy;
+    const domain::Subject* who;
+  };
+  std::array<Question, 4> questions{};
+  std::size_t n = 0;
+  for (const Policy* p : {&active, staged}) {
+    for (const domain::Subject* who : {&subject, sponsor}) {
+      if (p != nullptr && who != nullptr) questions[n++] = {&p->compiled(), who};
+    }
+  }
+  const std::span<const Question> all(questions.data(), n);
+  const auto situation = [&](const Question& q) { return Situation(*q.policy, act, *q.who, source, now, clock_trusted); };
+  Situation first = situation(all.front());
+  Verdict v = judge(*all.front().policy, first, signals);
+  for (const Question& q : all.subspan(1)) {
+    if (v.reason != Reason::ok) break;
+    Situation at = situation(q);
+    const Verdict other = judge(*q.policy, at, signals);
     const domain::Requirement both = stricter(v.need, other.need);
     if (other.reason != Reason::ok || !(both == v.need)) {
       v.reason = other.reason;
@@ -144,13 +165,16 @@ Decision decide_both(const Policy& active, const Policy* staged, const domain::A
     v.need = both;
     v.mandate = v.mandate && other.mandate;
   }
+  const Flow* flow = nullptr;
   if (v.reason == Reason::ok) {
-    // By what both ask for together: it may be more than either asks for, and so be covered by more flows.
-    flow = narrow(c, here, v.need);
-    const Flow* const other = narrow(s, there, v.need);
-    if (other != nullptr && other->before(flow)) flow = other;
+    // By what all ask for together: it may be more than each asks for, and so be covered by more flows.
+    for (const Question& q : all) {
+      const Situation at = situation(q);
+      const Flow* const other = narrow(*q.policy, at, v.need);
+      if (other != nullptr && other->before(flow)) flow = other;
+    }
   }
-  return decision(v, flow, c.digest, evidence, now, clock_trusted);
+  return decision(v, flow, active.digest(), evidence, now, clock_trusted);
 }
 
 std::vector<domain::FactorKind> Policy::offer(std::string_view access_point, const domain::Subject& subject,

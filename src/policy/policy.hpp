@@ -134,6 +134,13 @@ struct ParseResult {
                                            const domain::Source& source, const Instant& now,
                                            bool clock_trusted, domain::Signals signals = {}) noexcept;
 
+/// The same where a service account asks: whoever answers for it (null: nobody does) must be allowed the act
+/// as well, and the requirement is the strictest of all.
+[[nodiscard]] domain::Decision decide_all(const Policy& active, const Policy* staged, const domain::Act& act,
+                                          const domain::Subject& subject, const domain::Subject* sponsor,
+                                          const domain::Evidence& evidence, const domain::Source& source,
+                                          const Instant& now, bool clock_trusted, domain::Signals signals = {}) noexcept;
+
 /// Why a refusal asks for what it asks, in a few words for the person: which signal or flow it was.
 /// Empty if it was a rule.
 [[nodiscard]] std::string why(const domain::Decision& decision);

@@ -11,7 +11,7 @@ approval::Ask ask_of(const Waiting& w, const domain::Requirement& need) {
   const domain::Subject& who = w.caller.who.subject;
   approval::Ask ask;
   ask.user = who.user;
-  ask.credential = w.caller.who.handle;
+  ask.credential = w.caller.who.credential;
   ask.credential_name = who.via.empty() ? "access token" : who.via.view();
   ask.source = w.caller.source.text();
   const std::optional<Digest>& key = w.caller.who.bound.key;
@@ -85,7 +85,7 @@ net::Task<std::optional<domain::Refusal>> hold(const Holding& holding, gate::Gat
   // The place first, then the look at what is known, then the wait: nothing is missed in between.
   std::unique_ptr<approval::Holds::Place> place;
   if (steady_clock::now() < waiting.end) {
-    place = holding.holds.take(user, waiting.caller.who.handle, static_cast<std::size_t>(waiting.act.body_bytes));
+    place = holding.holds.take(user, waiting.caller.who.credential, static_cast<std::size_t>(waiting.act.body_bytes));
   }
   std::optional<Told> told;
   if (place) told.emplace(waiting.exchange, place->signal());

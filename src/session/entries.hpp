@@ -71,14 +71,15 @@ struct Unlock {
 struct Grant {
   domain::Via via;
   policy::Scope scope;
-  Bound bound;  ///< of a token family
+  Bound bound;  ///< of a token family, or of a service's token
+  std::optional<HandleKey> parent;  ///< of a service's token: the key that it was got with, whose unlocks count
   std::vector<Unlock> unlocks;
   std::shared_ptr<KeyUse> use;  ///< of an API key
 };
 
 struct HandleEntry {
-  SessionId session{};  ///< nil: an API key, no session stands behind it
-  UserId owner{};       ///< of an API key
+  SessionId session{};  ///< nil: an API key, or what a service got with one; no session stands behind it
+  UserId owner{};       ///< of such a one
   Audience audience{};
   WallTime created{}, ends{};
   BootTime created_boot = domain::Proof::no_boot;

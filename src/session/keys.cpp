@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "crypto/hash.hpp"
 #include "identity/notices.hpp"
+#include "identity/tending.hpp"
 #include "session/flow.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
@@ -24,7 +26,14 @@ bool is_name(std::string_view name) noexcept {
 }  // namespace
 
 std::string purpose_of(const KeyWish& wish) {
-  return "key.create " + wish.name + " " + seconds(wish.ttl) + " " + wish.scope;
+  std::string out = wish.service.is_nil() ? std::string("key.create ") : "services.key " + wish.service_name + " ";
+  out.append(wish.name).append(" ").append(seconds(wish.ttl)).append(" ").append(wish.scope);
+  if (const auto key = crypto::PublicJwk::parse(wish.jwk)) out.append(" jwk ").append(hex(key->thumbprint()));
+  return out;
+}
+
+HandleKey key_of(UserId service, const crypto::PublicJwk& key) noexcept {
+  return crypto::sha256({as_bytes("service-key/v1"), ByteView(service.bytes), ByteView(key.thumbprint())});
 }
 
 net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish, Answer answer, Actor by) {
@@ -35,6 +44,12 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
   }
   Result<policy::Scope> limits = policy::Scope::parse(wish.scope);
   if (!limits) co_return fail(Reason::invalid_argument, "scope: " + limits.error().detail);
+  if (!wish.jwk.empty()) {
+    if (wish.service.is_nil()) co_return fail(Reason::invalid_argument, "jwk: a person has no use for one");
+    const auto key = crypto::PublicJwk::parse(wish.jwk);
+    if (!key) co_return fail(Reason::invalid_argument, "jwk: " + key.error().detail);
+    wish.jwk = key->json();
+  }
   std::string purpose = purpose_of(wish);
   Actor asking = as(who, by, who.evidence);
   answer = co_await consult(std::move(answer), std::move(purpose), std::move(asking));
@@ -44,10 +59,19 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
-    const UserId user = who.subject.user;
+    const UserId user = w.service.is_nil() ? who.subject.user : w.service;
+    auto tends = identity::tends_in(tx, who.subject.user, user);
+    if (!tends) return std::move(tends).error();
+    if (!*tends) return fail(Reason::not_found, "you do not act for this account");
     std::int64_t count = 0;
-    auto counted = tx.one("SELECT COUNT(*) FROM api_key WHERE account = $1", {user}, [&](const store::Row& row) { count = row.integer(0); });
+    std::int64_t open = 0;
+    auto counted = tx.one("SELECT COUNT(*), COALESCE(SUM(CASE WHEN jwk <> '' THEN 1 ELSE 0 END), 0) FROM api_key WHERE account = $1", {user},
+                          [&](const store::Row& row) {
+                            count = row.integer(0);
+                            open = row.integer(1);
+                          });
     if (!counted) return std::move(counted).error();
+    if (!w.jwk.empty() && open >= static_cast<std::int64_t>(kMaxPublicKeys)) return fail(Reason::conflict, "there are 8 public keys already: revoke one");
     if (count >= static_cast<std::int64_t>(kMaxKeys)) return fail(Reason::conflict, "there are 64 keys already: revoke one");
     auto taken = tx.one("SELECT 1 FROM api_key WHERE account = $1 AND name = $2", {user, w.name}, [](const store::Row&) {});
     if (!taken) return std::move(taken).error();
@@ -62,7 +86,15 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
     CreatedKey out;
     out.id = KeyId::make(rng_);
     out.ends = now.wall + w.ttl;
-    crypto::Handle handle = mint_.make(crypto::kApiKey, rng_);
+    crypto::Handle handle;
+    if (w.jwk.empty()) {
+      handle = mint_.make(crypto::kApiKey, rng_);
+    } else {
+      handle.hash = key_of(user, *crypto::PublicJwk::parse(w.jwk));
+      auto there = tx.one("SELECT 1 FROM session_handle WHERE hash = $1", {handle.hash}, [](const store::Row&) {});
+      if (!there) return std::move(there).error();
+      if (*there) return fail(Reason::conflict, "jwk: the service has this key already");
+    }
     const std::string via = "key " + w.name;
     const std::string_view scope = s.anything() ? std::string_view{} : std::string_view(s.text());
     auto put = tx.run(
@@ -71,13 +103,18 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
         {handle.hash, SessionId{}, Audience::access, now.wall, now.boot.time_since_epoch().count(), options_.boot_id, out.ends,
          user, via, scope});
     if (!put) return std::move(put).error();
-    auto named = tx.run("INSERT INTO api_key (id, account, name, hash) VALUES ($1, $2, $3, $4)", {out.id, user, w.name, handle.hash});
+    auto named = tx.run("INSERT INTO api_key (id, account, name, hash, jwk) VALUES ($1, $2, $3, $4, $5)",
+                        {out.id, user, w.name, handle.hash, w.jwk});
     if (!named) return std::move(named).error();
     out.text = std::move(handle.text);
     tx.changed(kHandleTopic, handle.hash);
-    tx.changed(kKeysTopic, user.bytes);
-    record(tx, audit::Kind::change, "key.create", Reason::ok, self, via, s.text(), now);
-    const std::string told = "An API key named " + w.name + " was created. It is asleep until you wake it for a source.";
+    auto heard = identity::changed_for_in(tx, kKeysTopic, user);
+    if (!heard) return std::move(heard).error();
+    const std::string object = (w.service.is_nil() ? std::string() : "service " + w.service_name + ", ") + via;
+    record(tx, audit::Kind::change, "key.create", Reason::ok, self, object, s.text(), now);
+    const std::string told = (w.service.is_nil() ? std::string("An API key named ") : "For the service account " + w.service_name + " an API key named ") +
+                             w.name + " was created. It is asleep until " + (w.service.is_nil() ? "you wake it" : "somebody who answers for it wakes it") +
+                             " for a source.";
     auto noticed = identity::notify_in(tx, rng_, user, identity::NoticeKind::key_created, told, now.wall);
     if (!noticed) return std::move(noticed).error();
     return Out{std::move(out)};
@@ -89,7 +126,7 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
 Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, KeyId id) const {
   std::vector<KeyInfo> out;
   auto rows = tx.query(
-      "SELECT k.id, k.account, k.name, k.hash, k.last_use, k.last_source, h.created, h.ends, h.scope FROM api_key k JOIN "
+      "SELECT k.id, k.account, k.name, k.hash, k.last_use, k.last_source, h.created, h.ends, h.scope, k.jwk FROM api_key k JOIN "
       "session_handle h ON h.hash = k.hash ORDER BY h.created, k.id",
       {}, [&](const store::Row& row) {
         KeyInfo k;
@@ -106,6 +143,7 @@ Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, Key
           // One that cannot be read opens nothing: it is listed, to be revoked.
           if (auto scope = policy::Scope::parse(row.text(8))) k.scope = std::move(*scope);
         }
+        k.jwk = row.text(9);
         out.push_back(std::move(k));
         return true;
       });
@@ -139,18 +177,34 @@ net::Task<Result<KeyInfo>> Sessions::key(KeyId id) const {
   co_return std::move(found->front());
 }
 
+net::Task<Result<KeyInfo>> Sessions::tended_key(UserId person, KeyId id) const {
+  auto job = [this, person, id](store::Tx& tx) { return tended_key_in(tx, person, id); };
+  Result<KeyInfo> found = co_await database_.read(std::move(job));
+  co_return found;
+}
+
+Result<KeyInfo> Sessions::tended_key_in(store::Tx& tx, UserId person, KeyId id) const {
+  auto found = read_keys(tx, UserId{}, id);
+  if (!found) return std::move(found).error();
+  if (id.is_nil() || found->empty()) return fail(Reason::not_found, "no such key");
+  auto tends = identity::tends_in(tx, person, found->front().user);
+  if (!tends) return std::move(tends).error();
+  if (!*tends) return fail(Reason::not_found, "no such key");
+  return std::move(found->front());
+}
+
 net::Task<Result<void>> Sessions::sleep_key(Identified who, KeyId id, Actor by) {
   auto job = [this, who, id, by](store::Tx& tx) -> Result<void> {
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
-    auto found = read_keys(tx, who.subject.user, id);
+    auto found = tended_key_in(tx, who.subject.user, id);
     if (!found) return std::move(found).error();
-    if (id.is_nil() || found->empty()) return fail(Reason::not_found, "no such key");
-    const KeyInfo& k = found->front();
+    const KeyInfo& k = *found;
     auto locked = lock_credential_in(tx, k.handle);
     if (!locked) return locked;
-    tx.changed(kKeysTopic, k.user.bytes);
+    auto heard = identity::changed_for_in(tx, kKeysTopic, k.user);
+    if (!heard) return heard;
     record(tx, audit::Kind::change, "key.sleep", Reason::ok, as(who, by, session->evidence), "key " + k.name, {}, now);
     return {};
   };
@@ -191,7 +245,8 @@ Result<void> Sessions::store_uses_in(store::Tx& tx) {
   for (const auto& [key, use] : uses_) {
     const std::optional<KeyUse::Last> last = use->take();
     if (!last) continue;
-    auto put = tx.run("UPDATE api_key SET last_use = $2, last_source = $3 WHERE hash = $1", {key, last->at, last->source.text()});
+    auto put = tx.run("UPDATE api_key SET last_use = $2, last_source = $3 WHERE hash = $1 OR hash IN (SELECT parent FROM "
+                      "session_handle WHERE session_handle.hash = $1)", {key, last->at, last->source.text()});
     if (!put) {
       use->give_back();
       return std::move(put).error();

@@ -14,7 +14,8 @@ constexpr std::string_view kSession =
 constexpr std::string_view kProof = "SELECT session, factor, kind, traits, wall, boot, boot_id FROM session_proof";
 constexpr std::string_view kHandle =
     "SELECT session_handle.session, audience, created, created_boot, boot_id, ends, account, via, scope, hash, "
-    "session_family.session, session_family.access_point, session_family.key FROM session_handle LEFT JOIN session_family "
+    "session_family.session, session_family.access_point, session_family.key, session_handle.access_point, "
+    "session_handle.key, session_handle.parent FROM session_handle LEFT JOIN session_family "
     "ON session_family.session = session_handle.session";
 
 // A reading of the boot clock means something under the boot id alone that it was taken under.
@@ -89,7 +90,7 @@ Result<void> Sessions::load(store::Tx& tx) {
   if (!handles) return handles;
   for (const auto& [key, use] : keys) handles_.erase(key);
   std::vector<HandleKey> unlocked;
-  auto some = tx.query("SELECT DISTINCT credential FROM credential_unlock", {}, [&](const store::Row& row) {
+  auto some = tx.query("SELECT credential FROM credential_unlock UNION SELECT hash FROM session_handle WHERE parent IS NOT NULL", {}, [&](const store::Row& row) {
     if (const auto key = digest_of(row.blob(0))) unlocked.push_back(*key);
     return true;
   });
@@ -146,6 +147,11 @@ Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) co
       // A key that cannot be read is one that nobody has.
       if (!row.null(12)) h.grant->bound.key = digest_of(row.blob(12)).value_or(Digest{});
     }
+    if (h.is_key() && !row.null(15)) {
+      h.grant->parent = digest_of(row.blob(15)).value_or(HandleKey{});
+      h.grant->bound.access_point = decltype(Bound::access_point)(row.text(13));
+      if (!row.null(14)) h.grant->bound.key = digest_of(row.blob(14)).value_or(Digest{});
+    }
   }
   return std::optional<HandleEntry>(std::move(h));
 }
@@ -155,7 +161,7 @@ Result<std::optional<HandleEntry>> Sessions::read_handle(store::Tx& tx, const Ha
   auto found = tx.one(with(kHandle, " WHERE hash = $1"), {key}, [&](const store::Row& row) { out = handle_of(row); });
   if (!found) return std::move(found).error();
   if (!out || !*out || (*out)->audience != Audience::access) return out;
-  auto unlocks = read_unlocks(tx, key);
+  auto unlocks = read_unlocks(tx, (*out)->grant && (*out)->grant->parent ? *(*out)->grant->parent : key);
   if (!unlocks) return std::move(unlocks).error();
   if (unlocks->empty()) return out;
   HandleEntry& h = **out;

@@ -1,6 +1,7 @@
 // Rows: what write jobs do to them.
 #include <algorithm>
 
+#include "identity/tending.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
@@ -231,12 +232,20 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
     }
     case Revocation::Scope::handle: {
       object = "handle " + hex(ByteView(what.handle).first(8));
+      UserId owner;
       auto gone = tx.one("DELETE FROM session_handle WHERE hash = $1 RETURNING via, account", {what.handle},
                          [&](const store::Row& row) {
                            if (!row.text(0).empty()) object = row.text(0);
-                           if (!row.null(1)) tx.changed(kKeysTopic, row.blob(1));
+                           if (!row.null(1)) owner = row.id<UserId>(1);
                          });
       if (!gone) return std::move(gone).error();
+      auto heard = owner.is_nil() ? Result<void>{} : identity::changed_for_in(tx, kKeysTopic, owner);
+      if (!heard) return heard;
+      auto tokens = tx.query("DELETE FROM session_handle WHERE parent = $1 RETURNING hash", {what.handle}, [&](const store::Row& row) {
+        tx.changed(kHandleTopic, row.blob(0));
+        return true;
+      });
+      if (!tokens) return tokens;
       auto forgotten = tx.run("DELETE FROM api_key WHERE hash = $1", {what.handle});
       if (!forgotten) return std::move(forgotten).error();
       auto locked = lock_credential_in(tx, what.handle);

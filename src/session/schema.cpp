@@ -115,6 +115,14 @@ CREATE TABLE credential_unlock (
 );
 CREATE INDEX credential_unlock_by_account ON credential_unlock (account)
 )"},
+    // What services show: public keys among API keys, and tokens got with one (parent), each for one access point.
+    store::Migration{"session", 5, R"(
+ALTER TABLE api_key ADD COLUMN jwk TEXT NOT NULL DEFAULT '';
+ALTER TABLE session_handle ADD COLUMN access_point TEXT NOT NULL DEFAULT '';
+ALTER TABLE session_handle ADD COLUMN key BYTES;
+ALTER TABLE session_handle ADD COLUMN parent BYTES;
+CREATE INDEX session_handle_by_parent ON session_handle (parent) WHERE parent IS NOT NULL
+)"},
     // Beside the session's row, which most have alone.
     store::Migration{"session_family", 1, R"(
 CREATE TABLE session_family (
@@ -135,7 +143,7 @@ namespace {
 
 Result<void> end_all(store::Tx& tx) {
   for (const std::string_view sql :
-       {"DELETE FROM session_handle WHERE account IS NULL", "DELETE FROM credential_unlock", "DELETE FROM session_proof",
+       {"DELETE FROM session_handle WHERE account IS NULL OR parent IS NOT NULL", "DELETE FROM credential_unlock", "DELETE FROM session_proof",
         "DELETE FROM session_family", "DELETE FROM session"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();

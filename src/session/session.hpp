@@ -53,7 +53,7 @@ struct Presented {
   }
 };
 
-/// What a token family (OAuth) is bound to besides its person. A plain copy.
+/// What a token (OAuth) is bound to besides its account. A plain copy.
 struct Bound {
   domain::InlineText<32> access_point;  ///< the only one that it opens; empty: any
   std::optional<Digest> key;            ///< RFC 7638 thumbprint: each request shows that it has this key (DPoP)
@@ -65,6 +65,7 @@ struct Identified {
   domain::Evidence evidence;
   WallTime session_ends{};
   HandleKey handle{};
+  HandleKey credential{};  ///< what unlocks and mandates are for: the handle, or the key that a token was got with
   Flags flags;
   Bound bound;
 };

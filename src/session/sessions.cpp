@@ -2,6 +2,7 @@
 #include "session/sessions.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/log.hpp"
 #include "session/rows.hpp"
@@ -12,6 +13,16 @@ namespace {
 constexpr Duration kNoteActivity = std::chrono::minutes(1);
 
 BootTime boot_of(std::int64_t stored) { return BootTime(Duration(stored)); }
+
+// "service NAME, key NAME", without a string of its own.
+domain::Via service_via(std::string_view service, std::string_view key) noexcept {
+  std::array<char, domain::Via::capacity> text;
+  std::size_t n = 0;
+  for (const std::string_view part : {std::string_view("service "), service, std::string_view(", "), key}) {
+    n += part.copy(text.data() + n, text.size() - n);
+  }
+  return domain::Via(std::string_view(text.data(), n));
+}
 
 }  // namespace
 
@@ -51,6 +62,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
     return {};
   });
   users.on_disable(end_all);
+  users.on_handover(lock_account_in);
   factors.on_disable(drop_proofs_in);
   return s;
 }
@@ -73,16 +85,28 @@ void Sessions::on_changes(store::Tx& tx, std::span<const store::Change> changes)
         drop_session(*id);  // gone; and one that cannot be read is denied
       }
     } else if (c.topic == kHandleTopic) {
-      const auto key = digest_of(c.key);
-      if (!key) continue;
-      auto entry = read_handle(tx, *key);
-      if (entry && *entry) {
-        put_handle(*key, std::move(**entry));
-      } else {
-        drop_handle(*key);
-      }
+      if (const auto key = digest_of(c.key)) take_handle(tx, *key);
     }
   }
+}
+
+void Sessions::take_handle(store::Tx& tx, const HandleKey& key) {
+  auto entry = read_handle(tx, key);
+  if (!entry || !*entry) {
+    drop_handle(key);
+    return;
+  }
+  const bool has_tokens = (*entry)->is_key() && !(*entry)->grant->parent;
+  put_handle(key, std::move(**entry));
+  if (!has_tokens) return;
+  // What was opened for a service's key, its tokens have.
+  std::vector<HandleKey> tokens;
+  auto listed = tx.query("SELECT hash FROM session_handle WHERE parent = $1", {key}, [&](const store::Row& row) {
+    if (const auto token = digest_of(row.blob(0))) tokens.push_back(*token);
+    return true;
+  });
+  if (!listed) log::error("a service's tokens cannot be read", {{"detail", listed.error().detail}});
+  for (const HandleKey& token : tokens) take_handle(tx, token);
 }
 
 void Sessions::put_session(SessionId id, SessionEntry entry) {
@@ -181,6 +205,7 @@ struct Sessions::Basis {
   domain::Evidence evidence, unlocked;
   Bound bound;
   SessionId parent;
+  std::optional<HandleKey> key;  ///< that a service's token was got with
 
   void take(const HandleEntry& h, const Presented& at, Instant now) noexcept {
     session = h.session;
@@ -193,6 +218,7 @@ struct Sessions::Basis {
     via = h.grant->via;
     flags.scoped = !h.grant->scope.anything();
     bound = h.grant->bound;
+    key = h.grant->parent;
     // Where a key is shown with each request, it is that key that an unlock is for, wherever it comes from.
     Presented from = at;
     if (bound.key) from.key = SourceKey::of_key(*bound.key);
@@ -214,6 +240,8 @@ struct Sessions::Basis {
 Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Audience audience, Instant now) const noexcept {
   if (basis.audience != audience) return fail(Reason::credential_audience);
   if (denied(basis.session, basis.user, basis.parent, key)) return fail(Reason::credential_unknown);
+  const HandleKey credential = basis.key.value_or(key);
+  if (denied_.covers({}, {}, credential)) return fail(Reason::credential_unknown);
   // The session's own end is the better word where both are over.
   if (basis.verdict != Reason::ok) return fail(basis.verdict);
   if (basis.over) return fail(Reason::credential_unknown);
@@ -222,13 +250,19 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
     case identity::Users::Standing::good: break;
     case identity::Users::Standing::disabled: return fail(Reason::user_disabled);
     case identity::Users::Standing::unknown: return fail(Reason::credential_unknown);
+    case identity::Users::Standing::asleep: return fail(Reason::service_asleep);
   }
   out.subject.session = basis.session;
   out.subject.via = basis.via;
+  if (is_service(out.subject)) {
+    if (denied_.covers({}, out.subject.sponsor.user, {})) return fail(Reason::service_asleep);
+    out.subject.via = service_via(out.subject.name.view(), basis.via.view());
+  }
   out.evidence = basis.evidence;
   add_younger(out.evidence, basis.unlocked, now);
   out.session_ends = basis.ends;
   out.handle = key;
+  out.credential = credential;
   out.flags = basis.flags;
   out.bound = basis.bound;
   return out;
@@ -299,10 +333,17 @@ bool Sessions::permits(const HandleKey& handle, const domain::Act& act, const do
 
 bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, Instant now) const noexcept {
   bool good = false;
+  HandleKey credential = key;
   handles_.read(key, [&](const HandleEntry& h) {
     good = h.session == session && (!h.is_key() || h.owner == user) && !h.over(now);
+    if (h.grant && h.grant->parent) credential = *h.grant->parent;
   });
   if (!good || denied_.covers(session, user, key)) return false;
+  if (session.is_nil() && denied_.any()) {
+    domain::Subject who;
+    static_cast<void>(users_.fill(user, who));  // its standing is looked at below
+    if (denied_.covers({}, who.sponsor.user, credential)) return false;
+  }
   if (!session.is_nil()) {
     good = false;
     sessions_.read(session, [&](const SessionEntry& s) {
@@ -310,6 +351,10 @@ bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, In
     });
   }
   return good && users_.standing(user) == identity::Users::Standing::good;
+}
+
+bool Sessions::sponsor(const domain::Subject& service, domain::Subject& out) const noexcept {
+  return users_.fill(service.sponsor.user, out) == identity::Users::Standing::good && !is_service(out);
 }
 
 std::optional<domain::Evidence> Sessions::evidence(SessionId session, Instant now) const noexcept {

@@ -99,10 +99,12 @@ class Sessions {
   using Act = std::function<Result<void>(store::Tx& tx, const Actor& by, const domain::Proof& proof, Instant now)>;
   net::Task<Result<void>> act(Identified who, std::string purpose, Answer answer, Actor by, Act job);
   /// Within a write job in which `proof` was given for this very act by `by`, whose evidence is that of his
-  /// session. not_found unless the credential is his and for access points; push_digits or mfa_required for
+  /// session. not_found unless the credential is his, or of a service that he acts for, and for access points; push_digits or mfa_required for
   /// a proof that counts nowhere.
   Result<WallTime> unlock_in(store::Tx& tx, const UnlockWish& wish, const Actor& by, const domain::Proof& proof,
                              Instant now);
+  /// Who answers for a service account, as he is now; false where he is not in good standing. As identify().
+  [[nodiscard]] bool sponsor(const domain::Subject& service, domain::Subject& out) const noexcept;
   /// Nothing for one that is not known. Any core; not for the path of requests.
   [[nodiscard]] std::optional<Owned> owner(const HandleKey& credential) const;
 
@@ -112,7 +114,13 @@ class Sessions {
   net::Task<Result<CreatedKey>> create_key(Identified who, KeyWish wish, Answer answer, Actor by);
   net::Task<Result<std::vector<KeyInfo>>> keys(UserId user) const;  ///< nil: all
   net::Task<Result<KeyInfo>> key(KeyId id) const;                   ///< not_found
-  /// Ends its unlocks. Only the owner; not_found.
+  /// One of the account of a person, or of a service that he acts for; not_found for others'.
+  net::Task<Result<KeyInfo>> tended_key(UserId person, KeyId id) const;
+  /// Public keys of a service that live, each with its name among credentials.
+  net::Task<Result<std::vector<ServiceKey>>> service_keys(UserId service) const;
+  /// Within the job in which a service has shown the key. credential_unknown, service_asleep, user_disabled.
+  Result<IssuedToken> issue_service_token_in(store::Tx& tx, const ServiceTokenWish& wish, Actor by, Instant now);
+  /// Ends its unlocks. Whoever acts for its owner; not_found.
   net::Task<Result<void>> sleep_key(Identified who, KeyId id, Actor by);
   /// Somebody holds it who says that it leaked: it is revoked and its owner hears of it. Says nothing of
   /// whether it was one. Garbage costs a checksum and touches no store.
@@ -196,6 +204,7 @@ class Sessions {
   void on_changes(store::Tx& tx, std::span<const store::Change> changes);
   void put_session(SessionId id, SessionEntry entry);
   void put_handle(const HandleKey& key, HandleEntry entry);
+  void take_handle(store::Tx& tx, const HandleKey& key);
   void drop_session(SessionId id);
   void drop_handle(const HandleKey& key);
   // rows
@@ -226,6 +235,7 @@ class Sessions {
   /// What this factor proved is worth nothing any more, in any session.
   static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
   Result<std::vector<KeyInfo>> read_keys(store::Tx& tx, UserId user, KeyId id) const;
+  Result<KeyInfo> tended_key_in(store::Tx& tx, UserId person, KeyId id) const;
   Result<void> store_uses_in(store::Tx& tx);
   Result<std::vector<std::string>> agents_in(store::Tx& tx, SessionId session) const;
   Result<std::vector<Unlock>> read_unlocks(store::Tx& tx, const HandleKey& key) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "identity/tending.hpp"
 #include "session/flow.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
@@ -34,7 +35,8 @@ const domain::Proof* knowledge(const domain::Evidence& evidence) noexcept {
 }  // namespace
 
 Result<void> lock_account_in(store::Tx& tx, UserId account) {
-  return tell(tx, "DELETE FROM credential_unlock WHERE account = $1 RETURNING credential", {account});
+  return tell(tx, "DELETE FROM credential_unlock WHERE account = $1 OR credential IN (SELECT hash FROM session_handle WHERE "
+                  "session_handle.account = $1) RETURNING credential", {account});
 }
 
 Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential) {
@@ -114,8 +116,10 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
     if (!*session) return fail(Reason::not_found);
     owner = (*session)->user;
   }
-  // Whoever it belongs to, and nobody else, administrators included.
-  if (owner != by.user || denied_.covers(h.session, owner, wish.credential)) return fail(Reason::not_found);
+  // Whoever it belongs to, or acts for its service, and nobody else, administrators included.
+  auto tends = identity::tends_in(tx, by.user, owner);
+  if (!tends) return std::move(tends).error();
+  if (!*tends || denied_.covers(h.session, owner, wish.credential)) return fail(Reason::not_found);
   if (!proof.traits.possession) return fail(Reason::mfa_required, "an unlock takes a second factor");
   if (!domain::KindSet::ordinary().has(proof.kind)) return fail(Reason::push_digits);
 
@@ -133,7 +137,7 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
   auto put = tx.run(
       "INSERT INTO credential_unlock (credential, source, access_point, account, session, purpose, made, made_boot, boot_id, "
       "ends, factor, kind, traits, wall, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-      {wish.credential, wish.source.text(), wish.access_point, owner, by.session, wish.purpose, now.wall,
+      {wish.credential, wish.source.text(), wish.access_point, by.user, by.session, wish.purpose, now.wall,
        now.boot.time_since_epoch().count(), options_.boot_id, ends, proof.factor, proof.kind, encode(proof.traits), proof.wall,
        boot(proof)});
   if (!put) return std::move(put).error();
@@ -147,11 +151,15 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
   auto marked = raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kHandleTopic, wish.credential);
-  if (h.is_key()) tx.changed(kKeysTopic, owner.bytes);
+  auto heard = h.is_key() ? identity::changed_for_in(tx, kKeysTopic, owner) : Result<void>{};
+  if (!heard) return std::move(heard).error();
   Actor self = by;
   self.evidence.add(proof);
   std::string object = h.grant ? std::string(h.grant->via.view()) : std::string();
   if (object.empty()) object = "handle " + hex(ByteView(wish.credential).first(8));
+  if (owner != by.user) {
+    users_.read(owner, [&](const identity::User& u) { object.insert(0, "service " + std::string(u.name.view()) + ", "); });
+  }
   const std::string note = "from " + wish.source.text() + ", for " +
                            (wish.access_point.empty() ? "every access point" : wish.access_point) + ", " +
                            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ends - now.wall).count()) + " s";

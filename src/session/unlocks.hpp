@@ -32,7 +32,7 @@ struct Owned {
   std::string via;  ///< "key nightly"; empty: a token without a name
 };
 
-/// Ends them in the store; memory follows by the feed.
+/// Ends them in the store; memory follows by the feed. Of an account: those that it made, and those of its keys.
 Result<void> lock_account_in(store::Tx& tx, UserId account);
 Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential);
 /// At this source alone.

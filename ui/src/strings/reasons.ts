@@ -19,6 +19,7 @@ export const reasons = {
   user_unknown: 'There is no such user.',
   user_disabled: 'This account is disabled. Ask an administrator.',
   credential_scope: 'This key or token is limited, and this is outside its limits.',
+  service_asleep: 'This service account is asleep: nobody answers for it now. A deputy can take over at the page “Services”.',
   key_asleep: 'This key is asleep here: wake it for its source at the page “API keys”.',
   role_required: 'Your role does not allow this. Ask an administrator.',
   policy_denied: 'The policy does not allow this. Ask an administrator.',
