@@ -1,18 +1,14 @@
 // Keys and signed tokens come from strangers: what is read is read again as the same, and no signature of
 // nobody is anybody's.
 #include <cstdint>
-#include <cstdlib>
 
 #include "crypto/jose.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::crypto;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // RFC 7515 appendix A.3: its private half is known, but not to the fuzzer.
 constexpr std::string_view kKey =

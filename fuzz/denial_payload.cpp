@@ -1,17 +1,10 @@
 // What the rooms keep in the file of denials, read from any bytes. Input: one byte, which of them; the
 // packed text. What is understood packs to the same bytes.
-#include <cstdlib>
-
 #include "gate/stops.hpp"
+#include "require.hpp"
 #include "session/revocation.hpp"
 
 using namespace vestibule;
-
-namespace {
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;

@@ -6,15 +6,12 @@
 
 #include "dialect/routes.hpp"
 #include "json/reader.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::dialect;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 bool strict(std::string_view body) {
   json::Reader reader(body);

@@ -2,20 +2,16 @@
 // name that was not allowed, and filtering it again changes nothing; canonical names stay what they
 // are.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "dialect/model_name.hpp"
 #include "json/value.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::dialect;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 bool allowed(std::string_view name) { return name.size() % 2 == 1; }
 

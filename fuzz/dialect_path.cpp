@@ -5,17 +5,10 @@
 #include <string>
 
 #include "dialect/routes.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::dialect;
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;

@@ -2,18 +2,14 @@
 // texts rest on, so that no part of one can hold the line feed that ends it.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "factors/device.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::factors;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 std::string_view next(std::string_view& rest) {
   const std::size_t end = std::min(rest.find('|'), rest.size());

@@ -3,20 +3,16 @@
 #include <boost/beast/http.hpp>
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "http/chunked.hpp"
+#include "require.hpp"
 
 namespace beast = boost::beast;
 using namespace vestibule::http;
 using Step = ChunkedDecoder::Step;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 struct Outcome {
   Step last = Step::more;

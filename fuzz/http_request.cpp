@@ -3,22 +3,18 @@
 #include <boost/beast/http.hpp>
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "http/host.hpp"
 #include "http/parse.hpp"
+#include "require.hpp"
 
 namespace beast = boost::beast;
 using namespace vestibule;
 using namespace vestibule::http;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void compare_with_beast(std::string_view text, const RequestParser& ours) {
   const RequestHead& head = ours.head();

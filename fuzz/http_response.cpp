@@ -3,21 +3,15 @@
 #include <boost/beast/http.hpp>
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "http/parse.hpp"
+#include "require.hpp"
 
 namespace beast = boost::beast;
 using namespace vestibule;
 using namespace vestibule::http;
-
-namespace {
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;

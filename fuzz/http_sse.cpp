@@ -1,18 +1,14 @@
 // The stream splitters: the same events however the stream is cut, and no byte lost or moved.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "http/ndjson.hpp"
 #include "http/sse.hpp"
+#include "require.hpp"
 
 using namespace vestibule::http;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 constexpr std::size_t kMax = 64;
 

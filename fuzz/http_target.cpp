@@ -1,7 +1,6 @@
 // Targets, queries and Host values: what is accepted has one reading. Decoding a path adds no
 // segment, no dot segment and no control character; a canonical Host is its own canonical form.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -9,15 +8,12 @@
 #include "http/hop.hpp"
 #include "http/host.hpp"
 #include "http/target.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::http;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check_host(std::string_view text) {
   const auto host = parse_host(text);

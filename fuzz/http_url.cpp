@@ -1,21 +1,13 @@
 // URLs from outside: what is accepted has one spelling, which reads the same again, and its parts are
 // what the parsers of hosts and targets accept.
 #include <cstdint>
-#include <cstdlib>
 
 #include "http/target.hpp"
 #include "http/url.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::http;
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

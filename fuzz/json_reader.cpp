@@ -8,14 +8,11 @@
 #include "base/bytes.hpp"
 #include "json/value.hpp"
 #include "json/writer.hpp"
+#include "require.hpp"
 
 namespace json = vestibule::json;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 // The text written anew from its tokens; nothing if it is refused.
 std::optional<std::string> rewrite(std::string_view text) {

@@ -1,20 +1,12 @@
 // Push subscriptions come from browsers: what is accepted is written and read again as the same, and no
 // host of the open list is anything but a push service's.
 #include <cstdint>
-#include <cstdlib>
 
 #include "notify/subscription.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::notify;
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const PushHosts hosts(PushHosts::known());

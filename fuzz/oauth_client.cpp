@@ -1,20 +1,12 @@
 // What a client says of itself: what is taken is written and read again as the same client.
 #include <cstdint>
-#include <cstdlib>
 
 #include "oauth/client.hpp"
 #include "oauth/redirect.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::oauth;
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -1,22 +1,14 @@
 // Forms, Basic credentials and addresses as strangers send them: one reading or none, and what may be
 // redirected to is nothing that runs or hides.
 #include <cstdint>
-#include <cstdlib>
 
 #include "http/url.hpp"
 #include "oauth/form.hpp"
 #include "oauth/redirect.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 using namespace vestibule::oauth;
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

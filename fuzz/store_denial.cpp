@@ -1,17 +1,11 @@
 // Pages of the file of denials: nothing reads back but what was written with this key for this slot,
 // and that reads back whole.
-#include <cstdlib>
 
+#include "require.hpp"
 #include "store/denial_slot.hpp"
 
 using namespace vestibule;
 using namespace vestibule::store;
-
-namespace {
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const crypto::HmacKey key(ByteView(Bytes(32, 0x11)));

@@ -1,18 +1,14 @@
 // Authenticator data and attestation objects: what is taken apart lies within the input and adds up to
 // it, and what is behind it (libfido2, OpenSSL) gets along with all that passes.
 #include <algorithm>
-#include <cstdlib>
 
 #include "factors/webauthn.hpp"
+#include "require.hpp"
 
 namespace factors = vestibule::factors;
 using vestibule::ByteView;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool within(ByteView part, ByteView whole) {
   return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());

@@ -1,16 +1,8 @@
 // CollectedClientData: what is taken is UTF-8 JSON with the members in their types, and a challenge that
 // has one spelling.
-#include <cstdlib>
 
 #include "factors/webauthn_json.hpp"
-
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
+#include "require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const vestibule::ByteView raw(data, size);

@@ -1,16 +1,12 @@
 // RegistrationResponseJSON: what is taken has an id and bounded client data, and what is verified is for
 // the challenge that was asked.
-#include <cstdlib>
 
 #include "factors/webauthn.hpp"
+#include "require.hpp"
 
 namespace factors = vestibule::factors;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 const factors::RelyingParty& party() {
   static const auto made = factors::RelyingParty::make({});

@@ -2,16 +2,14 @@
 
 #include <openssl/evp.h>
 
-#include <memory>
 #include <stdexcept>
+
+#include "crypto/openssl.hpp"
 
 namespace vestibule::crypto {
 namespace {
 
-struct FreeContext {
-  void operator()(EVP_CIPHER_CTX* ctx) const noexcept { EVP_CIPHER_CTX_free(ctx); }
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+using Context = std::unique_ptr<EVP_CIPHER_CTX, Release<EVP_CIPHER_CTX_free>>;
 
 // Fetched once: a fetch takes locks and is dearer than a small encryption. Never freed: sealed
 // secrets may be used until the very end of the process.

@@ -1,30 +1,21 @@
 #include "crypto/jose.hpp"
 
 #include <cjose/cjose.h>
-#include <openssl/err.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
 
 #include "crypto/hash.hpp"
+#include "crypto/openssl.hpp"
 #include "json/writer.hpp"
 
 namespace vestibule::crypto {
 namespace {
 
-template <auto Free>
-struct Release {
-  template <class T>
-  void operator()(T* p) const noexcept { Free(p); }
-};
 using Key = std::unique_ptr<cjose_jwk_t, Release<cjose_jwk_release>>;
 using Jws = std::unique_ptr<cjose_jws_t, Release<cjose_jws_release>>;
 using Header = std::unique_ptr<cjose_header_t, Release<cjose_header_release>>;
-
-struct ClearErrors {
-  ~ClearErrors() { ERR_clear_error(); }
-};
 
 constexpr json::Limits kKeyLimits{kMaxJwk, 4, 256, 64, 32};
 constexpr json::Limits kHeaderLimits{kMaxJws, 8, 512, 64, 32};

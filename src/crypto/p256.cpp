@@ -4,7 +4,6 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
@@ -12,14 +11,11 @@
 #include <new>
 #include <stdexcept>
 
+#include "crypto/openssl.hpp"
+
 namespace vestibule::crypto {
 namespace {
 
-template <auto Free>
-struct Release {
-  template <class T>
-  void operator()(T* p) const noexcept { Free(p); }
-};
 using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Release<EVP_PKEY_CTX_free>>;
 using Context = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
@@ -33,11 +29,6 @@ using Parameters = std::unique_ptr<OSSL_PARAM, Release<OSSL_PARAM_free>>;
 constexpr std::size_t kScalar = 32;
 
 [[noreturn]] void broken() { throw std::runtime_error("OpenSSL offers no P-256"); }
-
-/// Errors of OpenSSL's queue are no news to anybody here, and must not reach the next caller.
-struct ClearErrors {
-  ~ClearErrors() { ERR_clear_error(); }
-};
 
 const EC_GROUP* group() {
   static const Group g(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));

@@ -5,17 +5,13 @@
 #include <new>
 #include <stdexcept>
 
+#include "crypto/openssl.hpp"
+
 namespace vestibule::crypto {
 namespace {
 
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
-};
-struct FreeContext {
-  void operator()(EVP_MD_CTX* ctx) const noexcept { EVP_MD_CTX_free(ctx); }
-};
-using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
-using Context = std::unique_ptr<EVP_MD_CTX, FreeContext>;
+using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
+using Context = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
 
 Context context() {
   Context ctx(EVP_MD_CTX_new());

@@ -19,21 +19,15 @@
 #include <mutex>
 
 #include "crypto/hash.hpp"
+#include "crypto/openssl.hpp"
 #include "factors/cbor.hpp"
 
 namespace vestibule::factors {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* p) const noexcept {
-    Free(p);
-  }
-};
-using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using ObjectPtr = std::unique_ptr<ASN1_OBJECT, Freer<ASN1_OBJECT_free>>;
+using X509Ptr = std::unique_ptr<X509, crypto::Release<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, crypto::Release<EVP_PKEY_free>>;
+using ObjectPtr = std::unique_ptr<ASN1_OBJECT, crypto::Release<ASN1_OBJECT_free>>;
 
 struct CredFree {
   void operator()(fido_cred_t* p) const noexcept { fido_cred_free(&p); }
@@ -164,7 +158,7 @@ bool fits_packed(X509* certificate, const Aaguid& aaguid) {
 // Section 8.3.1.
 bool fits_tpm(X509* certificate, const Aaguid& aaguid) {
   if (!is_leaf_of_version_3(certificate) || X509_NAME_entry_count(X509_get_subject_name(certificate)) != 0) return false;
-  const std::unique_ptr<EXTENDED_KEY_USAGE, Freer<EXTENDED_KEY_USAGE_free>> usage(
+  const std::unique_ptr<EXTENDED_KEY_USAGE, crypto::Release<EXTENDED_KEY_USAGE_free>> usage(
       static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr)));
   const ObjectPtr wanted(OBJ_txt2obj(kAikKeyUsage, 1));
   bool aik = false;
@@ -241,7 +235,7 @@ bool verify_by_library(const Signed& what, const AttestationObject& object, Cose
 // --- anchors
 
 struct TrustAnchors::Store {
-  std::unique_ptr<X509_STORE, Freer<X509_STORE_free>> store{X509_STORE_new()};
+  std::unique_ptr<X509_STORE, crypto::Release<X509_STORE_free>> store{X509_STORE_new()};
   int count = 0;
 };
 
@@ -251,7 +245,7 @@ bool TrustAnchors::empty() const noexcept { return store_->count == 0; }
 
 Result<std::unique_ptr<TrustAnchors>> TrustAnchors::parse(std::string_view pem) {
   auto store = std::make_unique<Store>();
-  const std::unique_ptr<BIO, Freer<BIO_free_all>> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const std::unique_ptr<BIO, crypto::Release<BIO_free_all>> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   for (;;) {
     const X509Ptr certificate(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
     if (!certificate) {
@@ -282,7 +276,7 @@ bool TrustAnchors::vouch_for(std::span<const ByteView> chain, WallTime now) cons
     if (!next || sk_X509_push(between.get(), next.get()) == 0) return false;
     static_cast<void>(next.release());
   }
-  const std::unique_ptr<X509_STORE_CTX, Freer<X509_STORE_CTX_free>> context(X509_STORE_CTX_new());
+  const std::unique_ptr<X509_STORE_CTX, crypto::Release<X509_STORE_CTX_free>> context(X509_STORE_CTX_new());
   if (!context || X509_STORE_CTX_init(context.get(), store_->store.get(), leaf.get(), between.get()) != 1) return false;
   X509_VERIFY_PARAM* const how = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_time(how, static_cast<std::time_t>(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count()));

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "crypto/hash.hpp"
+#include "crypto/openssl.hpp"
 
 namespace vestibule::notify {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 constexpr std::size_t kTag = 16;
 constexpr std::uint32_t kRecordSize = 4096;
 constexpr std::uint8_t kLastRecord = 0x02;
-
-struct FreeContext {
-  void operator()(EVP_CIPHER_CTX* ctx) const noexcept { EVP_CIPHER_CTX_free(ctx); }
-};
 
 void append(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
 
@@ -28,7 +25,7 @@ Bytes label(std::string_view text) {
 }
 
 void seal(const Secret& key, const Secret& nonce, ByteView plain, Bytes& out) {
-  const std::unique_ptr<EVP_CIPHER_CTX, FreeContext> ctx(EVP_CIPHER_CTX_new());
+  const std::unique_ptr<EVP_CIPHER_CTX, crypto::Release<EVP_CIPHER_CTX_free>> ctx(EVP_CIPHER_CTX_new());
   const std::size_t at = out.size();
   out.resize(at + plain.size() + kTag);
   std::uint8_t* const tag = out.data() + at + plain.size();
