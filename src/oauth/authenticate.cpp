@@ -83,29 +83,30 @@ Answer<std::string> Server::assertion_subject(const Form& form) const {
   return *sub;
 }
 
-bool Server::verify_assertion(const Client& client, std::string_view text) {
+std::optional<Digest> Server::verify_assertion(const Client& client, std::string_view text) {
   const auto jws = crypto::UnverifiedJws::parse(text);
-  if (!jws) return false;
+  if (!jws) return std::nullopt;
   const auto kid = jws->header().get_string("kid");
   for (const crypto::PublicJwk& key : client.keys) {
     if (kid && !key.kid().empty() && *kid != key.kid()) continue;
     const auto payload = jws->verify(key, crypto::kJwsAlgs);
     if (!payload) continue;
     const auto claims = json::parse(*payload, kClaims);
-    if (!claims) return false;
+    if (!claims) return std::nullopt;
     const std::int64_t now = seconds(rooms_.clock.wall());
     const auto exp = claims->get_int("exp");
     const auto jti = claims->get_string("jti");
     const bool early = claims->find("nbf") != nullptr && claims->get_int("nbf").value_or(now + 100) > now + 10;
-    if (claims->get_string("iss").value_or("") != client.id || claims->get_string("sub").value_or("") != client.id) return false;
-    if (!is_for(*claims, options_.issuer) || !exp || *exp <= now || *exp > now + kLongest || early) return false;
-    if (!jti || jti->empty() || jti->size() > 256) return false;
+    if (claims->get_string("iss").value_or("") != client.id || claims->get_string("sub").value_or("") != client.id) return std::nullopt;
+    if (!is_for(*claims, options_.issuer) || !exp || *exp <= now || *exp > now + kLongest || early) return std::nullopt;
+    if (!jti || jti->empty() || jti->size() > 256) return std::nullopt;
     // No client fills the memory that all share.
-    if (!asserted_.charge(client.id, rooms_.clock.wall())) return false;
+    if (!asserted_.charge(client.id, rooms_.clock.wall())) return std::nullopt;
     const Digest id = crypto::sha256({as_bytes(client.id), ByteView(key.thumbprint()), as_bytes(*jti)});
-    return assertions_.use(id, rooms_.clock.wall()) == gate::SingleUse::Seen::first;
+    if (assertions_.use(id, rooms_.clock.wall()) != gate::SingleUse::Seen::first) return std::nullopt;
+    return key.thumbprint();
   }
-  return false;
+  return std::nullopt;
 }
 
 net::Task<Answer<Client>> Server::authenticate(Call& call, const Form& form) {

@@ -30,6 +30,8 @@ enum class ClientAuth : std::uint8_t { none = 0, basic = 1, post = 2, private_ke
 [[nodiscard]] std::optional<ClientAuth> client_auth_from(std::string_view name) noexcept;
 
 inline constexpr std::string_view kDeviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
+/// A service account's: it asks for itself.
+inline constexpr std::string_view kServiceGrant = "client_credentials";
 inline constexpr std::size_t kMaxClientMetadata = 16384;  ///< bytes of JSON
 
 struct Client {

@@ -198,7 +198,7 @@ Server::Out Server::metadata(Call&) {
   if (options_.registration == Options::Registration::open) w.member("registration_endpoint", i + "/oauth/register");
   list("response_types_supported", {"code"});
   list("response_modes_supported", {"query"});
-  list("grant_types_supported", {"authorization_code", "refresh_token", kDeviceGrant});
+  list("grant_types_supported", {"authorization_code", "refresh_token", kDeviceGrant, kServiceGrant});
   list("code_challenge_methods_supported", {"S256"});
   for (const std::string_view e : {"token", "revocation", "introspection"}) {
     const std::string prefix = std::string(e) + "_endpoint_auth_";

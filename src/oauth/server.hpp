@@ -47,6 +47,7 @@ struct Options {
   enum class Registration : std::uint8_t { open, closed } registration = Registration::open;
   Duration access_ttl = std::chrono::hours(1);   ///< of access tokens; their session's end comes first
   Duration overall = std::chrono::hours(24);     ///< as session::Options::overall
+  Duration service_ttl = std::chrono::minutes(10);  ///< of a service account's tokens: it asks for the next by itself
   std::size_t max_clients = 1000;                ///< that registered themselves
   std::size_t max_devices = 1000;                ///< that wait for their person
 };
@@ -143,7 +144,8 @@ class Server final : public wire::Handler {
   net::Task<Answer<Client>> document_client(std::string url);
   net::Task<Answer<Client>> authenticate(Call& call, const Form& form);
   [[nodiscard]] Answer<std::string> assertion_subject(const Form& form) const;
-  [[nodiscard]] bool verify_assertion(const Client& client, std::string_view assertion);
+  /// The thumbprint of the key that it is signed with.
+  [[nodiscard]] std::optional<Digest> verify_assertion(const Client& client, std::string_view assertion);
   Out register_client(Call& call);
   Result<Registered> put_client(store::Tx& tx, Client client, std::string_view by);
   // token.cpp
@@ -152,6 +154,8 @@ class Server final : public wire::Handler {
   net::Task<Answer<Granted>> by_code(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
   net::Task<Answer<Granted>> by_refresh(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
   net::Task<Answer<Granted>> by_device(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
+  /// A service account that shows one of its keys (RFC 7523): a token of its own, and no person's.
+  net::Task<Answer<Granted>> by_assertion(Call& call, const Form& form);
   struct FamilyOf;
   Result<Granted> grant_in(store::Tx& tx, const FamilyOf& family, const session::Actor& by, Instant now);
   Result<Granted> tokens_in(store::Tx& tx, SessionId family, const FamilyOf& of, const session::Actor& by, Instant now);

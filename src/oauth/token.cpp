@@ -287,12 +287,19 @@ net::Task<Answer<Server::Granted>> Server::by_device(Call& call, const Form& for
 Server::Out Server::token(Call& call) {
   Answer<Form> form = co_await read_form(call);
   if (!form) co_return refuse(call, form.failure());
+  const std::string_view grant = form->get("grant_type");
+  if (grant == kServiceGrant) {
+    Answer<Granted> own = co_await by_assertion(call, *form);
+    if (!own) co_return refuse(call, own.failure());
+    const Client nobody;
+    Reply reply = co_await granted(call, nobody, std::move(*own));
+    co_return reply;
+  }
   Answer<Client> client = co_await authenticate(call, *form);
   if (!client) co_return refuse(call, client.failure());
-  const std::string_view grant = form->get("grant_type");
   const bool known = grant == "authorization_code" || grant == "refresh_token" || grant == kDeviceGrant;
   if (grant.empty()) co_return refuse(call, {Code::invalid_request, "grant_type is missing"});
-  if (!known) co_return refuse(call, {Code::unsupported_grant_type, "grant_type is authorization_code, refresh_token or device_code"});
+  if (!known) co_return refuse(call, {Code::unsupported_grant_type, "grant_type is authorization_code, refresh_token, device_code or client_credentials"});
   const std::string_view needed = grant == "authorization_code" ? "code" : grant == "refresh_token" ? "refresh_token" : "device_code";
   if (!form->has(needed)) co_return refuse(call, {Code::invalid_request, "what is to be exchanged is missing"});
   if (grant == kDeviceGrant && !client->device) co_return refuse(call, {Code::unauthorized_client, "this client has not registered for device_code"});
