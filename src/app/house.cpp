@@ -105,6 +105,8 @@ Result<void> House::open_rooms() {
   ro.holds = [names = factors_->plugin_names()](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user, names); };
   resets_ = std::make_unique<identity::Resets>(*database_, *users_, *log_, clock_, rng_, std::move(ro));
 
+  service_accounts_ = std::make_unique<identity::ServiceAccounts>(*database_, *users_, *log_, clock_, rng_);
+
   session::Options so;
   so.boot_id = first_line("/proc/sys/kernel/random/boot_id");
   so.idle = config_.session_idle;

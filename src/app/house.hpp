@@ -107,6 +107,7 @@ class House {
   std::unique_ptr<identity::Users> users_;
   std::unique_ptr<factors::Factors> factors_;
   std::unique_ptr<identity::Resets> resets_;
+  std::unique_ptr<identity::ServiceAccounts> service_accounts_;
   std::unique_ptr<notify::Bells> bells_;
   std::unique_ptr<portal::Watch> watch_;  // of push prompts
   std::unique_ptr<risk::History> history_;

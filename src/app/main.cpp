@@ -49,6 +49,7 @@ class CommandLine {
     sessions();
     keys();
     mandates();
+    services();
     stops();
     policies();
     audits();
@@ -322,9 +323,12 @@ class CommandLine {
     CLI::App* c = command(g, "create", "Make a key; it is shown once",
                           "  vestibule key create nightly\n"
                           "  vestibule key create ci --access-point lab --operation chat --network 10.0.0.0/8\n"
-                          "      --hours 'Mon-Fri 08:00-18:00' --zone Europe/Berlin",
+                          "      --hours 'Mon-Fri 08:00-18:00' --zone Europe/Berlin\n"
+                          "  vestibule key create ci --service crawler --jwk public.json",
                           [this](Context& ctx) { return key_create(ctx, key_); });
     c->add_option("name", key_.name, "Name of the key")->required();
+    c->add_option("--service", key_.service, "For this service account, which you act for")->type_name("NAME");
+    c->add_option("--jwk", key_.jwk_file, "Its public key (JWK): it shows the private half at the token endpoint, and no key is made")->type_name("FILE");
     c->add_option("--access-point", key_.access_points, "Only these access points (patterns)")->type_name("NAME");
     c->add_option("--operation", key_.operations, "Only these operations (patterns)")->type_name("NAME");
     c->add_option("--model", key_.models, "Only these models (patterns)")->type_name("NAME");
@@ -335,17 +339,17 @@ class CommandLine {
     takes_code(c);
     c = command(g, "list", "Your keys, or others'", "", [this](Context& ctx) { return key_list(ctx, keys_); });
     c->add_flag("--all", keys_.all, "Everybody's");
-    c->add_option("--user", keys_.user, "This user's")->type_name("NAME");
+    c->add_option("--user", keys_.user, "This user's, or this service account's")->type_name("NAME");
     c = command(g, "unlock", "Wake a key for one source, with a second factor",
                 "  vestibule key unlock nightly --source 203.0.113.7 --for 8h --access-point lab",
                 [this](Context& ctx) { return key_unlock(ctx, wake_); });
-    c->add_option("key", wake_.key, "Name or id of the key")->required();
+    c->add_option("key", wake_.key, "Name or id of the key; SERVICE/NAME of a service account's")->required();
     c->add_option("--source", wake_.source, "Where its calls come from: an address, an IPv6 /64 or \"unix\"")->type_name("SOURCE");
     takes_time(c, "--for", wake_.lasts_s, "How long, 12h at most; 8h otherwise");
     c->add_option("--access-point", wake_.access_point, "For this access point only")->type_name("NAME");
     takes_code(c);
     c = command(g, "sleep", "Put a key to sleep everywhere", "", [this](Context& ctx) { return key_sleep(ctx, which_); });
-    c->add_option("key", which_, "Name or id of the key")->required();
+    c->add_option("key", which_, "Name or id of the key; SERVICE/NAME of a service account's")->required();
     c = command(g, "revoke", "End a key for good", "", [this](Context& ctx) { return key_revoke(ctx, which_); });
     c->add_option("key", which_, "Name of your key, or the id of anybody's")->required();
     command(g, "found", "Revoke a key that you found somewhere: the key is the first line of standard input",
@@ -360,6 +364,7 @@ class CommandLine {
                           [this](Context& ctx) { return mandate_sign(ctx, mandate_); });
     c->add_option("name", mandate_.name, "Its name in the log")->required();
     c->add_option("--key", mandate_.key, "API key that it is bound to")->type_name("NAME")->required();
+    c->add_option("--service", mandate_.service, "Service account whose key it is, and whose sponsor you are")->type_name("NAME");
     c->add_option("--access-point", mandate_.access_points, "Access point; may be given again; * and ? are wildcards")->type_name("NAME")->required();
     c->add_option("--operation", mandate_.operations, "Operation, e.g. chat; may be given again")->type_name("NAME")->required();
     c->add_option("--model", mandate_.models, "Model; may be given again; otherwise every one")->type_name("NAME");
@@ -375,6 +380,44 @@ class CommandLine {
     c->add_flag("--all", mandates_.all, "Everybody's");
     c = command(g, "revoke", "End one at once; what runs under it is cut", "", [this](Context& ctx) { return mandate_revoke(ctx, id_); });
     c->add_option("id", id_, "Id of the mandate")->required();
+  }
+
+  void services() {
+    CLI::App* g = group("service", "Service accounts: programs with a name, and the people who answer for them",
+                        "  vestibule service create crawler --role member\n"
+                        "  vestibule service deputy crawler bob\n"
+                        "  vestibule service accept crawler\n"
+                        "  vestibule key create nightly --service crawler");
+    CLI::App* c = command(g, "create", "Make one; you are its sponsor unless you name another", "", [this](Context& ctx) { return service_create(ctx, service_); });
+    c->add_option("name", service_.name, "Its name, among those of users")->required();
+    c->add_option("--display", service_.display, "What people see")->type_name("TEXT");
+    c->add_option("--role", service_.roles, "Role; may be given again (otherwise member)")->type_name("NAME");
+    c->add_option("--sponsor", service_.sponsor, "Who is to answer for it (administrators; otherwise you)")->type_name("NAME");
+    takes_code(c);
+    c = command(g, "list", "Those you have a part in, or all", "", [this](Context& ctx) { return service_list(ctx, mandates_); });
+    c->add_flag("--all", mandates_.all, "All");
+    c = command(g, "show", "One, with what it asks of you", "", [this](Context& ctx) { return service_show(ctx, name_); });
+    c->add_option("name", name_, "Service account")->required();
+    c = command(g, "accept", "Take on what you were asked to: it is shown whole, then a code is asked for", "", [this](Context& ctx) { return service_accept(ctx, name_); });
+    c->add_option("name", name_, "Service account")->required();
+    takes_code(c);
+    c = command(g, "take-over", "As a deputy, become its sponsor once that one has left", "", [this](Context& ctx) { return service_take_over(ctx, name_); });
+    c->add_option("name", name_, "Service account")->required();
+    takes_code(c);
+    c = command(g, "deputy", "As its sponsor, ask somebody to be a deputy", "", [this](Context& ctx) { return service_deputy(ctx, part_); });
+    c->add_option("name", part_.name, "Service account")->required();
+    c->add_option("person", part_.person, "User")->required();
+    takes_code(c);
+    c = command(g, "sponsor", "As an administrator, ask somebody to be its sponsor", "", [this](Context& ctx) { return service_sponsor(ctx, part_); });
+    c->add_option("name", part_.name, "Service account")->required();
+    c->add_option("person", part_.person, "User")->required();
+    takes_code(c);
+    c = command(g, "dismiss", "End somebody's part, or your own", "", [this](Context& ctx) { return service_dismiss(ctx, part_); });
+    c->add_option("name", part_.name, "Service account")->required();
+    c->add_option("person", part_.person, "User")->required();
+    c = command(g, "remove", "Remove it with all its credentials", "", [this](Context& ctx) { return service_remove(ctx, name_); });
+    c->add_option("name", name_, "Service account")->required();
+    takes_code(c);
   }
 
   CLI::Option_group* stop_target(CLI::App* c) {
@@ -565,6 +608,8 @@ class CommandLine {
   std::string which_;
   MandateOptions mandate_;
   MandateListOptions mandates_;
+  ServiceCreateOptions service_;
+  ServicePersonOptions part_;
   SessionRevokeOptions revoke_;
   StopOptions stop_;
   ExplainOptions explain_;

@@ -225,16 +225,28 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   const auto set = services_.gate.policies();
   const bool trusted = services_.clock.trusted();
   const Instant now = services_.clock.now();
+  domain::Subject sponsor;
+  const bool service = domain::is_service(subject);
+  const bool alone = service && !services_.sessions.sponsor(subject, sponsor);
   policy::Explanation why = set->active.explain(act, subject, evidence, source, now, trusted, signals);
-  const policy::Deadline* const overdue = services_.gate.overdue(subject);
+  const policy::Deadline* const overdue = services_.gate.overdue(service ? sponsor : subject);
   if (overdue != nullptr && why.decision.outcome != domain::Outcome::deny) policy::explain_overdue(why, *overdue);
   std::string text = why.text();
-  if (services_.gate.stops().covers(act.access_point, subject)) {
+  if (alone) text.insert(0, "This service account is asleep: nobody in good standing answers for it.\n");
+  if (service) {
+    const policy::Explanation theirs = set->active.explain(act, sponsor, evidence, source, now, trusted, signals);
+    text.append("\nIts sponsor must be allowed the same, and the stricter requirement counts:\n").append(theirs.text());
+    const domain::Decision both = policy::decide_all(set->active, set->staged ? &*set->staged : nullptr, act, subject, &sponsor, evidence,
+                                                     source, now, trusted, signals);
+    text.append("\nBoth together: ").append(domain::name(both.outcome)).append(" (").append(info(both.reason).code).append(")\n");
+  }
+  const gate::Stops stops = services_.gate.stops();
+  if (stops.covers(act.access_point, subject) || (service && stops.covers(act.access_point, sponsor))) {
     text.insert(0, "An emergency stop shuts this out, whatever the policy says.\n");
   }
   if (set->staged) {
     const domain::Decision both =
-        policy::decide_both(set->active, &*set->staged, act, subject, evidence, source, now, trusted, signals);
+        policy::decide_all(set->active, &*set->staged, act, subject, service ? &sponsor : nullptr, evidence, source, now, trusted, signals);
     text += "A policy waits for approval; until then both must allow, which gives: ";
     text.append(domain::name(both.outcome)).append(" (").append(info(both.reason).code).append(")\n");
   }

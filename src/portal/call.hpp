@@ -87,7 +87,7 @@ struct Route {
   return operation == "stops.set" || operation == "stops.list" || operation == "users.disable" ||
          operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove" ||
          operation == "api_keys.sleep" || operation == "api_keys.revoke" || operation == "approvals.decline" ||
-         operation == "approvals.not_me" || operation == "mandates.revoke";
+         operation == "approvals.not_me" || operation == "mandates.revoke" || operation == "services.dismiss";
 }
 
 /// Every route there is.

@@ -33,7 +33,7 @@ net::Task<Result<void>> Coverage::measure() {
   std::size_t seen = 0;
   for (const identity::User& u : *users) {
     if (++seen % kUsersAtOnce == 0) co_await net::sleep_for(*net::Core::current(), std::chrono::milliseconds(0));
-    if (users_.standing(u.id) != identity::Users::Standing::good) continue;
+    if (u.service || users_.standing(u.id) != identity::Users::Standing::good) continue;
     const bool covered = std::ranges::any_of(kinds, [&](domain::FactorKind kind) { return factors_.works(u.id, kind); });
     for (const domain::NameId role : u.roles) {
       Count& c = counts[std::string(domain::interned(role))];

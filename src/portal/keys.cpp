@@ -13,6 +13,7 @@ constexpr std::int64_t kLongest = 366LL * 24 * 3600;
 void value_key(json::Writer& w, const session::KeyInfo& k, std::string_view owner) {
   w.begin_object().member("id", k.id.text()).member("user", k.user.text()).member("owner", owner).member("name", k.name);
   w.key("scope").raw(k.scope.text());
+  if (!k.jwk.empty()) w.key("jwk").raw(k.jwk);
   member_time(w, "created", k.created);
   member_time(w, "ends", k.ends);
   member_time(w, "last_use", k.last_use.value_or(WallTime{}));
@@ -30,7 +31,12 @@ void value_key(json::Writer& w, const session::KeyInfo& k, std::string_view owne
 }  // namespace
 
 net::Task<Result<Reply>> Portal::list_keys(Call& call) {
-  const Result<UserId> asked = whose(call);
+  Result<UserId> asked = UserId{};
+  std::string user(call.query_text("user"));
+  // Of a service that one acts for, as one's own; of others by role.
+  Result<identity::Service> service = fail(Reason::not_found);
+  if (!user.empty() && call.query_text("all").empty()) service = co_await service_of(call, std::move(user));
+  asked = service ? Result<UserId>(service->id) : whose(call);
   if (!asked) co_return asked.error();
   Result<std::vector<session::KeyInfo>> found = co_await services_.sessions.keys(*asked);
   if (!found) co_return std::move(found).error();
@@ -55,11 +61,20 @@ net::Task<Result<Reply>> Portal::create_key(Call& call) {
     if (*ttl < 1 || *ttl > kLongest) co_return fail(Reason::invalid_argument, "ttl_s: a minute to a year");
     wish.ttl = std::chrono::seconds(*ttl);
   }
+  wish.jwk = call.body.text("jwk");
+  if (call.body.has("service")) {
+    std::string name(call.body.text("service"));
+    Result<identity::Service> service = co_await service_of(call, std::move(name));
+    if (!service) co_return std::move(service).error();
+    wish.service = service->id;
+    wish.service_name = service->name;
+  }
   Result<session::CreatedKey> made =
       co_await services_.sessions.create_key(call.caller.who, std::move(wish), std::move(*answer), call.actor());
   if (!made) co_return std::move(made).error();
   json::Writer w = writer();
-  w.begin_object().member("id", made->id.text()).member("key", made->text.reveal_text());
+  w.begin_object().member("id", made->id.text());
+  if (!made->text.empty()) w.member("key", made->text.reveal_text());
   member_time(w, "ends", made->ends);
   w.end_object();
   co_return Reply{200, w.take(), false};
@@ -84,9 +99,8 @@ net::Task<Result<Reply>> Portal::unlock_key(Call& call) {
     const bool there = std::ranges::any_of(points, [&](const auto& p) { return p.name == wish.access_point; });
     if (!there) co_return fail(Reason::invalid_argument, "access_point: there is none of this name");
   }
-  Result<session::KeyInfo> key = co_await services_.sessions.key(*id);
+  Result<session::KeyInfo> key = co_await services_.sessions.tended_key(call.caller.who.subject.user, *id);
   if (!key) co_return std::move(key).error();
-  if (key->user != call.caller.who.subject.user) co_return fail(Reason::not_found, "no such key");
   wish.credential = key->handle;
   // As the caller wrote it: the challenge was begun for these very words.
   wish.purpose = "key.unlock " + id->text() + " " + std::string(call.body.text("source")) + " " + std::to_string(lasts) + " " +
@@ -112,12 +126,13 @@ net::Task<Result<Reply>> Portal::sleep_key(Call& call) {
 net::Task<Result<Reply>> Portal::revoke_key(Call& call) {
   const auto id = session::KeyId::parse(call.param);
   if (!id) co_return fail(Reason::not_found, "no such key");
-  Result<session::KeyInfo> key = co_await services_.sessions.key(*id);
+  Result<session::KeyInfo> key = co_await services_.sessions.tended_key(call.caller.who.subject.user, *id);
   if (!key && key.error().code != Reason::not_found) co_return std::move(key).error();
-  if (!key || key->user != call.caller.who.subject.user) {
+  if (!key) {
     const Result<void> may = elevate(call);
     if (!may) co_return may.error();
-    if (!key) co_return fail(Reason::not_found, "no such key");
+    key = co_await services_.sessions.key(*id);
+    if (!key) co_return std::move(key).error();
   }
   const auto gone = co_await services_.sessions.revoke(session::Revocation::of_handle(key->handle), call.actor());
   json::Writer w = writer();

@@ -42,14 +42,25 @@ net::Task<Result<approval::MandateTerms>> Portal::mandate_of(Call& call) {
   approval::MandateForm f;
   f.name = call.body.text("name");
   const std::string key(call.body.text("key"));
-  Result<std::vector<session::KeyInfo>> keys = co_await services_.sessions.keys(call.caller.who.subject.user);
+  const UserId self = call.caller.who.subject.user;
+  std::string of;
+  if (call.body.has("service")) {
+    std::string name(call.body.text("service"));
+    Result<identity::Service> service = co_await service_of(call, std::move(name));
+    if (!service) co_return std::move(service).error();
+    const identity::ServicePart* const sponsor = service->sponsor();
+    if (sponsor == nullptr || sponsor->person != self) co_return fail(Reason::not_found, "service: its sponsor signs for it");
+    f.service = service->id;
+    of = "service " + service->name + ", ";
+  }
+  Result<std::vector<session::KeyInfo>> keys = co_await services_.sessions.keys(f.service.is_nil() ? self : f.service);
   if (!keys) co_return std::move(keys).error();
   for (const session::KeyInfo& k : *keys) {
     if (k.name != key && k.id.text() != key) continue;
     f.credential = k.handle;
-    f.credential_name = "key " + k.name;
+    f.credential_name = of + "key " + k.name;
   }
-  if (f.credential_name.empty()) co_return fail(Reason::not_found, "key: you have no key of this name");
+  if (f.credential_name.empty()) co_return fail(Reason::not_found, "key: there is no key of this name");
   f.scope.access_points = call.body.list("access_points");
   f.scope.operations = call.body.list("operations");
   f.scope.models = call.body.list("models");

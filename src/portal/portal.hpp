@@ -18,6 +18,7 @@
 #include "approval/mandates.hpp"
 #include "gate/gate.hpp"
 #include "identity/resets.hpp"
+#include "identity/service_accounts.hpp"
 #include "identity/users.hpp"
 #include "json/writer.hpp"
 #include "portal/browser.hpp"
@@ -75,6 +76,8 @@ struct Services {
 
   /// Lets people allow clients what they ask for. Null: there is no portal for browsers, so not_found.
   oauth::Server* oauth = nullptr;
+  /// Names under which programs work. Null: not_found.
+  identity::ServiceAccounts* service_accounts = nullptr;
   /// What is signed ahead for keys. Null: not_found.
   approval::Mandates* mandates = nullptr;
 
@@ -233,6 +236,21 @@ class Portal final : public wire::Handler {
   Answer remove_user(Call& call);
   Answer enrolment_code(Call& call);
   Answer revoke_sessions(Call& call);
+  // Service accounts (services.cpp)
+  /// One that the caller acts for; not_found for all others.
+  net::Task<Result<identity::Service>> service_of(Call& call, std::string name);
+  /// The one that the path names, whosever it is.
+  net::Task<Result<identity::Service>> any_service(Call& call);
+  /// Proves a factor for `purpose` by the body's code, and does it.
+  net::Task<Result<void>> act(Call& call, std::string purpose, session::Sessions::Act job);
+  Answer list_services(Call& call);
+  Answer create_service(Call& call);
+  Answer offer_deputy(Call& call);
+  Answer name_sponsor(Call& call);
+  Answer accept_service(Call& call);
+  Answer take_over_service(Call& call);
+  Answer dismiss_from_service(Call& call);
+  Answer remove_service(Call& call);
   // Mandates (mandates.cpp)
   net::Task<Result<approval::MandateTerms>> mandate_of(Call& call);
   Answer draft_mandate(Call& call);

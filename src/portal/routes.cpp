@@ -25,11 +25,11 @@ struct Portal::Table {
   static constexpr Field kChallenge{"challenge", kText, false};
   static constexpr Fields kMandate{{"name"}, {"key"}, {"access_points", kList}, {"operations", kList}, {"models", kList, false},
                                    {"networks", kList}, {"calls", kInteger}, {"tokens", kInteger, false},
-                                   {"max_body", kInteger, false}, {"starts"}, {"ends"}};
+                                   {"max_body", kInteger, false}, {"starts"}, {"ends"}, {"service", kText, false}};
   static constexpr Fields kSignedMandate{{"name"}, {"key"}, {"access_points", kList}, {"operations", kList},
                                          {"models", kList, false}, {"networks", kList}, {"calls", kInteger},
                                          {"tokens", kInteger, false}, {"max_body", kInteger, false}, {"starts"}, {"ends"},
-                                         kCode, kKind, kChallenge};
+                                         {"service", kText, false}, kCode, kKind, kChallenge};
   using P = Portal;
   using E = Evidence;
   using W = Pending;
@@ -96,7 +96,8 @@ struct Portal::Table {
       Route{kGet, "/v1/keys", "api_keys.list", E::session, W::refused, anyone, &P::list_keys, {}, {"user", "all"},
             readers, D::of_others},
       Route{kPost, "/v1/keys", "api_keys.create", E::own, W::refused, anyone, &P::create_key,
-            {{"name"}, {"scope", kText, false}, {"ttl_s", kInteger, false}, kCode, kKind, kChallenge}},
+            {{"name"}, {"scope", kText, false}, {"ttl_s", kInteger, false}, {"service", kText, false}, {"jwk", kText, false},
+             kCode, kKind, kChallenge}},
       Route{kPost, "/v1/keys/{id}/unlock", "api_keys.unlock", E::own, W::refused, anyone, &P::unlock_key,
             {{"source"}, {"lasts_s", kInteger}, {"access_point", kText, false}, kCode, kKind, kChallenge}},
       Route{kPost, "/v1/keys/{id}/sleep", "api_keys.sleep", E::session, W::refused, anyone, &P::sleep_key},
@@ -142,6 +143,24 @@ struct Portal::Table {
       Route{kPost, "/v1/mandates", "mandates.sign", E::own, W::refused, anyone, &P::sign_mandate, kSignedMandate},
       Route{kPost, "/v1/mandates/{id}/revoke", "mandates.revoke", E::session, W::refused, anyone, &P::revoke_mandate, {}, {},
             administrators},
+      // --- service accounts
+      Route{kGet, "/v1/services", "services.list", E::session, W::refused, anyone, &P::list_services, {}, {"all"}, readers,
+            D::of_others},
+      Route{kPost, "/v1/services", "services.create", E::own, W::refused, anyone, &P::create_service,
+            {{"name"}, {"display", kText, false}, {"roles", kList, false}, {"sponsor", kText, false}, kCode, kKind, kChallenge},
+            {}, administrators},
+      Route{kPost, "/v1/services/{name}/deputies", "services.offer", E::own, W::refused, anyone, &P::offer_deputy,
+            {{"person"}, kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/services/{name}/sponsor", "services.name_sponsor", E::bound, W::refused, administrators,
+            &P::name_sponsor, {{"person"}, kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/services/{name}/accept", "services.accept", E::own, W::refused, anyone, &P::accept_service,
+            {{"part"}, kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/services/{name}/take-over", "services.take_over", E::own, W::refused, anyone,
+            &P::take_over_service, {kCode, kKind, kChallenge}},
+      Route{kPost, "/v1/services/{name}/dismiss", "services.dismiss", E::session, W::refused, anyone,
+            &P::dismiss_from_service, {{"person"}}, {}, administrators},
+      Route{kPost, "/v1/services/{name}/remove", "services.remove", E::own, W::refused, anyone, &P::remove_service,
+            {kCode, kKind, kChallenge}, {}, administrators},
       // --- users
       Route{kGet, "/v1/users", "users.list", E::policy, W::refused, readers, &P::list_users, {}, {}, anyone,
             D::recorded},

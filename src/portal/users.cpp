@@ -52,7 +52,7 @@ net::Task<Result<Reply>> Portal::list_users(Call&) {
     const bool barred = services_.users.standing(u.id) == identity::Users::Standing::disabled;
     w.member("disabled", u.disabled || barred);
     member_time(w, "created", u.created);
-    w.member("has_password", u.has_password).member("factors", (*counts)[i]).end_object();
+    w.member("has_password", u.has_password).member("factors", (*counts)[i]).member("service", u.service).end_object();
   }
   w.end_array().end_object();
   co_return Reply{200, w.take(), false};

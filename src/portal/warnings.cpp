@@ -82,7 +82,7 @@ net::Task<Result<Reply>> Portal::coverage(Call&) {
     std::int64_t all = 0;
     std::vector<std::string_view> missing;
     for (const identity::User& u : *users) {
-      if (!domain::has(u.roles, d.role_id) || services_.users.standing(u.id) != identity::Users::Standing::good) continue;
+      if (u.service || !domain::has(u.roles, d.role_id) || services_.users.standing(u.id) != identity::Users::Standing::good) continue;
       ++all;
       if (!services_.factors.works(u.id, d.needs)) missing.push_back(u.name.view());
     }

@@ -117,7 +117,7 @@ int session_sign_out(Context& ctx);
 // --- API keys (commands_keys.cpp)
 
 struct KeyCreateOptions {
-  std::string name, zone;
+  std::string name, zone, service, jwk_file;
   std::vector<std::string> access_points, operations, models, networks, hours;
   std::int64_t ttl_s = 0;
 };
@@ -135,7 +135,7 @@ int key_found(Context& ctx);
 // --- mandates (commands_mandates.cpp)
 
 struct MandateOptions {
-  std::string name, key, starts, ends;  ///< times as RFC 3339
+  std::string name, key, service, starts, ends;  ///< times as RFC 3339
   std::vector<std::string> access_points, operations, models, networks;
   std::int64_t calls = 0, tokens = 0, max_body = 0;
   std::int64_t for_s = 3600;            ///< from now, where no times are given
@@ -147,6 +147,26 @@ struct MandateListOptions {
 };
 int mandate_list(Context& ctx, const MandateListOptions& o);
 int mandate_revoke(Context& ctx, const std::string& id);
+
+// --- service accounts (commands_services.cpp)
+
+struct ServiceCreateOptions {
+  std::string name, display, sponsor;
+  std::vector<std::string> roles;
+};
+int service_create(Context& ctx, const ServiceCreateOptions& o);
+int service_list(Context& ctx, const MandateListOptions& o);
+int service_show(Context& ctx, const std::string& name);
+struct ServicePersonOptions {
+  std::string name, person;
+};
+int service_deputy(Context& ctx, const ServicePersonOptions& o);
+int service_sponsor(Context& ctx, const ServicePersonOptions& o);
+/// Shows the text that is signed before it asks for a code, as take_over does.
+int service_accept(Context& ctx, const std::string& name);
+int service_take_over(Context& ctx, const std::string& name);
+int service_dismiss(Context& ctx, const ServicePersonOptions& o);
+int service_remove(Context& ctx, const std::string& name);
 
 // --- the gateway itself (commands_admin.cpp)
 

@@ -7,6 +7,7 @@
 #include "app/cli/account.hpp"
 #include "app/cli/commands.hpp"
 #include "app/cli/terminal.hpp"
+#include "app/files.hpp"
 #include "crypto/handle.hpp"
 #include "json/writer.hpp"
 
@@ -40,9 +41,14 @@ std::string scope_of(const KeyCreateOptions& o) {
 struct Found {
   std::string id, last_source;
 };
-/// One of the caller's own keys by its name; an id stands for itself, whosever it is.
-Result<Found> find_key(Context& ctx, const std::string& key) {
-  Result<Reply> reply = ctx.get("/keys");
+/// One of the caller's own keys by its name, or SERVICE/NAME; an id stands for itself, whosever it is.
+Result<Found> find_key(Context& ctx, std::string key) {
+  std::string list_at = "/keys";
+  if (const std::size_t slash = key.find('/'); slash != std::string::npos) {
+    list_at += "?user=" + percent_encode(key.substr(0, slash));
+    key.erase(0, slash + 1);
+  }
+  Result<Reply> reply = ctx.get(list_at);
   if (!reply) return std::move(reply).error();
   if (const json::Value* list = reply->json.find("keys")) {
     for (const json::Value& k : list->items()) {
@@ -82,7 +88,12 @@ int done(Context& ctx, const Result<Reply>& reply, std::string_view sentence) {
 
 int key_create(Context& ctx, const KeyCreateOptions& o) {
   Body body;
-  body.set("name", o.name).set("scope", scope_of(o));
+  body.set("name", o.name).set("scope", scope_of(o)).set_if("service", o.service);
+  if (!o.jwk_file.empty()) {
+    const Result<std::string> jwk = read_file(o.jwk_file, Reason::not_found);
+    if (!jwk) return ctx.failed(jwk.error());
+    body.set("jwk", *jwk);
+  }
   if (o.ttl_s > 0) body.set("ttl_s", o.ttl_s);
   Result<Reply> reply = ctx.post("/keys", As::bound, std::move(body));
   if (!reply) return ctx.failed(reply.error());
@@ -90,9 +101,15 @@ int key_create(Context& ctx, const KeyCreateOptions& o) {
     ctx.print_json(*reply);
     return status(Exit::ok);
   }
+  const std::string whole = printable(o.service.empty() ? o.name : o.service + "/" + o.name);
+  if (!o.jwk_file.empty()) {
+    out("The public key " + whole + " is registered until " + time_text(text_of(reply->json, "ends")) +
+        ", and is asleep.\n\nWake it where it is used: vestibule key unlock " + whole + " --source ADDRESS\n");
+    return status(Exit::ok);
+  }
   out("The key " + printable(o.name) + " lives until " + time_text(text_of(reply->json, "ends")) +
       ". It is shown this once, and is asleep:\n\n    " + printable(text_of(reply->json, "key")) +
-      "\n\nWake it where it is used: vestibule key unlock " + printable(o.name) + " --source ADDRESS\n");
+      "\n\nWake it where it is used: vestibule key unlock " + whole + " --source ADDRESS\n");
   return status(Exit::ok);
 }
 

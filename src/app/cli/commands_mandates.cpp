@@ -10,7 +10,7 @@ namespace {
 
 Body body_of(const MandateOptions& o) {
   Body body;
-  body.set("name", o.name).set("key", o.key);
+  body.set("name", o.name).set("key", o.key).set_if("service", o.service);
   body.set("access_points", o.access_points).set("operations", o.operations).set("networks", o.networks);
   if (!o.models.empty()) body.set("models", o.models);
   body.set("calls", o.calls);

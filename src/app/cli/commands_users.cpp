@@ -66,7 +66,7 @@ int user_list(Context& ctx) {
   Table table({"NAME", "DISPLAY", "ROLES", "GROUPS", "FACTORS", "STATE", "CREATED"});
   if (const json::Value* users = reply->json.find("users")) {
     for (const json::Value& u : users->items()) {
-      const std::string state = flag_of(u, "disabled") ? "disabled" : !flag_of(u, "has_password") ? "not enrolled" : "ok";
+      const std::string state = flag_of(u, "disabled") ? "disabled" : flag_of(u, "service") ? "service" : !flag_of(u, "has_password") ? "not enrolled" : "ok";
       table.add({text_of(u, "name"), text_of(u, "display"), list_of(u, "roles"), list_of(u, "groups"),
                  std::to_string(number_of(u, "factors")), state, time_text(text_of(u, "created"))});
     }

@@ -122,7 +122,7 @@ TEST_F(RefusalTest, AtTheTokenEndpoint) {
   const std::vector<Exchanged> rows = {
       {"no grant", "grant_type", "", "invalid_request"},
       {"the password grant", "grant_type", "password", "unsupported_grant_type"},
-      {"the client's own grant", "grant_type", "client_credentials", "unsupported_grant_type"},
+      {"the client's own grant, which is for service accounts", "grant_type", "client_credentials", "invalid_client"},
       {"the implicit grant", "grant_type", "implicit", "unsupported_grant_type"},
       {"an assertion as a grant", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "unsupported_grant_type"},
       {"no code", "code", "", "invalid_request"},

@@ -201,7 +201,7 @@ TEST_F(PortalTest, ReadsOfOthersAreRecordedOnce) {
   const std::vector<Row> rows = {
       {"/v1/users", "", ""}, {"/v1/stops", "", ""}, {"/v1/policy", "", ""}, {"/v1/audit", "?user=alice&limit=5", ""},
       {"/v1/audit/checkpoint", "", ""}, {"/v1/audit/prove", "?seq=0", ""}, {"/v1/audit/verify", "", "{}"},
-      {"/v1/status", "", ""}, {"/v1/sessions", "?user=alice", ""}, {"/v1/hardware-tokens", "", ""}, {"/v1/clients", "", ""}, {"/v1/mandates", "?all=true", ""}, {"/v1/keys", "?user=alice", ""},
+      {"/v1/status", "", ""}, {"/v1/sessions", "?user=alice", ""}, {"/v1/hardware-tokens", "", ""}, {"/v1/clients", "", ""}, {"/v1/mandates", "?all=true", ""}, {"/v1/services", "?all=true", ""}, {"/v1/keys", "?user=alice", ""},
       {"/v1/events", "?decisions=1", ""},
       {"/v1/resets", "", ""}, {"/v1/coverage", "", ""},
       {"/v1/policy/explain", "", R"({"user":"alice","access_point":"lab","operation":"chat"})"}};

@@ -138,6 +138,7 @@ class PortalWorld : public SessionWorld {
     s.version = "0.1.0";
     s.events = events.get();
     s.mandates = mandates.get();
+    s.service_accounts = service_accounts.get();
     s.watch = watch.get();
     s.approvals = approvals.get();
     s.push_key = "BA";
@@ -179,6 +180,7 @@ class PortalWorld : public SessionWorld {
   std::string policy_text{policy::default_policy_text()};
   identity::ResetOptions options_resets;
   std::unique_ptr<identity::Resets> resets;
+  std::unique_ptr<identity::ServiceAccounts> service_accounts;
   std::unique_ptr<approval::Mandates> mandates;
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
@@ -206,6 +208,7 @@ class PortalWorld : public SessionWorld {
     SessionWorld::open_rooms_above();
     options_resets.holds = [](store::Tx& tx, UserId user) { return factors::strong_factor_of(tx, user, {}); };
     resets = std::make_unique<identity::Resets>(*database, *users, *log, clock, rng, options_resets);
+    service_accounts = std::make_unique<identity::ServiceAccounts>(*database, *users, *log, clock, rng);
     auto opened = approval::Mandates::open(*database, *users, *factors, *log, clock, rng);
     ASSERT_TRUE(opened) << opened.error().detail;
     mandates = std::move(*opened);
@@ -224,6 +227,7 @@ class PortalWorld : public SessionWorld {
     approvals.reset();
     gate.reset();
     mandates.reset();
+    service_accounts.reset();
     resets.reset();
     SessionWorld::close_rooms_above();
   }
