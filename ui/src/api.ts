@@ -109,7 +109,7 @@ export interface Key {
 }
 export interface User {
   id: string; name: string; display: string; roles: string[]; groups: string[]; disabled: boolean; created: string;
-  has_password: boolean; factors: number;
+  has_password: boolean; factors: number; service: boolean;
 }
 export interface Approval {
   id: string; code: string; what: string; object: string; credential: string; source: string; client: string; access_point: string; operation: string;
@@ -123,6 +123,12 @@ export interface Mandate {
   id: string; owner: string; name: string; credential: string; access_points: string[]; operations: string[]; models: string[]; networks: string[];
   calls: number; tokens: number | null; max_body: number | null; starts: string; ends: string; calls_left: number; tokens_left: number | null;
   signed: string; signed_with: string[]; state: string;
+}
+export interface Duty { part: string; text: string; operation: string; object: string }
+export interface Service {
+  id: string; name: string; display: string; roles: string[]; created: string; state: string; sponsor: string | null;
+  people: { person: string; part: string; offered: string; accepted: string | null }[];
+  offered_sponsor?: Duty; offered_deputy?: Duty; take_over?: Duty;
 }
 export interface Difference { text: string; loosens: boolean }
 export interface Policy { digest: string; trust: string; rules: number; canonical: string; staged?: { digest: string; differences: Difference[] } }

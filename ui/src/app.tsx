@@ -18,6 +18,7 @@ import { Notices } from './pages/notices';
 import { PolicyPage } from './pages/policy';
 import { Mandates } from './pages/mandates';
 import { Resets } from './pages/resets';
+import { Services } from './pages/services';
 import { Sessions } from './pages/sessions';
 import { StatusPage } from './pages/status';
 import { StopPage } from './pages/stop';
@@ -155,6 +156,7 @@ export function App() {
     ...(rest && page === 'consent' ? { consent: () => <Consent key={rest} request={rest} /> } : {}),
     ...(page === 'device' ? { device: () => <DeviceConsent key={rest ?? ''} code={rest ?? ''} me={me} /> } : {}),
     mandates: () => <Mandates me={me} />,
+    services: () => (rest ? <Keys key={rest} me={me} service={decodeURIComponent(rest)} /> : <Services me={me} />),
     ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
     ...(reader ? {
       status: () => <StatusPage />, decisions: () => <Decisions />, log: () => <Log />, users: () => <Users me={me} rules={rules} />,
@@ -267,6 +269,7 @@ function Frame(props: { me: Me; page: string; others: string[]; unseen: number; 
           {link('sessions', t.nav.sessions)}
           {link('keys', t.nav.keys)}
           {link('mandates', t.nav.mandates)}
+          {link('services', t.nav.services)}
           {others.includes('notices') && link('notices', t.nav.notices, badge)}
         </ul>
         {administers.length > 0 && (

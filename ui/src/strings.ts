@@ -3,6 +3,7 @@ import { mandates } from './strings/mandates';
 import { administration } from './strings/administration';
 import { keys } from './strings/keys';
 import { reasons } from './strings/reasons';
+import { services } from './strings/services';
 
 /// What the service worker's notifications say: never who or what.
 export const bell = {
@@ -40,7 +41,7 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', services: 'Services', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
     coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
@@ -347,6 +348,7 @@ export const t = {
 
   keys,
   mandates,
+  services,
 
   ...administration,
   reasons,

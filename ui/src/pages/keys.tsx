@@ -1,4 +1,4 @@
-// One's API keys: made, woken for a source, put to sleep, revoked.
+// API keys, one's own or of a service that one answers for: made, woken for a source, put to sleep, revoked.
 import { useState } from 'preact/hooks';
 import { get, plain, post, type Key, type Me } from '../api';
 import { changed } from '../events/tab';
@@ -22,8 +22,8 @@ function limits(key: Key): string {
 
 const unlimited = { access_points: '', models: '', operations: '', networks: '' };
 
-export function Keys({ me }: { me: Me }) {
-  const { value, error, again } = useLoad(() => get<{ keys: Key[] }>('/v1/keys'));
+export function Keys({ me, service }: { me: Me; service?: string }) {
+  const { value, error, again } = useLoad(() => get<{ keys: Key[] }>(service ? `/v1/keys?user=${encodeURIComponent(service)}` : '/v1/keys'));
   useLive(() => changed(['keys'], again));
   const [open, setOpen] = useState<'create' | null>(null);
   const [waking, setWaking] = useState<Key | null>(null);
@@ -58,7 +58,8 @@ export function Keys({ me }: { me: Me }) {
   };
   return (
     <>
-      <Heading title={t.keys.title} intro={t.keys.intro}>
+      {service && <p><a href="#/services">{t.services.back}</a></p>}
+      <Heading title={service ? t.services.keysOf(service) : t.keys.title} intro={service ? t.services.keysIntro : t.keys.intro}>
         <button type="button" class="primary" onClick={() => { setNote(''); setOpen('create'); }}>{t.keys.create}</button>
       </Heading>
       <Notice text={note} />
@@ -88,9 +89,9 @@ export function Keys({ me }: { me: Me }) {
         ))}
       </ul>
       {open === 'create' && (
-        <Act title={t.keys.create} text={t.keys.createText} submit={t.keys.create} factors={me.factors} operation="key.create"
-          object={() => Promise.resolve(`${name} ${ttl} ${scope}`)} close={() => setOpen(null)} run={async (by) => {
-            const { key } = await plain<{ key: string }>('/v1/keys', { name, scope, ttl_s: Number(ttl), ...by });
+        <Act title={t.keys.create} text={t.keys.createText} submit={t.keys.create} factors={me.factors} operation={service ? 'services.key' : 'key.create'}
+          object={() => Promise.resolve(`${service ? `${service} ` : ''}${name} ${ttl} ${scope}`)} close={() => setOpen(null)} run={async (by) => {
+            const { key } = await plain<{ key: string }>('/v1/keys', { name, scope, ttl_s: Number(ttl), ...(service ? { service } : {}), ...by });
             setMade(key);
             setOpen(null);
             setName('');

@@ -1,6 +1,6 @@
 // What my API keys may do while nobody attends: signing a text that is shown whole, and ending it.
 import { useState } from 'preact/hooks';
-import { get, plain, post, type Key, type Mandate, type Me } from '../api';
+import { get, plain, post, type Key, type Mandate, type Me, type Service } from '../api';
 import { changed } from '../events/tab';
 import { at } from '../format';
 import { Dialog, Field, Form, Heading, Loading, Notice, Problem, Select, useLive, useLoad } from '../parts/basics';
@@ -9,14 +9,24 @@ import { t } from '../strings';
 
 type Draft = { text: string; operation: string; object: string };
 type Wish = Record<string, unknown>;
+/// One's own key, or that of a service whose sponsor one is.
+type Bound = { name: string; service?: string };
+
+const shown = (key: Bound) => (key.service ? `${key.service}/${key.name}` : key.name);
+
+async function bound(me: Me): Promise<Bound[]> {
+  const of = async (service?: string) => (await get<{ keys: Key[] }>(service ? `/v1/keys?user=${encodeURIComponent(service)}` : '/v1/keys')).keys.map((k) => ({ name: k.name, service }));
+  const mine = (await get<{ services: Service[] }>('/v1/services')).services.filter((s) => s.sponsor === me.name);
+  return (await Promise.all([of(), ...mine.map((s) => of(s.name))])).flat();
+}
 
 const words = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 const soon = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /// First what is wanted, then the whole of it as it is signed, then the factor.
-function Sign({ me, keys, close, done }: { me: Me; keys: Key[]; close: () => void; done: () => void }) {
+function Sign({ me, keys, close, done }: { me: Me; keys: Bound[]; close: () => void; done: () => void }) {
   const [name, setName] = useState('');
-  const [key, setKey] = useState(keys[0]?.name ?? '');
+  const [key, setKey] = useState('0');
   const [points, setPoints] = useState('');
   const [operations, setOperations] = useState('chat');
   const [models, setModels] = useState('');
@@ -27,7 +37,7 @@ function Sign({ me, keys, close, done }: { me: Me; keys: Key[]; close: () => voi
   const [drafted, setDrafted] = useState<{ wish: Wish; draft: Draft } | null>(null);
   const draft = async () => {
     const wish: Wish = {
-      name, key, access_points: words(points), operations: words(operations), networks: words(networks), calls: Number(calls),
+      name, key: keys[Number(key)]!.name, ...(keys[Number(key)]!.service ? { service: keys[Number(key)]!.service } : {}), access_points: words(points), operations: words(operations), networks: words(networks), calls: Number(calls),
       ...(words(models).length > 0 ? { models: words(models) } : {}), ...(tokens ? { tokens: Number(tokens) } : {}),
       starts: soon(0), ends: soon(Number(hours)),
     };
@@ -52,7 +62,7 @@ function Sign({ me, keys, close, done }: { me: Me; keys: Key[]; close: () => voi
       <p class="dialog-text">{t.mandates.makeText}</p>
       <Form run={draft} submit={t.mandates.next} aside={<button type="button" onClick={close}>{t.cancel}</button>}>
         <Field label={t.mandates.name} value={name} change={setName} required maxLength={38} autoFocus />
-        <Select label={t.mandates.key} value={key} change={setKey} options={keys.map((k) => [k.name, k.name])} />
+        <Select label={t.mandates.key} value={key} change={setKey} options={keys.map((k, n) => [String(n), shown(k)])} />
         <Field label={t.mandates.points} hint={t.mandates.listHint} value={points} change={setPoints} required spellcheck={false} />
         <Field label={t.mandates.operations} value={operations} change={setOperations} required spellcheck={false} />
         <Field label={t.mandates.models} hint={t.mandates.modelsHint} value={models} change={setModels} spellcheck={false} />
@@ -67,7 +77,7 @@ function Sign({ me, keys, close, done }: { me: Me; keys: Key[]; close: () => voi
 
 export function Mandates({ me }: { me: Me }) {
   const { value, error, again } = useLoad(async () => ({
-    mandates: (await get<{ mandates: Mandate[] }>('/v1/mandates')).mandates, keys: (await get<{ keys: Key[] }>('/v1/keys')).keys,
+    mandates: (await get<{ mandates: Mandate[] }>('/v1/mandates')).mandates, keys: await bound(me),
   }));
   useLive(() => changed(['keys', 'mandates'], again));
   const [open, setOpen] = useState(false);

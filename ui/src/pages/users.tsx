@@ -100,7 +100,8 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
               <h2>
                 {u.display || u.name} {u.display && <span class="hint">{u.name}</span>} {u.name === me.name && <span class="tag good">{t.users.you}</span>}{' '}
                 {u.disabled && <span class="tag bad">{t.users.disabled}</span>}{' '}
-                {!u.disabled && !u.has_password && <span class="tag">{t.users.noPassword}</span>}{' '}
+                {u.service && <span class="tag">{t.users.service}</span>}{' '}
+                {!u.disabled && !u.has_password && !u.service && <span class="tag">{t.users.noPassword}</span>}{' '}
                 {u.has_password && u.factors === 0 && <span class="tag bad">{t.users.noFactor}</span>}
               </h2>
               <p class="facts">
@@ -114,10 +115,14 @@ export function Users({ me, rules }: { me: Me; rules: boolean }) {
               <details class="actions">
                 <summary aria-label={t.users.actions(u.name)}>⋯</summary>
                 <div>
-                  <button type="button" onClick={() => show('roles', u)}>{t.users.changeRoles}</button>
-                  <button type="button" onClick={() => show('groups', u)}>{t.users.changeGroups}</button>
-                  <button type="button" onClick={() => show('reset', u)}>{t.users.reset}</button>
-                  <button type="button" onClick={() => void revoke(u)}>{t.users.revoke}</button>
+                  {!u.service && (
+                    <>
+                      <button type="button" onClick={() => show('roles', u)}>{t.users.changeRoles}</button>
+                      <button type="button" onClick={() => show('groups', u)}>{t.users.changeGroups}</button>
+                      <button type="button" onClick={() => show('reset', u)}>{t.users.reset}</button>
+                      <button type="button" onClick={() => void revoke(u)}>{t.users.revoke}</button>
+                    </>
+                  )}
                   {u.disabled ? <button type="button" onClick={() => show('enable', u)}>{t.users.enable}</button>
                     : <button type="button" class="danger" onClick={() => show('disable', u)}>{t.users.disable}</button>}
                   <button type="button" class="danger" onClick={() => show('remove', u)}>{t.users.remove}</button>

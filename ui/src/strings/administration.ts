@@ -106,6 +106,7 @@ export const administration = {
     disabled: 'Disabled',
     noFactor: 'No second factor',
     noPassword: 'Not enrolled yet',
+    service: 'Service account',
     factors: (n: number) => (n === 1 ? '1 factor' : `${n} factors`),
     since: 'Since',
     actions: (name: string) => `Change ${name}`,
