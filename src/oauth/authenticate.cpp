@@ -30,6 +30,7 @@ bool is_for(const json::Value& claims, std::string_view issuer) {
 
 net::Task<Answer<Client>> Server::find_client(std::string id) {
   if (id.size() > 512) co_return stranger();
+  if (id == kCommandLine) co_return command_line();
   if (is_document_address(id)) {
     Answer<Client> described = co_await document_client(std::move(id));
     co_return described;

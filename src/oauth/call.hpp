@@ -15,6 +15,7 @@ struct Server::Reply {
   std::string location{};      ///< of a redirect
   std::string challenge{};     ///< WWW-Authenticate
   std::string_view allow{};
+  Reason reason = Reason::ok;  ///< why a grant has ended
   enum class Cache : std::uint8_t { never, while_fresh } cache = Cache::never;
   enum class Read : std::uint8_t { here, anywhere } read = Read::here;  ///< by pages of other origins
 };
@@ -57,6 +58,13 @@ struct Server::Granted {
   SessionId family{};
   domain::Evidence evidence;
 };
+
+/// As it stands in a refresh; lists with spaces between.
+struct AgentWish {
+  std::string agent, operations, models;
+};
+/// invalid_request for names and patterns that are none.
+[[nodiscard]] Answer<session::DelegationWish> delegation_of(const AgentWish& asked, std::string_view access_point, Duration ttl);
 
 [[nodiscard]] inline std::int64_t seconds(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();

@@ -53,6 +53,7 @@ std::string_view name(Origin origin) noexcept {
     case Origin::administrator: return "administrator";
     case Origin::registered: return "registered";
     case Origin::document: return "document";
+    case Origin::built_in: return "built_in";
   }
   return "";
 }
@@ -72,6 +73,17 @@ std::optional<ClientAuth> client_auth_from(std::string_view text) noexcept {
     if (name(a) == text) return a;
   }
   return std::nullopt;
+}
+
+Client command_line() {
+  Client c;
+  c.id = kCommandLine;
+  c.name = "Vestibule command line";
+  c.origin = Origin::built_in;
+  c.redirects = {std::string(kCommandLineRedirect)};
+  c.refresh = true;
+  c.device = true;
+  return c;
 }
 
 bool is_document_address(std::string_view client_id) {

@@ -21,6 +21,7 @@ enum class Origin : std::uint8_t {
   administrator = 1,  ///< an administrator registered it
   registered = 2,     ///< it registered itself (RFC 7591): what it says is nobody's word but its own
   document = 3,       ///< its identifier is the address of its own description
+  built_in = 4,       ///< the command line of this gateway
 };
 [[nodiscard]] std::string_view name(Origin origin) noexcept;
 
@@ -48,6 +49,13 @@ struct Client {
 
   [[nodiscard]] bool confidential() const noexcept { return auth != ClientAuth::none; }
 };
+
+/// The command line, `vestibule login`: known to every gateway, so that nobody has to register it and a closed
+/// registration does not shut it out. Public (RFC 8252 section 8.5): whoever imitates it on a person's machine
+/// needs that person's consent, as the original does.
+inline constexpr std::string_view kCommandLine = "vestibule-cli";
+inline constexpr std::string_view kCommandLineRedirect = "http://127.0.0.1/callback";
+[[nodiscard]] Client command_line();
 
 /// RFC 7591 section 2, OpenID Connect Registration section 2, and the document of a client that is named by
 /// its address. What is not understood is passed over; what is understood must be right.

@@ -113,6 +113,7 @@ net::Task<> Server::serve(wire::Exchange& exchange) {
   if (!reply.location.empty()) out.field("Location", reply.location);
   if (!reply.challenge.empty()) out.field("WWW-Authenticate", reply.challenge);
   if (!reply.allow.empty()) out.field("Allow", reply.allow);
+  if (reply.reason != Reason::ok) out.field("Vestibule-Reason", info(reply.reason).code);
   if (reply.status == 503 || reply.status == 429) out.field("Retry-After", std::uint64_t{reply.status == 503 ? 1U : 60U});
   const Result<void> sent = co_await exchange.reply(out, reply.body);
   static_cast<void>(sent);
@@ -168,6 +169,7 @@ Server::Reply Server::refuse(const Call& call, const Failure& failure) const {
   json::Writer w;
   w.begin_object().member("error", name(failure.code)).member("error_description", failure.why).end_object();
   r.body = w.take();
+  r.reason = failure.reason;
   // RFC 6749 section 5.2: by the scheme that was tried.
   if (failure.code == Code::invalid_client && call.exchange.head().headers.has(http::Known::authorization)) {
     r.challenge = "Basic realm=\"vestibule\"";

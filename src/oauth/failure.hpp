@@ -42,6 +42,7 @@ enum class Code : std::uint8_t {
 struct Failure {
   Code code = Code::server_error;
   std::string_view why;  ///< for the client's developer; a literal
+  Reason reason = Reason::ok;  ///< of the grant's end, told to whoever held it
 };
 
 /// T, or how it is refused.

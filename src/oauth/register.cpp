@@ -90,7 +90,7 @@ Result<void> Server::remove_client_in(store::Tx& tx, std::string_view id, const 
   if (!gone) return std::move(gone).error();
   if (!*gone && families.empty()) return fail(Reason::not_found);
   for (const SessionId family : families) {
-    auto ended = rooms_.sessions.end_family_in(tx, family, by, "its client was removed", now);
+    auto ended = rooms_.sessions.end_family_in(tx, family, by, "its client was removed", Reason::session_revoked, now);
     if (!ended) return ended;
   }
   for (const std::string_view sql : {"DELETE FROM oauth_family WHERE client = $1", "DELETE FROM oauth_code WHERE client = $1", "DELETE FROM oauth_device WHERE client = $1"}) {

@@ -159,6 +159,8 @@ class Server final : public wire::Handler {
   struct FamilyOf;
   Result<Granted> grant_in(store::Tx& tx, const FamilyOf& family, const session::Actor& by, Instant now);
   Result<Granted> tokens_in(store::Tx& tx, SessionId family, const FamilyOf& of, const session::Actor& by, Instant now);
+  Result<Granted> agent_in(store::Tx& tx, SessionId family, const FamilyOf& of, const session::DelegationWish& wish,
+                           const session::Actor& by, Instant now);
   [[nodiscard]] Answer<std::optional<Digest>> possession(const Call& call);
   Out granted(const Call& call, const Client& client, Granted granted);
   // tokens.cpp: what becomes of them

@@ -7,10 +7,13 @@ namespace {
 
 Failure spent(std::string_view why) { return {Code::invalid_grant, why}; }
 
-/// A session that does not stand any more ends the grant; other trouble is ours.
-Failure over(const Error& error) {
+/// A session that does not stand any more ends the grant; other trouble is ours. Why it ended, its holder is told.
+Failure over(store::Tx& tx, SessionId session, const Error& error) {
   if (info(error.code).status == 503) return ours(error);
-  return spent("what this was granted in has ended: ask the person anew");
+  Failure out = spent("what this was granted in has ended: ask the person anew");
+  const auto why = session::Sessions::why_ended_in(tx, session.bytes);
+  out.reason = why && *why ? **why : error.code;
+  return out;
 }
 
 std::optional<Digest> digest_in(const store::Row& row, int column) {
@@ -120,7 +123,7 @@ net::Task<Answer<Server::Granted>> Server::by_code(Call& call, const Form& form,
       if (!reused) return std::move(reused).error();
       if (*reused && !family.is_nil()) {
         // Twice in hand: whoever has it besides the client may have been the first.
-        auto ended = rooms_.sessions.end_family_in(tx, family, by, "its authorization code was used twice", now);
+        auto ended = rooms_.sessions.end_family_in(tx, family, by, "its authorization code was used twice", Reason::token_reused, now);
         if (!ended) return std::move(ended).error();
       }
       return R(spent("the code is not known, has expired or was used already"));
@@ -139,7 +142,7 @@ net::Task<Answer<Server::Granted>> Server::by_code(Call& call, const Form& form,
     auto out = grant_in(tx, of, by, now);
     if (!out) {
       if (info(out.error().code).status == 503) return std::move(out).error();
-      return R(over(out.error()));
+      return R(over(tx, of.parent, out.error()));
     }
     if (client.refresh) {
       auto refresh = put_refresh_in(tx, rooms_.mint, rooms_.rng, out->family);
@@ -164,8 +167,10 @@ net::Task<Answer<Server::Granted>> Server::by_refresh(Call& call, const Form& fo
   struct Wanted {
     Digest hash;
     std::string scope, resource;
+    AgentWish agent;
   };
-  Wanted asked{*hash, std::string(form.get("scope")), std::string(form.get("resource"))};
+  AgentWish agent{std::string(form.get("agent")), std::string(form.get("operations")), std::string(form.get("models"))};
+  Wanted asked{*hash, std::string(form.get("scope")), std::string(form.get("resource")), std::move(agent)};
   const session::Actor by = call.actor();
   auto job = [this, asked = std::move(asked), client, key, by](store::Tx& tx) -> Result<R> {
     const Instant now = rooms_.clock.now();
@@ -198,18 +203,29 @@ net::Task<Answer<Server::Granted>> Server::by_refresh(Call& call, const Form& fo
       const auto resource = resource_at(asked.resource);
       if (!resource || resource->access_point != of.access_point) return R(Failure{Code::invalid_target, "resource is not the one that was allowed"});
     }
+    std::optional<session::DelegationWish> wish;
+    if (!asked.agent.agent.empty()) {
+      Answer<session::DelegationWish> read = delegation_of(asked.agent, of.access_point, options_.access_ttl);
+      if (!read) return R(read.failure());
+      wish = std::move(*read);
+    }
     // The changed row decides, of however many that come at once.
     auto rotated = tx.run("UPDATE oauth_refresh SET used = 1 WHERE hash = $1 AND used = 0", {asked.hash});
     if (!rotated) return std::move(rotated).error();
     if (used || *rotated != 1) {
-      auto ended = rooms_.sessions.end_family_in(tx, family, by, "its refresh token was used twice", now);
+      // Whoever comes second hears why; if it had ended before, he hears of that.
+      const auto before = session::Sessions::why_ended_in(tx, family.bytes);
+      auto ended = rooms_.sessions.end_family_in(tx, family, by, "its refresh token was used twice", Reason::token_reused, now);
       if (!ended) return std::move(ended).error();
-      return R(spent("the refresh token was used already: everything that came of it has ended"));
+      Failure reused = spent("the refresh token was used already: everything that came of it has ended");
+      reused.reason = before && *before ? **before : Reason::token_reused;
+      return R(reused);
     }
-    auto out = tokens_in(tx, family, of, by, now);
+    auto out = wish ? agent_in(tx, family, of, *wish, by, now) : tokens_in(tx, family, of, by, now);
     if (!out) {
       if (info(out.error().code).status == 503) return std::move(out).error();
-      return R(over(out.error()));
+      if (out.error().code == Reason::conflict) return R(Failure{Code::invalid_request, "too many agents of this login are at work", Reason::conflict});
+      return R(over(tx, family, out.error()));
     }
     out->family = family;
     auto refresh = put_refresh_in(tx, rooms_.mint, rooms_.rng, family);
@@ -270,7 +286,7 @@ net::Task<Answer<Server::Granted>> Server::by_device(Call& call, const Form& for
     auto out = grant_in(tx, of, by, now);
     if (!out) {
       if (info(out.error().code).status == 503) return std::move(out).error();
-      return R(over(out.error()));
+      return R(over(tx, of.parent, out.error()));
     }
     if (client.refresh) {
       auto refresh = put_refresh_in(tx, rooms_.mint, rooms_.rng, out->family);

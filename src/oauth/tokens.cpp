@@ -101,7 +101,8 @@ Server::Out Server::revoke(Call& call) {
   if (!client) co_return refuse(call, client.failure());
   if (!form->has("token")) co_return refuse(call, {Code::invalid_request, "token is missing"});
   const auto refresh = rooms_.mint.check(form->get("token"), crypto::kRefreshToken);
-  const auto access = rooms_.mint.check(form->get("token"), crypto::kAccessToken);
+  auto access = rooms_.mint.check(form->get("token"), crypto::kAccessToken);
+  if (!access) access = rooms_.mint.check(form->get("token"), crypto::kChildToken);  // an agent's, made by a refresh
   if (!refresh && !access) co_return Reply{};  // RFC 7009 section 2.2: what is none is as good as revoked
   SessionId session;
   if (access) {

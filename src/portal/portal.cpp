@@ -96,7 +96,12 @@ net::Task<> Portal::serve(wire::Exchange& exchange) {
 
   Result<Reply> reply = co_await answer(call);
   if (!reply) {
-    co_await refuse(call, std::move(reply).error());
+    Error error = std::move(reply).error();
+    if (door_.kind == Door::Kind::bearer && (error.code == Reason::credential_unknown || error.code == Reason::session_ended)) {
+      const std::optional<Reason> why = co_await why_ended(call);
+      if (why) error = fail(*why);
+    }
+    co_await refuse(call, std::move(error));
     co_return;
   }
   if (reply->streamed) co_return;
@@ -166,6 +171,16 @@ Result<session::Identified> Portal::identify(const Call& call) const {
     case Door::Kind::browser: return identify_cookie(call.exchange.head(), services_.sessions, services_.clock);
   }
   return fail(Reason::internal, "a door of no kind");
+}
+
+// The command line's session is no more: whoever still has its handle hears why.
+net::Task<std::optional<Reason>> Portal::why_ended(const Call& call) const {
+  const auto value = call.exchange.head().headers.find(http::Known::authorization);
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!value || value->size() <= kScheme.size()) co_return std::nullopt;
+  Secret token(value->substr(kScheme.size()));
+  std::optional<Reason> why = co_await services_.sessions.why_ended(std::move(token));
+  co_return why;
 }
 
 void Portal::add_fields(http::HeadWriter& out, const Call& call) const {

@@ -141,6 +141,7 @@ class Portal final : public wire::Handler {
   // The choke point (portal.cpp).
   [[nodiscard]] Result<session::Identified> identify(const Call& call) const;
   [[nodiscard]] Result<void> authorize(Call& call) const;
+  net::Task<std::optional<Reason>> why_ended(const Call& call) const;
   [[nodiscard]] Result<void> elevate(Call& call) const;
   [[nodiscard]] Result<void> ask_policy(Call& call, std::uint8_t roles) const;
   [[nodiscard]] Result<void> read_query(Call& call) const;

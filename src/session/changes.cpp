@@ -41,7 +41,7 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answe
   const bool locks = charged->last_before_lock();
   out = factors_.prove_in(tx, std::move(*charged), now);
   if (!*out && locks) {
-    auto ended = end_all_in(tx, by.user, SessionId{}, true);
+    auto ended = end_all_in(tx, by.user, SessionId{}, true, Reason::factor_locked);
     if (!ended) return std::move(ended).error();
   }
   return {};
@@ -273,7 +273,7 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
     }
     auto set = users_.set_password_in(tx, who.subject.user, p, self);
     if (!set) return std::move(set).error();
-    auto ended = end_all_in(tx, who.subject.user, who.subject.session, false);
+    auto ended = end_all_in(tx, who.subject.user, who.subject.session, false, Reason::password_changed);
     if (!ended) return std::move(ended).error();
     return Out{Result<void>{}};
   };

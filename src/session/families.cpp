@@ -48,7 +48,7 @@ Result<SessionId> Sessions::open_family_in(store::Tx& tx, const FamilyWish& wish
       });
   if (!listed) return std::move(listed).error();
   for (std::size_t i = kMaxFamilies - 1; i < others.size(); ++i) {
-    auto ended = end_in(tx, others[i]);
+    auto ended = end_in(tx, others[i], Reason::session_revoked);
     if (!ended) return std::move(ended).error();
   }
   const SessionId id = SessionId::make(rng_);
@@ -92,7 +92,7 @@ Result<IssuedToken> Sessions::issue_family_token_in(store::Tx& tx, SessionId fam
   if (!session) return std::move(session).error();
   if (session->parent.is_nil()) return fail(Reason::session_ended);
   std::vector<HandleKey> old;
-  auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 ORDER BY created DESC", {family},
+  auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 AND via NOT LIKE 'agent %' ORDER BY created DESC", {family},
                          [&](const store::Row& row) {
                            if (const auto key = digest_of(row.blob(0))) old.push_back(*key);
                            return true;
@@ -120,9 +120,43 @@ Result<IssuedToken> Sessions::issue_family_token_in(store::Tx& tx, SessionId fam
   return IssuedToken{std::move(handle.text), ends};
 }
 
+Result<Delegated> Sessions::delegate_family_in(store::Tx& tx, SessionId family, const DelegationWish& wish, const Actor& by, Instant now) {
+  if (!good_agent_name(wish.agent)) {
+    return fail(Reason::invalid_argument, "agent: 1 to 48 letters, digits, dots, dashes and underscores");
+  }
+  auto session = standing_session_in(tx, family, now);
+  if (!session) return std::move(session).error();
+  if (session->parent.is_nil()) return fail(Reason::session_ended);
+  std::int64_t living = 0;
+  auto counted = tx.one("SELECT COUNT(*) FROM session_handle WHERE session = $1 AND via LIKE 'agent %' AND ends > $2", {family, now.wall},
+                        [&](const store::Row& row) { living = row.integer(0); });
+  if (!counted) return std::move(counted).error();
+  // Not the oldest gives way: it is at work.
+  if (living >= static_cast<std::int64_t>(options_.max_tokens)) return fail(Reason::conflict, "too many agents of this login are at work: revoke one");
+  const std::string via = "agent " + wish.agent;
+  crypto::Handle handle = mint_.make(crypto::kChildToken, rng_);
+  const WallTime ends = std::min(now.wall + std::min(wish.ttl, options_.token_ttl), session->ends);
+  auto put = tx.run(
+      "INSERT INTO session_handle (hash, session, audience, created, created_boot, boot_id, ends, via, scope) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      {handle.hash, family, Audience::access, now.wall, now.boot.time_since_epoch().count(), options_.boot_id, ends,
+       std::string_view(via), std::string_view(wish.scope.text())});
+  if (!put) return std::move(put).error();
+  tx.changed(kHandleTopic, handle.hash);
+  tx.changed(kListTopic, session->user.bytes);
+  Actor self = by;
+  self.user = session->user;
+  users_.read(session->user, [&](const identity::User& u) { self.name = u.name; });
+  self.session = family;
+  self.evidence = session->evidence;
+  const std::string note = "handle " + hex(ByteView(handle.hash).first(8)) + ", " + wish.scope.text();
+  record(tx, audit::Kind::sign_in, "delegation.make", Reason::ok, self, via, note, now);
+  return Delegated{handle.hash, std::move(handle.text), ends};
+}
+
 Result<void> Sessions::end_family_in(store::Tx& tx, SessionId family, const Actor& by, std::string_view note,
-                                     Instant now) const {
-  return revoke_in(tx, Revocation::of(family), by, note, now);
+                                     Reason why, Instant now) const {
+  return revoke_in(tx, Revocation::of(family), by, note, why, now);
 }
 
 net::Task<Sessions::Revoked> Sessions::sign_out(SessionId session, Actor by) {

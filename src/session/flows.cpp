@@ -144,7 +144,7 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     if (!charged) {
       if (charged.error().code != Reason::factor_locked || !pending) return std::move(charged).error();
       // The sign-in in progress dies with the factor.
-      auto ended = end_in(tx, who.subject.session);
+      auto ended = end_in(tx, who.subject.session, Reason::factor_locked);
       if (!ended) return std::move(ended).error();
       return Out{std::move(charged).error()};
     }
@@ -152,7 +152,7 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     auto proof = factors_.prove_in(tx, std::move(*charged), now);
     if (!proof) {
       if (locks) {
-        auto ended = end_all_in(tx, who.subject.user, SessionId{}, true);
+        auto ended = end_all_in(tx, who.subject.user, SessionId{}, true, Reason::factor_locked);
         if (!ended) return std::move(ended).error();
       }
       return Out{std::move(proof).error()};
@@ -193,7 +193,7 @@ net::Task<Result<std::optional<factors::PromptState>>> Sessions::answer_prompt(f
     auto done = factors_.prompts().answer_in(tx, a, l, by, clock_.now());
     if (done && a.verdict == factors::Verdict::not_me) {
       // Whoever knows the password may have opened more than the one that asked.
-      auto ended = end_all_in(tx, l.user, SessionId{}, true);
+      auto ended = end_all_in(tx, l.user, SessionId{}, true, Reason::push_not_me);
       if (!ended) return std::move(ended).error();
       auto locked = lock_account_in(tx, l.user);
       if (!locked) return std::move(locked).error();
@@ -253,7 +253,7 @@ net::Task<Result<SignedIn>> Sessions::with_enrolment_code(Secret code, Secret pa
     const Instant now = clock_.now();
     auto id = users_.use_enrolment_code_in(tx, c.reveal_text(), p, by);
     if (!id) return std::move(id).error();
-    auto ended = end_all_in(tx, *id, SessionId{}, false);
+    auto ended = end_all_in(tx, *id, SessionId{}, false, Reason::password_changed);
     if (!ended) return std::move(ended).error();
     auto reset = factors_.remove_all_in(tx, *id, by, now);
     if (!reset) return std::move(reset).error();

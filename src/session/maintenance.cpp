@@ -1,6 +1,7 @@
 // What goes on beside the requests: last-seen times, revocations that wait for the store, what has expired.
 #include "base/log.hpp"
 #include "net/signal.hpp"
+#include "session/endings.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
@@ -23,15 +24,15 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
   }
   auto used = store_uses_in(tx);
   if (!used) return used;
-  std::vector<SessionId> over;
-  auto listed = tx.query("SELECT id FROM session WHERE ends < $1 OR last_seen < $2",
+  std::vector<std::pair<SessionId, Reason>> over;
+  auto listed = tx.query("SELECT id, ends FROM session WHERE ends < $1 OR last_seen < $2",
                          {now.wall - kKeepEnded, now.wall - options_.idle - kKeepEnded}, [&](const store::Row& row) {
-                           over.push_back(row.id<SessionId>(0));
+                           over.emplace_back(row.id<SessionId>(0), row.time(1) < now.wall ? Reason::session_ended : Reason::session_idle);
                            return true;
                          });
   if (!listed) return listed;
-  for (const SessionId id : over) {
-    auto ended = end_in(tx, id);
+  for (const auto& [id, why] : over) {
+    auto ended = end_in(tx, id, why);
     if (!ended) return ended;
   }
   std::vector<HandleKey> keys;
@@ -45,6 +46,8 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
   auto ended = tx.run("DELETE FROM api_key WHERE NOT EXISTS (SELECT 1 FROM session_handle WHERE session_handle.hash = "
                       "api_key.hash)");
   if (!ended) return std::move(ended).error();
+  auto told = sweep_ends_in(tx, now.wall);
+  if (!told) return told;
   auto locked = sweep_unlocks_in(tx, now.wall);
   if (!locked) return locked;
   return raise_mark_in(tx, now);
@@ -54,7 +57,7 @@ net::Task<Result<void>> Sessions::maintain_once() {
   const std::vector<Denied::Pending> waiting = denied_.waiting();
   for (const Denied::Pending& p : waiting) {
     auto job = [this, p](store::Tx& tx) -> Result<void> {
-      auto revoked = revoke_in(tx, p.what, p.by, p.note, clock_.now());
+      auto revoked = revoke_in(tx, p.what, p.by, p.note, Reason::session_revoked, clock_.now());
       return revoked ? denied_.settle_in(tx, p) : revoked;
     };
     Result<void> done = co_await database_.write(std::move(job));

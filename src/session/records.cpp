@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "identity/tending.hpp"
+#include "session/endings.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
@@ -69,7 +70,7 @@ Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Pro
                          });
   if (!listed) return std::move(listed).error();
   for (std::size_t i = options_.max_sessions > 0 ? options_.max_sessions - 1 : 0; i < others.size(); ++i) {
-    auto ended = end_in(tx, others[i]);
+    auto ended = end_in(tx, others[i], Reason::session_revoked);
     if (!ended) return std::move(ended).error();
   }
   SignedIn out;
@@ -161,7 +162,9 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
   return session.evidence;
 }
 
-Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
+Result<void> Sessions::end_in(store::Tx& tx, SessionId id, Reason why) const {
+  auto noted = note_end_in(tx, id, why, clock_.wall());
+  if (!noted) return noted;
   for (const std::string_view sql :
        {"DELETE FROM session_handle WHERE session = $1 AND account IS NULL",
         "DELETE FROM session_proof WHERE session = $1", "DELETE FROM session_family WHERE session = $1"}) {
@@ -179,7 +182,8 @@ Result<void> Sessions::end_in(store::Tx& tx, SessionId id) const {
   return {};
 }
 
-Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const {
+Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only,
+                                           Reason why) const {
   std::vector<SessionId> ids;
   auto listed = tx.query("SELECT id, pending FROM session WHERE account = $1", {user}, [&](const store::Row& row) {
     const SessionId id = row.id<SessionId>(0);
@@ -188,7 +192,7 @@ Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId 
   });
   if (!listed) return std::move(listed).error();
   for (const SessionId id : ids) {
-    auto ended = end_in(tx, id);
+    auto ended = end_in(tx, id, why);
     if (!ended) return std::move(ended).error();
   }
   if (!pending_only) {
@@ -199,7 +203,7 @@ Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId 
 }
 
 Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
-                                 Instant now) const {
+                                 Reason why, Instant now) const {
   std::string object;
   switch (what.scope) {
     case Revocation::Scope::session: {
@@ -212,20 +216,20 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
       if (!listed) return listed;
       families.push_back(what.session);
       for (const SessionId id : families) {
-        auto ended = end_in(tx, id);
+        auto ended = end_in(tx, id, why);
         if (!ended) return ended;
       }
       object = what.session.text();
       break;
     }
     case Revocation::Scope::alone: {
-      auto ended = end_in(tx, what.session);
+      auto ended = end_in(tx, what.session, why);
       if (!ended) return ended;
       object = what.session.text();
       break;
     }
     case Revocation::Scope::user: {
-      auto ended = end_all_in(tx, what.user, SessionId{}, false);
+      auto ended = end_all_in(tx, what.user, SessionId{}, false, why);
       if (!ended) return std::move(ended).error();
       object = what.user.text();
       break;
@@ -233,6 +237,8 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
     case Revocation::Scope::handle: {
       object = "handle " + hex(ByteView(what.handle).first(8));
       UserId owner;
+      auto noted = note_end_in(tx, what.handle, why, now.wall);
+      if (!noted) return noted;
       auto gone = tx.one("DELETE FROM session_handle WHERE hash = $1 RETURNING via, account", {what.handle},
                          [&](const store::Row& row) {
                            if (!row.text(0).empty()) object = row.text(0);

@@ -133,6 +133,15 @@ CREATE TABLE session_family (
 );
 CREATE INDEX session_family_by_parent ON session_family (parent)
 )"},
+    // Why what is no more has ended, by a session's id or a handle's hash.
+    store::Migration{"session_end", 1, R"(
+CREATE TABLE session_end (
+  key BYTES PRIMARY KEY NOT NULL,
+  reason TEXT NOT NULL,
+  told_until BIGINT NOT NULL
+);
+CREATE INDEX session_end_by_time ON session_end (told_until)
+)"},
 };
 
 }  // namespace

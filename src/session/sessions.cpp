@@ -50,7 +50,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
   s->denied_.take_up();
   database.listen([p = s.get()](store::Tx& tx, std::span<const store::Change> changes) { p->on_changes(tx, changes); });
   const auto end_all = [p = s.get()](store::Tx& tx, UserId user) -> Result<void> {
-    auto ended = p->end_all_in(tx, user, SessionId{}, false);
+    auto ended = p->end_all_in(tx, user, SessionId{}, false, Reason::session_revoked);
     if (!ended) return std::move(ended).error();
     return {};
   };
@@ -385,7 +385,7 @@ void Sessions::deny_by(const Revocation& what, const Actor& by) {
 
 net::Task<Sessions::Revoked> Sessions::revoke(Revocation what, Actor by) {
   deny_by(what, by);
-  auto job = [this, what, by](store::Tx& tx) { return revoke_in(tx, what, by, {}, clock_.now()); };
+  auto job = [this, what, by](store::Tx& tx) { return revoke_in(tx, what, by, {}, Reason::session_revoked, clock_.now()); };
   Result<void> done = co_await database_.write(std::move(job));
   if (!done) {
     log::error("a revocation is not stored yet: the store cannot be written", {{"detail", done.error().detail}});

@@ -134,8 +134,16 @@ class Sessions {
   /// One more token of a family. Neither this nor its use makes any proof younger. session_ended,
   /// session_idle, user_disabled.
   Result<IssuedToken> issue_family_token_in(store::Tx& tx, SessionId family, Duration ttl, Actor by, Instant now);
-  /// As revoke() of a session, within a job.
-  Result<void> end_family_in(store::Tx& tx, SessionId family, const Actor& by, std::string_view note, Instant now) const;
+  /// One more token of a family, for a program that the person runs: no more than the family's, as an agent's.
+  /// Errors of delegate(), and of issue_family_token_in().
+  Result<Delegated> delegate_family_in(store::Tx& tx, SessionId family, const DelegationWish& wish, const Actor& by, Instant now);
+  /// As revoke() of a session, within a job; `why` is what its client is told.
+  Result<void> end_family_in(store::Tx& tx, SessionId family, const Actor& by, std::string_view note, Reason why, Instant now) const;
+  /// Why a session or handle that is no more has ended: its owner is told, for a week. `key`: an id's bytes or
+  /// a handle's hash. Nothing where that is not known, or no longer.
+  static Result<std::optional<Reason>> why_ended_in(store::Tx& tx, ByteView key);
+  /// The same of a handle's text, for a door that has refused it as unknown. Garbage touches no store.
+  net::Task<std::optional<Reason>> why_ended(Secret token) const;
   /// The evidence of a session as the store has it, if the session stands.
   Result<domain::Evidence> evidence_in(store::Tx& tx, SessionId session, Instant now);
   /// Ends this session and leaves what it has allowed to clients: its owner goes, and nothing is wrong.
@@ -219,12 +227,12 @@ class Sessions {
   Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
   static Result<void> prefer_in(store::Tx& tx, UserId user, FactorKind kind);
   static Result<std::optional<FactorKind>> preferred_in(store::Tx& tx, UserId user);
-  Result<void> end_in(store::Tx& tx, SessionId id) const;
-  Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only) const;
+  Result<void> end_in(store::Tx& tx, SessionId id, Reason why) const;
+  Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only, Reason why) const;
   /// A session that a family's tokens name, as it stands in the store.
   Result<SessionEntry> standing_session_in(store::Tx& tx, SessionId id, Instant now);
   [[nodiscard]] bool denied(SessionId session, UserId user, SessionId parent, const HandleKey& handle) const noexcept;
-  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
+  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note, Reason why,
                          Instant now) const;
   /// Before the job: where a plug-in judges the answer, it is asked now.
   net::Task<Answer> consult(Answer answer, std::string purpose, Actor by);

@@ -18,7 +18,7 @@ class OAuthTest : public ::testing::Test, public OAuthWorld {
     set_up_by_browser();
   }
   void TearDown() override { close(); }
-  void grant(HttpReply& tokens) {
+  void grant(HttpReply tokens) {
     access = tokens.text("access_token");
     refresh = tokens.json.get_string("refresh_token").value_or("");
   }
@@ -262,6 +262,83 @@ TEST_F(OAuthTest, WhatEndsAFamily) {
   const std::string code = code_for(wish(client));
   ASSERT_EQ(ask("POST", "/v1/sign-out").code(), "ok");
   EXPECT_EQ(error_of(form("/oauth/token", exchange(client, code))), "invalid_grant");
+}
+
+TEST_F(OAuthTest, WhoeverHeldAGrantIsToldWhyItIsOver) {
+  const std::string client = public_client();
+  const auto why = [&](const std::string& token) { return form("/oauth/token", refreshing(client, token)).fields["vestibule-reason"]; };
+  grant(tokens_for(client));
+  const std::string second = form("/oauth/token", refreshing(client, refresh)).text("refresh_token");
+  EXPECT_EQ(why(refresh), "token_reused");
+  EXPECT_EQ(why(second), "token_reused") << "the owner after the thief";
+  grant(tokens_for(client));
+  form("/oauth/revoke", Params{{"client_id", client}, {"token", refresh}});
+  EXPECT_EQ(why(refresh), "session_revoked");
+  EXPECT_EQ(why(refresh), "session_revoked") << "asked again";
+  grant(tokens_for(client));
+  EXPECT_EQ(form("/oauth/token", refreshing(public_client(), refresh)).fields["vestibule-reason"], "") << "another client hears nothing";
+  EXPECT_EQ(why("vr_" + std::string(54, 'A')), "");
+  const std::string code = code_for(wish(client));
+  ASSERT_EQ(ask("POST", "/v1/sign-out").code(), "ok");
+  EXPECT_EQ(form("/oauth/token", exchange(client, code)).fields["vestibule-reason"], "session_revoked");
+  clock.advance(options_session.idle + 1min);
+  EXPECT_EQ(why(refresh), "session_idle");
+}
+
+TEST_F(OAuthTest, AProgramGetsATokenOfItsOwnByARefresh) {
+  const std::string client = public_client();
+  grant(tokens_for(client));
+  const auto as = [&](const std::string& agent) { return refreshing(client, refresh).set("agent", agent); };
+  for (const char* bad : {"a b", "a*", "\"", "a\xc3\xbc"}) EXPECT_EQ(error_of(form("/oauth/token", as(bad))), "invalid_request") << bad;
+  HttpReply made = form("/oauth/token", as("builder").set("operations", "chat embed").set("models", "tiny*"));
+  ASSERT_EQ(error_of(made), "ok") << "nothing of that has spent it: " << made.body;
+  const std::string child = made.text("access_token");
+  EXPECT_TRUE(child.starts_with("vc_"));
+  EXPECT_NE(made.text("refresh_token"), refresh) << "it rotates as ever";
+  const auto who = sessions->identify(child, session::Audience::access, session::Presented{}, clock.now());
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->subject.via.view(), "agent builder");
+  EXPECT_EQ(who->bound.access_point.view(), "lab");
+  domain::Act act;
+  act.access_point = "lab";
+  act.operation = "chat";
+  act.model = "tiny-2";
+  EXPECT_TRUE(sessions->permits(who->handle, act, {}, clock.now(), policy::Known::whole));
+  act.model = "big";
+  EXPECT_FALSE(sessions->permits(who->handle, act, {}, clock.now(), policy::Known::whole));
+  // It renews nothing and hands nothing on.
+  EXPECT_EQ(error_of(form("/oauth/token", refreshing(client, child))), "invalid_grant");
+  // The one before is spent, and with it, used again, the program's is over.
+  EXPECT_EQ(verdict(access), Reason::ok);
+  EXPECT_EQ(error_of(form("/oauth/token", as("builder"))), "invalid_grant");
+  EXPECT_EQ(verdict(child), Reason::credential_unknown);
+  // Its client ends it, and no other.
+  grant(tokens_for(client));
+  const std::string next = form("/oauth/token", as("builder")).text("access_token");
+  ASSERT_EQ(verdict(next), Reason::ok);
+  EXPECT_EQ(error_of(form("/oauth/revoke", Params{{"client_id", public_client()}, {"token", next}})), "unauthorized_client");
+  EXPECT_EQ(verdict(next), Reason::ok);
+  EXPECT_EQ(form("/oauth/revoke", Params{{"client_id", client}, {"token", next}}).status, 200);
+  EXPECT_EQ(verdict(next), Reason::credential_unknown);
+  EXPECT_EQ(verdict(access), Reason::ok);
+}
+
+TEST_F(OAuthTest, TheCommandLineIsAClientThatNobodyRegisters) {
+  const std::string client = "vestibule-cli";
+  Params p = wish(client).set("redirect_uri", "http://127.0.0.1:40123/callback");
+  for (const char* other : {"http://127.0.0.1:40123/cb", "http://localhost:40123/callback", "https://evil.example.org/callback", "http://[::1]:1/callback"}) {
+    EXPECT_EQ(authorize(p.with("redirect_uri", other)).status, 400) << other;
+  }
+  const std::string request = request_of(authorize(p));
+  HttpReply asked = ask_with("/v1/oauth/consent/look", "request", request);
+  EXPECT_EQ(asked.text("client"), "Vestibule command line");
+  EXPECT_EQ(asked.text("origin"), "built_in");
+  HttpReply tokens = form("/oauth/token", exchange(client, code_for(p)).set("redirect_uri", "http://127.0.0.1:40123/callback"));
+  ASSERT_EQ(error_of(tokens), "ok") << tokens.body;
+  EXPECT_FALSE(tokens.text("refresh_token").empty());
+  EXPECT_EQ(verdict(tokens.text("access_token")), Reason::ok);
+  EXPECT_EQ(form("/oauth/introspect", Params{{"client_id", client}, {"token", tokens.text("access_token")}}).status, 401) << "it holds no secret";
+  EXPECT_EQ(error_of(form("/oauth/device", Params{{"client_id", client}, {"resource", std::string(kLab)}})), "ok");
 }
 
 TEST_F(OAuthTest, AskedForAFresherProof) {

@@ -124,7 +124,7 @@ TEST_F(PortalTest, FromSetUpToAuditLog) {
   EXPECT_EQ(records.body.find(std::string(kPassword)), std::string::npos);
 
   EXPECT_EQ(post("/v1/sign-out", "{}", alice.handle).code(), "ok");
-  EXPECT_EQ(get("/v1/me", alice.handle).code(), "credential_unknown");
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "session_revoked");
 }
 
 // Every route, by everybody. What is asked carries a member or parameter that no route knows, so
@@ -423,10 +423,10 @@ TEST_F(PortalTest, Users) {
             "password_weak");
   json::Value enrol = object({{"code", reset.text("enrolment_code").c_str()}, {"password", "a quite different phrase"}});
   Person again{"alice", {}, post("/v1/enrol", enrol.dump()).text("handle"), {}};
-  EXPECT_EQ(get("/v1/me", alice.handle).code(), "credential_unknown");
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "password_changed");
   enrol_totp(again);
   EXPECT_EQ(bound(root, "/v1/users/alice/remove").code(), "ok");
-  EXPECT_EQ(get("/v1/me", again.handle).code(), "credential_unknown");
+  EXPECT_EQ(get("/v1/me", again.handle).code(), "session_revoked");
   EXPECT_EQ(get("/v1/users", root.handle).json.find("users")->items().size(), 1U);
 }
 
@@ -486,7 +486,7 @@ TEST_F(PortalTest, Sessions) {
   EXPECT_EQ(post("/v1/sessions/x/revoke", "{}", root.handle).code(), "session_unknown");
   HttpReply gone = post("/v1/users/alice/revoke-sessions", "{}", root.handle);
   EXPECT_TRUE(gone.json.get_bool("durable").value_or(false)) << gone.body;
-  EXPECT_EQ(get("/v1/me", alice.handle).code(), "credential_unknown");
+  EXPECT_EQ(get("/v1/me", alice.handle).code(), "session_revoked");
 }
 
 TEST_F(PortalTest, StopsOfPeopleAndOfTheDoorItself) {

@@ -58,7 +58,7 @@ TEST_F(ResetsTest, TakesTwoUnrelatedAdministrators) {
   ASSERT_EQ(done.code(), "ok") << done.body;
   EXPECT_EQ(approve(bob, id).code(), "not_found") << "once";
   EXPECT_EQ(post("/v1/enrol", enrol(done.text("enrolment_code"))).code(), "ok");
-  EXPECT_EQ(get("/v1/me", maria.handle).code(), "credential_unknown") << "her old session is void";
+  EXPECT_EQ(get("/v1/me", maria.handle).code(), "password_changed") << "her old session is void";
 }
 
 TEST_F(ResetsTest, ThePersonObjects) {
