@@ -138,10 +138,12 @@ class CommandLine {
     takes_enrolment(c, enrol_.enrol);
     takes_code(c);
 
-    c = command(&app_, "login", "Sign in; if a session is alive, prove the second factor again",
+    c = command(&app_, "login", "Sign in; if a session is alive, prove the second factor again; or get a token for one access point",
                 "  vestibule login\n"
                 "  vestibule login --code \"123 456\"\n"
                 "  vestibule login --push           a number is shown here and typed on your device\n"
+                "  vestibule login --at https://models.example.org/lab\n"
+                "                                   from elsewhere: in the browser; without one, by another device\n"
                 "  vestibule login --recovery       lost the phone: a recovery code, then `factor add`",
                 [this](Context& ctx) { return login(ctx, login_); });
     c->add_option("name,--name", login_.name, "Name of the user")->type_name("NAME");
@@ -149,8 +151,19 @@ class CommandLine {
     c->add_flag("--push", login_.push, "Be asked on your push device instead of for a code");
     c->add_flag("--new", login_.fresh, "A new session even if one is alive");
     c->add_flag("--recovery", globals_.recovery, "The code is a recovery code");
+    c->add_option("--at", login_.at, "A token for the access point at this address, by the browser or another device")->type_name("URL");
+    c->add_option("--access-point", login_.access_point, "The same for this access point of the configuration here")->type_name("NAME");
+    CLI::Option* browser = c->add_flag("--browser", login_.browser, "By the browser of this machine");
+    c->add_flag("--device", login_.device, "By a browser elsewhere, with a code that is shown here")->excludes(browser);
+    c->add_option("--store", login_.store, "Where that token is kept: file or keyring (otherwise the keyring if one answers)")
+        ->check(CLI::IsMember({"file", "keyring"}));
+    c->add_option("--ca", globals_.ca_file, "Certificate authorities for https (PEM)")->type_name("FILE");
     takes_code(c);
     takes_url(c);
+
+    c = command(&app_, "logout", "Revoke and delete what `vestibule login` has kept", "  vestibule logout\n  vestibule logout --access-point lab",
+                [this](Context& ctx) { return logout(ctx, logout_); });
+    c->add_option("--access-point", logout_.access_point, "The token for this one alone, by name or address")->type_name("NAME");
 
     c = command(&app_, "token", "Print a token for access points",
                 "  curl -H \"Authorization: Bearer $(vestibule token)\" http://localhost:8420/v1/models\n"
@@ -594,6 +607,7 @@ class CommandLine {
   SetupOptions setup_;
   EnrolUserOptions enrol_;
   LoginOptions login_;
+  LogoutOptions logout_;
   TokenOptions token_;
   HelperOptions helper_;
   ExecOptions exec_;

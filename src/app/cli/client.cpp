@@ -46,7 +46,7 @@ net::Task<> exchange(wire::Upstream* upstream, const Endpoint* endpoint, Request
       wipe(value);
     }
     if (!request->body.empty()) {
-      w.field("Content-Type", "application/json");
+      w.field("Content-Type", request->content_type);
       w.framing({http::BodyKind::length, request->body.size()});
     } else if (request->method == http::Method::post) {
       w.field("Content-Length", std::uint64_t{0});

@@ -39,7 +39,8 @@ struct Reply {
 struct Request {
   http::Method method = http::Method::get;
   std::string target;        ///< path and query, encoded
-  std::string body;          ///< JSON; wiped once it is sent
+  std::string body;          ///< of that type; wiped once it is sent
+  std::string_view content_type = "application/json";
   const Secret* bearer = nullptr;
   /// Takes the pieces of a body of status 2xx as they come, in another thread while call() waits;
   /// false ends the call. Empty: the body is kept, up to 64 MiB.

@@ -34,8 +34,21 @@ struct LoginOptions {
   bool password_stdin = false;
   bool fresh = false;  ///< a new session even if one is alive
   bool push = false;   ///< by a push device, not by a code
+  // As a client of the gateway, for one access point (commands_login.cpp):
+  std::string at, access_point;  ///< its address, or its name in the configuration here
+  bool browser = false, device = false;
+  std::string store;  ///< file or keyring; empty: the keyring where one answers
 };
+/// A session by name, password and code where the gateway's control socket is known: it opens the most. Else,
+/// and where it is asked for, a token for one access point, by a browser or another device.
 int login(Context& ctx, const LoginOptions& o);
+/// commands_login.cpp
+[[nodiscard]] bool is_client_login(Context& ctx, const LoginOptions& o);
+int client_login(Context& ctx, const LoginOptions& o);
+struct LogoutOptions {
+  std::string access_point;  ///< of this one alone, by name or address
+};
+int logout(Context& ctx, const LogoutOptions& o);
 struct PasswordOptions {
   bool password_stdin = false;  ///< the old one, the new one
 };

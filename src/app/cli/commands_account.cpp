@@ -178,6 +178,7 @@ int enrol(Context& ctx, const EnrolUserOptions& o) {
 }
 
 int login(Context& ctx, const LoginOptions& o) {
+  if (is_client_login(ctx, o)) return client_login(ctx, o);
   bool proving = false;
   bool push = o.push;
   PushKind push_kind = PushKind::digits;  // a sign-in takes them

@@ -7,6 +7,7 @@
 #include "app/cli/doors.hpp"
 #include "app/cli/git_credential.hpp"
 #include "app/cli/handing_on.hpp"
+#include "app/cli/logins.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {
@@ -16,6 +17,19 @@ std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
   return out + "'";
+}
+
+// The program, with what it needs to know and without what is the person's own. Gives its exit status.
+int run_child(Context& ctx, const ExecOptions& o, Changes changes, const Secret& token) {
+  changes.set.emplace_back("VESTIBULE_TOKEN", std::string(token.reveal_text()));
+  // The person's own session is not the program's: as far as the environment goes, it finds none.
+  changes.set.emplace_back("VESTIBULE_STATE", "/dev/null/vestibule");
+  for (const char* name : {"VESTIBULE_SOCKET", "VESTIBULE_CONFIG"}) changes.unset.emplace_back(name);
+  std::vector<std::string> environment = environment_with(changes);
+  for (auto& v : changes.set) wipe(v.second);
+  hold_signals();
+  const Result<int> child = start_child(o.command, std::move(environment));
+  return child ? wait_for(*child) : ctx.failed(child.error());
 }
 
 // Of the families that are asked for, those that have an access point here.
@@ -40,11 +54,92 @@ Result<Variables> variables_of(Context& ctx, const json::Value& me, const std::s
   return out;
 }
 
+/// Of the host that git asks for: the first whose access point is there, the one of the path before others.
+Result<std::optional<Login>> login_at(const GitRequest& request) {
+  Result<std::filesystem::path> directory = state_directory();
+  if (!directory) return std::move(directory).error();
+  Result<std::vector<Login>> all = Logins(*directory).list();
+  if (!all) return std::move(all).error();
+  std::optional<Login> out;
+  for (Login& l : *all) {
+    if (!meant_for(request, l.resource)) continue;
+    const std::string path = l.resource.substr(std::min(l.resource.size(), l.resource.find('/', l.resource.find("://") + 3)));
+    const bool closer = !path.empty() && (("/" + request.path) + "/").starts_with(path + "/");
+    if (!out || closer) out = std::move(l);
+  }
+  return out;
+}
+
+// What is known of a login's access point does not say what speaks behind it: the person has named it.
+Variables variables_at(const Login& login, const std::string& only, std::string_view token) {
+  Variables out;
+  for (const Family family : kFamilies) {
+    if (!only.empty() && only != name(family)) continue;
+    for (auto& v : variables_for(family, json::Value(), login.resource, token)) out.push_back(std::move(v));
+  }
+  return out;
+}
+
+Error no_ttl() { return fail(Reason::invalid_argument, "--ttl is for tokens of a session: how long those of a login live, the gateway says"); }
+
+int token_of_login(Context& ctx, const Login& login, const TokenOptions& o) {
+  if (o.ttl_s > 0) return ctx.failed(no_ttl());
+  Result<Tokens> tokens = renewed(login);
+  if (!tokens) return ctx.failed(tokens.error());
+  // A token opens nothing while the factor has lapsed; that is better known now than from a client.
+  if (tokens->proof_ends <= unix_now()) return ctx.failed(explained(login, fail(Reason::mfa_lapsed)));
+  const std::string_view handle = tokens->access.reveal_text();
+  if (!o.env.empty() || o.format == "env") {
+    for (const auto& [key, value] : variables_at(login, o.env, handle)) out("export " + key + "=" + shell_quoted(value) + "\n");
+  } else if (ctx.json() || o.format == "json") {
+    json::Value v;
+    v.set("token", std::string(handle));
+    v.set("ends", rfc3339(tokens->access_ends));
+    out(v.dump() + "\n");
+  } else {
+    out(std::string(handle) + "\n");
+  }
+  return status(Exit::ok);
+}
+
+std::string spaced(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& word : list) out.append(out.empty() ? "" : " ").append(word);
+  return out;
+}
+
+int exec_with_login(Context& ctx, const Login& login, const ExecOptions& o) {
+  if (o.ttl_s > 0) return ctx.failed(no_ttl());
+  hold_signals();  // the client has a thread of its own from the first call on
+  Result<Tokens> made = renewed_as(login, {o.agent, spaced(o.operations), spaced(o.models)});
+  release_signals();
+  if (!made) return ctx.failed(made.error());
+  if (made->proof_ends <= unix_now()) {
+    const Result<void> ended = revoke(login, made->access);
+    static_cast<void>(ended);
+    return ctx.failed(explained(login, fail(Reason::mfa_lapsed)));
+  }
+  Changes changes;
+  for (auto& v : variables_at(login, {}, made->access.reveal_text())) changes.set.push_back(std::move(v));
+  for (const Family family : kFamilies) {
+    for (auto& n : contradicting(family)) changes.unset.push_back(std::move(n));
+  }
+  const int code = run_child(ctx, o, std::move(changes), made->access);
+  if (const Result<void> gone = revoke(login, made->access); !gone) {
+    warn("the token of " + printable(o.agent) + " could not be revoked; it ends " + time_text(rfc3339(made->access_ends)) + ": " + gone.error().detail);
+  }
+  return code;
+}
+
 }  // namespace
 
 int token(Context& ctx, const TokenOptions& o) {
   Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
-  if (!me) return ctx.failed(me.error());
+  if (!me) {
+    Result<std::optional<Login>> login = login_instead(me.error(), o.access_point);
+    if (!login) return ctx.failed(login.error());
+    return *login ? token_of_login(ctx, **login, o) : ctx.failed(me.error());
+  }
   if (const Result<void> r = awake(ctx, me->json, o.access_point); !r) return ctx.failed(r.error());
   TokenWish wish;
   wish.ttl_s = o.ttl_s;
@@ -84,8 +179,17 @@ int git_credential(Context& ctx, const std::string& operation) {
   if (operation != "get") return status(Exit::ok);
   const Result<std::string> url = ctx.url();
   if (!url) return ctx.failed(url.error());
-  // Silence is git's word for "I do not know": it asks the next helper, or the person.
-  if (!meant_for(*request, *url)) return status(Exit::ok);
+  if (!meant_for(*request, *url)) {
+    // A login of that very gateway; silence is git's word for "I do not know": it asks the next helper, or the
+    // person.
+    Result<std::optional<Login>> login = login_at(*request);
+    if (!login) return ctx.failed(login.error());
+    if (!*login) return status(Exit::ok);
+    Result<Tokens> tokens = renewed(**login);
+    if (!tokens) return ctx.failed(tokens.error());
+    out(git_answer(*request, tokens->access.reveal_text(), tokens->access_ends));
+    return status(Exit::ok);
+  }
   Result<HandedOn> made = cached_token(ctx, {}, {});
   if (!made) return ctx.failed(made.error());
   out(git_answer(*request, made->token.reveal_text(), made->ends));
@@ -96,7 +200,12 @@ int exec(Context& ctx, const ExecOptions& o) {
   hold_signals();  // the client has a thread of its own from the first call on
   Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
   release_signals();
-  if (!me) return ctx.failed(me.error());
+  if (!me) {
+    if (o.access_points.size() > 1) return ctx.failed(me.error());
+    Result<std::optional<Login>> login = login_instead(me.error(), o.access_points.empty() ? std::string() : o.access_points.front());
+    if (!login) return ctx.failed(login.error());
+    return *login ? exec_with_login(ctx, **login, o) : ctx.failed(me.error());
+  }
   for (const std::string& name : o.access_points) {
     if (!has_point(me->json, name)) return ctx.failed(fail(Reason::not_found, "there is no access point " + name));
   }
@@ -118,16 +227,7 @@ int exec(Context& ctx, const ExecOptions& o) {
     for (auto& v : variables_for(family, *point, *url, made->token.reveal_text())) changes.set.push_back(std::move(v));
     for (auto& n : contradicting(family)) changes.unset.push_back(std::move(n));
   }
-  changes.set.emplace_back("VESTIBULE_TOKEN", std::string(made->token.reveal_text()));
-  // The person's own session is not the program's: as far as the environment goes, it finds none.
-  changes.set.emplace_back("VESTIBULE_STATE", "/dev/null/vestibule");
-  for (const char* name : {"VESTIBULE_SOCKET", "VESTIBULE_CONFIG"}) changes.unset.emplace_back(name);
-  std::vector<std::string> environment = environment_with(changes);
-  for (auto& v : changes.set) wipe(v.second);
-
-  hold_signals();
-  const Result<int> child = start_child(o.command, std::move(environment));
-  const int code = child ? wait_for(*child) : ctx.failed(child.error());
+  const int code = run_child(ctx, o, std::move(changes), made->token);
   const Result<Reply> gone = ctx.call_once(http::Method::post, "/delegations/" + made->id + "/revoke", As::session, {});
   if (!gone && gone.error().code != Reason::not_found && !wants_sign_in(gone.error().code)) {
     warn("the token of " + printable(o.agent) + " could not be revoked; it ends " + time_text(made->ends_text) + ": " +

@@ -15,7 +15,8 @@ bool wants_factor(Reason reason) noexcept {
 
 bool wants_sign_in(Reason reason) noexcept {
   return reason == Reason::credential_missing || reason == Reason::credential_unknown ||
-         reason == Reason::credential_malformed || reason == Reason::session_ended || reason == Reason::session_idle;
+         reason == Reason::credential_malformed || reason == Reason::session_revoked || reason == Reason::password_changed ||
+         reason == Reason::token_reused || reason == Reason::session_ended || reason == Reason::session_idle;
 }
 
 }  // namespace vestibule::app::cli

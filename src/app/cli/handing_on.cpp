@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "app/cli/doors.hpp"
@@ -42,16 +44,35 @@ std::int64_t seconds_of(std::string_view t) noexcept {
   return duration_cast<seconds>(sys_days(date).time_since_epoch()).count() + numbers[3] * 3600 + numbers[4] * 60 + numbers[5];
 }
 
+std::string rfc3339(std::int64_t unix_seconds) {
+  using namespace std::chrono;
+  const sys_seconds at{seconds(unix_seconds)};
+  const auto day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss time(at - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count());
+}
+
+Result<std::optional<Login>> login_instead(const Error& error, const std::string& access_point) {
+  if (!wants_sign_in(error.code)) return std::optional<Login>();
+  Result<std::filesystem::path> directory = state_directory();
+  if (!directory) return std::move(directory).error();
+  return login_for(Logins(*directory), access_point);
+}
+
 Result<void> awake(Context& ctx, const json::Value& me, const std::string& access_point) {
   const json::Value* points = me.find("access_points");
   if (points == nullptr) return {};
-  std::optional<Reason> asleep;
+  std::optional<Reason> asleep, stopped;
   for (const json::Value& p : points->items()) {
     if (!access_point.empty() && text_of(p, "name") != access_point) continue;
     if (text_of(p, "outcome") == "allow") return {};
     const std::optional<Reason> reason = reason_from(text_of(p, "reason"));
     if (reason && (*reason == Reason::mfa_lapsed || *reason == Reason::mfa_required)) asleep = reason;
+    if (reason == Reason::stopped) stopped = reason;
   }
+  if (!asleep && stopped) return fail(*stopped, std::string(info(*stopped).text));
   if (!asleep) return {};
   // Standard output is captured by $(...), the terminal is not.
   const bool person = ::isatty(STDERR_FILENO) == 1 && can_ask();
@@ -83,10 +104,40 @@ Result<HandedOn> hand_on(Context& ctx, const TokenWish& wish) {
   return out;
 }
 
+namespace {
+
+// A person's own renews itself; an agent's is kept beside.
+Result<HandedOn> token_of(const Login& login, const std::string& agent) {
+  if (agent.empty()) {
+    Result<Tokens> tokens = renewed(login);
+    if (!tokens) return std::move(tokens).error();
+    return HandedOn{{}, std::move(tokens->access), rfc3339(tokens->access_ends), tokens->access_ends};
+  }
+  Result<std::filesystem::path> directory = state_directory();
+  if (!directory) return std::move(directory).error();
+  const std::string of = hex(crypto::sha256(as_bytes("login " + login.resource)));
+  const TokenCache cache(*directory);
+  if (std::optional<CachedToken> c = cache.load()) {
+    if (c->session == of && c->agent == agent && c->access_point == login.access_point && c->ends - now_s() > kShortly) {
+      return HandedOn{{}, std::move(c->token), {}, c->ends};
+    }
+  }
+  Result<Tokens> made = renewed_as(login, {agent, {}, {}});
+  if (!made) return std::move(made).error();
+  static_cast<void>(cache.save({of, agent, login.access_point, made->access.clone(), made->access_ends}));
+  return HandedOn{{}, std::move(made->access), rfc3339(made->access_ends), made->access_ends};
+}
+
+}  // namespace
+
 Result<HandedOn> cached_token(Context& ctx, const std::string& agent, const std::string& access_point) {
   // Whether the session lives, the gateway says, and if not, why.
   Result<Reply> me = ctx.call_once(http::Method::get, "/me", As::session, {});
-  if (!me) return std::move(me).error();
+  if (!me) {
+    Result<std::optional<Login>> login = login_instead(me.error(), access_point);
+    if (!login) return std::move(login).error();
+    return *login ? token_of(**login, agent) : Result<HandedOn>(std::move(me).error());
+  }
   if (!access_point.empty() && !has_point(me->json, access_point)) {
     return fail(Reason::not_found, "there is no access point " + access_point);
   }

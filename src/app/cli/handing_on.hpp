@@ -2,6 +2,7 @@
 // Tokens for programs, as `token`, `token-helper`, `git-credential` and `exec` need them.
 
 #include "app/cli/context.hpp"
+#include "app/cli/logins.hpp"
 
 namespace vestibule::app::cli {
 
@@ -27,5 +28,10 @@ struct HandedOn {
 
 /// "2026-11-23T03:02:36Z" in seconds since 1970; 0 for anything else.
 [[nodiscard]] std::int64_t seconds_of(std::string_view rfc3339) noexcept;
+
+/// The login to use where the session gave this error: there is none, or it has ended.
+[[nodiscard]] Result<std::optional<Login>> login_instead(const Error& error, const std::string& access_point);
+/// "2026-11-23T03:02:36Z".
+[[nodiscard]] std::string rfc3339(std::int64_t unix_seconds);
 
 }  // namespace vestibule::app::cli

@@ -134,11 +134,15 @@ Result<std::optional<SavedSession>> State::load() const {
   return std::optional<SavedSession>(std::move(s));
 }
 
-Result<void> State::save(const SavedSession& session) const {
+Result<void> make_state_directory(const std::filesystem::path& directory) {
   std::error_code ec;
-  std::filesystem::create_directories(directory_.parent_path(), ec);
-  if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) return os_error("cannot make " + directory_.string());
-  if (Result<void> r = check_directory(directory_); !r) return r;
+  std::filesystem::create_directories(directory.parent_path(), ec);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return os_error("cannot make " + directory.string());
+  return check_directory(directory);
+}
+
+Result<void> State::save(const SavedSession& session) const {
+  if (Result<void> r = make_state_directory(directory_); !r) return r;
   json::Writer w;
   w.begin_object().member("handle", session.handle.reveal_text()).member("user", session.user);
   w.member("socket", session.socket).member("url", session.url).end_object();

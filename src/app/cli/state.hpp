@@ -40,6 +40,9 @@ class State {
   std::filesystem::path directory_;
 };
 
+/// Makes it with mode 0700 if it is not there. invalid_argument if it is another's, or open to others.
+[[nodiscard]] Result<void> make_state_directory(const std::filesystem::path& directory);
+
 /// Of a file of the state directory. Nothing if there is none; invalid_argument, saying what to do, if others
 /// could read or replace it.
 [[nodiscard]] Result<std::optional<Secret>> read_private_file(const std::filesystem::path& file);
