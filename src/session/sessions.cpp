@@ -259,7 +259,8 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
     out.subject.via = service_via(out.subject.name.view(), basis.via.view());
   }
   out.evidence = basis.evidence;
-  add_younger(out.evidence, basis.unlocked, now);
+  // Who has opened something for a service is not its owner: while a revocation waits for the store, it may be his.
+  if (!is_service(out.subject) || !denied_.any()) add_younger(out.evidence, basis.unlocked, now);
   out.session_ends = basis.ends;
   out.handle = key;
   out.credential = credential;

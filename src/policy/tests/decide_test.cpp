@@ -312,6 +312,33 @@ TEST(Decide, IsQuick) {
   EXPECT_LT(each, 50us) << "far beyond what even an unoptimised build with sanitizers needs";
 }
 
+TEST(Decide, AServiceMayWhatItAndItsSponsorMay) {
+  const Policy p = must_parse(allow("who = [\"role:member\"]") +
+                              allow("who = [\"role:batch\"]\noperation = [\"chat\"]\nlevel = 3\nmandate = true", "b") +
+                              deny("who = [\"user:boss\"]\nmodel = [\"big\"]", "c") + deny("who = [\"user:bot\"]\nmodel = [\"huge\"]", "d"));
+  const Situated service({.user = "bot", .roles = {"batch"}});
+  const auto both = [&](const std::string& sponsor, std::vector<std::string> roles, std::string_view operation, std::string_view model) {
+    const Situated s({.user = sponsor, .roles = std::move(roles)});
+    domain::Act act = service.act;
+    act.operation = operation;
+    act.model = model;
+    return decide_all(p, nullptr, act, service.subject, &s.subject, service.evidence, service.source, service.now, true);
+  };
+  EXPECT_EQ(both("alice", {"member"}, "chat", "tiny").outcome, kStepUp);
+  EXPECT_EQ(both("alice", {"member"}, "chat", "tiny").need.level, 3) << "the stricter of both";
+  EXPECT_FALSE(both("alice", {"member"}, "chat", "tiny").mandatable) << "no rule of the sponsor's says so";
+  EXPECT_TRUE(both("alice", {"batch"}, "chat", "tiny").mandatable);
+  EXPECT_EQ(both("alice", {"member"}, "embed", "tiny").reason, Reason::policy_no_rule) << "the service may not";
+  EXPECT_EQ(both("alice", {}, "chat", "tiny").reason, Reason::policy_no_rule) << "its sponsor may not";
+  EXPECT_EQ(both("boss", {"member"}, "chat", "big").reason, Reason::policy_denied);
+  EXPECT_EQ(both("alice", {"member"}, "chat", "huge").reason, Reason::policy_denied);
+  // While another policy waits, all four must allow.
+  const Policy staged = must_parse(allow("who = [\"role:batch\"]"));
+  const Situated alice({.user = "alice", .roles = {"member"}});
+  EXPECT_EQ(decide_all(p, &staged, service.act, service.subject, &alice.subject, service.evidence, service.source, service.now, true).reason,
+            Reason::policy_no_rule);
+}
+
 TEST(Decide, AgentsAreNamedLikePeople) {
   const Policy p = must_parse(allow("who = [\"role:member\"]") + deny("who = [\"agent:build\"]\noperation = [\"embed\"]") +
                               deny("who = [\"agent:*\"]\nmodel = [\"big\"]", "e") + allow("who = [\"agent:guest\"]", "g"));

@@ -145,6 +145,14 @@ TEST_F(ServicesTest, WhatItsApproverLosesEndsWhatHeHasOpened) {
   deputise(bob);
   const std::string k = key(alice);
   ASSERT_EQ(unlock(bob, k), Reason::ok);
+  sessions->deny(Revocation::all_of(bob.id));
+  EXPECT_EQ(level_of(k), 0) << "before the store knows";
+  ASSERT_TRUE(run(sessions->maintain_once()));
+  EXPECT_EQ(level_of(k), 0) << "and since";
+  bob.handle = started("bob");
+  clock.advance(30s);
+  ASSERT_EQ(prove(bob.handle, bob.app.code(clock.wall())), Reason::ok);
+  ASSERT_EQ(unlock(bob, k), Reason::ok);
   ASSERT_TRUE(run(sessions->revoke(Revocation::all_of(bob.id), administrator())).durable);
   EXPECT_EQ(level_of(k), 0) << "all his sessions";
   ASSERT_EQ(unlock(alice, k), Reason::ok);
