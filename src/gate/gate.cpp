@@ -530,7 +530,8 @@ Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) 
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
   if (asking.alone()) return Reason::revoked_in_flight;
   if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;
-  if (s.policy_generation != core.generation) {
+  // A person's roles are as they were when he asked; who answers for a service can lose his meanwhile.
+  if (s.policy_generation != core.generation || asking.sponsor() != nullptr) {
     // Judged as of its admission: what was fresh then may finish, what is no longer allowed may not.
     const PolicySet& set = *core.policies;
     const domain::Decision d =

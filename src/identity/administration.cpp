@@ -235,7 +235,7 @@ Result<void> Users::remove_in(store::Tx& tx, UserId user, const Actor& by) {
   if (!guarded) return guarded;
   auto left = leave_services_in(tx, *before, by);
   if (!left) return left;
-  auto parts = parts_of_in(tx, user);
+  auto parts = tended_in(tx, user);
   if (!parts) return std::move(parts).error();
   for (const UserId service : *parts) {
     auto handed = hand_over_in(tx, service);

@@ -16,7 +16,8 @@ std::string joined(const std::vector<std::string>& labels) {
 
 std::string signed_text(std::string_view text) { return hex(crypto::sha256(as_bytes(text))); }
 
-Result<Service> read(store::Tx& tx, const Users& users, std::string_view where, store::Param which) {
+// Without its standing: memory is for the cores and the writer, and this runs on readers as well.
+Result<Service> read(store::Tx& tx, std::string_view where, store::Param which) {
   Service out;
   bool service = false;
   auto found = tx.one(std::string(kColumns).append(where), {which}, [&](const store::Row& row) {
@@ -41,7 +42,6 @@ Result<Service> read(store::Tx& tx, const Users& users, std::string_view where, 
                           return true;
                         });
   if (!parts) return std::move(parts).error();
-  out.standing = users.standing(out.id);
   return out;
 }
 
@@ -62,6 +62,13 @@ std::string duty_text(const Service& s, Part part, std::string_view person) {
   std::string out = "Service account \"" + s.name + "\", with the roles: " + joined(s.roles) + "\n";
   out.append("You, ").append(person).append(", as its ").append(name(part)).append("\n");
   if (part == Part::deputy) out.append("Its sponsor: ").append(sponsor == nullptr ? "nobody at present" : sponsor->name).append("\n");
+  if (part == Part::sponsor) {
+    std::vector<std::string> deputies;
+    for (const ServicePart& p : s.parts) {
+      if (p.part == Part::deputy && p.accepted != WallTime{} && p.name != person) deputies.push_back(p.name);
+    }
+    out.append("Its deputies, who may do the same: ").append(joined(deputies)).append("\n");
+  }
   out += "You make and revoke its credentials, and with a factor of yours you let its calls go on.\n";
   switch (part) {
     case Part::sponsor:
@@ -170,6 +177,7 @@ Result<void> ServiceAccounts::offer_in(store::Tx& tx, UserId id, UserId person, 
   const std::string what = std::string(asked->name.view()) + " as " + std::string(name(part));
   record(tx, "services.offer", by, service->name, what);
   tx.changed(kTopic, id.bytes);
+  if (has != nullptr) return {};  // he has been told: asking again and again drowns no other notice
   const std::string text = who(by) + " asks you to be a " + std::string(name(part)) + " of the service account " + service->name + ".";
   return notify_in(tx, rng_, person, NoticeKind::service_offered, text, now);
 }
@@ -203,8 +211,11 @@ Result<void> ServiceAccounts::take_over_in(store::Tx& tx, UserId id, std::string
   const ServicePart* const deputy = service->part_of(by.user, Part::deputy);
   if (deputy == nullptr || deputy->accepted == WallTime{}) return fail(Reason::not_found, "you are no deputy of it, or have not accepted");
   const ServicePart* const sponsor = service->sponsor();
-  if (sponsor != nullptr && users_.standing(sponsor->person) == Users::Standing::good) {
-    return fail(Reason::conflict, "its sponsor " + sponsor->name + " is there");
+  if (sponsor != nullptr) {
+    // By the rows: memory may lag, and bars come down again.
+    auto there = tx.one("SELECT 1 FROM account WHERE id = $1 AND disabled = 0", {sponsor->person}, [](const store::Row&) {});
+    if (!there) return std::move(there).error();
+    if (*there) return fail(Reason::conflict, "its sponsor " + sponsor->name + " is there");
   }
   if (purpose != take_over_purpose(*service, by.name.view())) return fail(Reason::conflict, "it is no longer what you have read: look again");
   auto former = tx.run("DELETE FROM service_part WHERE service = $1 AND (part = $2 OR person = $3)", {id, Part::sponsor, by.user});
@@ -225,13 +236,20 @@ Result<void> ServiceAccounts::dismiss_in(store::Tx& tx, UserId id, UserId person
   const ServicePart* const sponsor = service->sponsor();
   const bool was_sponsor = sponsor != nullptr && sponsor->person == person;
   std::string gone;
+  bool answered = false;  // and was not merely asked
   for (const ServicePart& p : service->parts) {
-    if (p.person == person) gone = p.name;
+    if (p.person != person) continue;
+    gone = p.name;
+    answered = answered || p.accepted != WallTime{};
   }
   if (gone.empty()) return fail(Reason::not_found, "this person has no part in it");
   auto removed = tx.run("DELETE FROM service_part WHERE service = $1 AND person = $2", {id, person});
   if (!removed) return std::move(removed).error();
   record(tx, "services.dismiss", by, service->name, gone + (was_sponsor ? ", its sponsor: it is asleep" : ""));
+  if (!answered) {
+    tx.changed(kTopic, id.bytes);
+    return {};
+  }
   auto handed = users_.hand_over_in(tx, id);
   if (!handed) return handed;
   const std::string text = gone + " does not answer for the service account " + service->name + " any more." +
@@ -245,11 +263,12 @@ net::Task<Result<void>> ServiceAccounts::dismiss(UserId service, UserId person, 
   co_return done;
 }
 
-Result<Service> ServiceAccounts::look_in(store::Tx& tx, UserId service) const { return read(tx, users_, " WHERE id = $1", service); }
+Result<Service> ServiceAccounts::look_in(store::Tx& tx, UserId service) const { return read(tx, " WHERE id = $1", service); }
 
 net::Task<Result<Service>> ServiceAccounts::look(std::string name) const {
-  auto job = [this, n = std::move(name)](store::Tx& tx) { return read(tx, users_, " WHERE name = $1", n); };
+  auto job = [this, n = std::move(name)](store::Tx& tx) { return read(tx, " WHERE name = $1", n); };
   Result<Service> out = co_await database_.read(std::move(job));
+  if (out) out->standing = users_.standing(out->id);
   co_return out;
 }
 
@@ -272,6 +291,9 @@ net::Task<Result<std::vector<Service>>> ServiceAccounts::list(UserId person) con
     return out;
   };
   Result<std::vector<Service>> out = co_await database_.read(std::move(job));
+  if (out) {
+    for (Service& one : *out) one.standing = users_.standing(one.id);
+  }
   co_return out;
 }
 

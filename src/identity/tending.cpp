@@ -54,8 +54,12 @@ Result<std::vector<UserId>> sponsored_in(store::Tx& tx, UserId person) {
   return ids(tx, "SELECT service FROM service_part WHERE person = $1 AND part = 1 AND accepted > 0 ORDER BY service", person);
 }
 
-Result<std::vector<UserId>> parts_of_in(store::Tx& tx, UserId person) {
-  return ids(tx, "SELECT service FROM service_part WHERE person = $1 ORDER BY service", person);
+Result<UserId> sponsor_in(store::Tx& tx, UserId service) {
+  UserId out;
+  auto found = tx.one("SELECT person FROM service_part WHERE service = $1 AND part = 1 AND accepted > 0", {service},
+                      [&](const store::Row& row) { out = row.id<UserId>(0); });
+  if (!found) return std::move(found).error();
+  return out;
 }
 
 Result<void> changed_for_in(store::Tx& tx, std::string_view topic, UserId account) {

@@ -23,8 +23,8 @@ Result<bool> tends_in(store::Tx& tx, UserId person, UserId account);
 Result<std::vector<UserId>> tended_in(store::Tx& tx, UserId person);
 /// Those that he is the sponsor of.
 Result<std::vector<UserId>> sponsored_in(store::Tx& tx, UserId person);
-/// Those that he acts for, or was asked to.
-Result<std::vector<UserId>> parts_of_in(store::Tx& tx, UserId person);
+/// Who has accepted to be its sponsor; nil: nobody, and of a person's account.
+Result<UserId> sponsor_in(store::Tx& tx, UserId service);
 /// Tells of a change to each who acts for the account, and to the account.
 Result<void> changed_for_in(store::Tx& tx, std::string_view topic, UserId account);
 

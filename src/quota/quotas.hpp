@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/id.hpp"
+#include "domain/subject.hpp"
 #include "quota/meter.hpp"
 
 namespace vestibule::quota {
@@ -22,7 +23,7 @@ struct Options {
 struct Key {
   std::uint64_t quota = 0;
   UserId user{};                ///< nil: of all
-  domain::InlineText<64> name;  ///< the credential's or the access point's; may be empty
+  domain::Via name;  ///< the credential's or the access point's; may be empty
   bool operator==(const Key&) const noexcept = default;
 };
 /// Seeded: who chooses names of keys cannot have them fall into one chain.

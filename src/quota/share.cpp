@@ -31,8 +31,8 @@ std::chrono::seconds whole_seconds(Nanoseconds wait) noexcept {
 Key key_of(const domain::Quota& quota, const Asker& asker) noexcept {
   switch (quota.per) {
     case domain::Per::user: return {quota.id, asker.user, {}};
-    case domain::Per::credential: return {quota.id, asker.user, domain::InlineText<64>(asker.credential)};
-    case domain::Per::access_point: return {quota.id, {}, domain::InlineText<64>(asker.access_point)};
+    case domain::Per::credential: return {quota.id, asker.user, domain::Via(asker.credential)};
+    case domain::Per::access_point: return {quota.id, {}, domain::Via(asker.access_point)};
   }
   return {quota.id, asker.user, {}};
 }

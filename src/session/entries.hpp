@@ -74,6 +74,7 @@ struct Grant {
   Bound bound;  ///< of a token family, or of a service's token
   std::optional<HandleKey> parent;  ///< of a service's token: the key that it was got with, whose unlocks count
   std::vector<Unlock> unlocks;
+  UserId sponsor{};  ///< of a service's credential: who answered for it when the unlocks were read
   std::shared_ptr<KeyUse> use;  ///< of an API key
 };
 

@@ -32,6 +32,10 @@ std::string purpose_of(const KeyWish& wish) {
   return out;
 }
 
+Result<bool> is_key_of_in(store::Tx& tx, const HandleKey& credential, UserId account) {
+  return tx.one("SELECT 1 FROM api_key WHERE hash = $1 AND account = $2", {credential, account}, [](const store::Row&) {});
+}
+
 HandleKey key_of(UserId service, const crypto::PublicJwk& key) noexcept {
   return crypto::sha256({as_bytes("service-key/v1"), ByteView(service.bytes), ByteView(key.thumbprint())});
 }
@@ -205,7 +209,7 @@ net::Task<Result<void>> Sessions::sleep_key(Identified who, KeyId id, Actor by) 
     if (!locked) return locked;
     auto heard = identity::changed_for_in(tx, kKeysTopic, k.user);
     if (!heard) return heard;
-    record(tx, audit::Kind::change, "key.sleep", Reason::ok, as(who, by, session->evidence), "key " + k.name, {}, now);
+    record(tx, audit::Kind::change, "key.sleep", Reason::ok, as(who, by, session->evidence), named(k.user, who.subject.user, "key " + k.name), {}, now);
     return {};
   };
   Result<void> done = co_await database_.write(std::move(job));

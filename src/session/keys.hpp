@@ -69,6 +69,8 @@ struct ServiceTokenWish {
   Duration ttl{};
 };
 
+/// Is there still a key of this account under this hash?
+Result<bool> is_key_of_in(store::Tx& tx, const HandleKey& credential, UserId account);
 /// Of an account that is removed.
 Result<void> remove_keys_in(store::Tx& tx, UserId user);
 

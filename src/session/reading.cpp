@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "identity/tending.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
@@ -97,7 +98,11 @@ Result<void> Sessions::load(store::Tx& tx) {
   if (!some) return some;
   for (const HandleKey& key : unlocked) {
     auto entry = read_handle(tx, key);
-    if (!entry) return std::move(entry).error();
+    if (!entry) {
+      log::error("a credential cannot be read", {{"detail", entry.error().detail}});
+      handles_.erase(key);
+      continue;
+    }
     if (*entry) put_handle(key, std::move(**entry));
   }
   if (options_.raise_mark) {
@@ -167,6 +172,11 @@ Result<std::optional<HandleEntry>> Sessions::read_handle(store::Tx& tx, const Ha
   HandleEntry& h = **out;
   if (!h.grant) h.grant = std::make_unique<Grant>();
   h.grant->unlocks = std::move(*unlocks);
+  if (h.is_key()) {
+    auto sponsor = identity::sponsor_in(tx, h.owner);
+    if (!sponsor) return std::move(sponsor).error();
+    h.grant->sponsor = *sponsor;
+  }
   return out;
 }
 

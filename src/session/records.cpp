@@ -245,6 +245,7 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
                            if (!row.null(1)) owner = row.id<UserId>(1);
                          });
       if (!gone) return std::move(gone).error();
+      if (!owner.is_nil()) object = named(owner, by.user, std::move(object));
       auto heard = owner.is_nil() ? Result<void>{} : identity::changed_for_in(tx, kKeysTopic, owner);
       if (!heard) return heard;
       auto tokens = tx.query("DELETE FROM session_handle WHERE parent = $1 RETURNING hash", {what.handle}, [&](const store::Row& row) {
@@ -262,6 +263,14 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
   }
   record(tx, audit::Kind::change, "session.revoke", Reason::ok, by, object, note, now);
   return {};
+}
+
+std::string Sessions::named(UserId owner, UserId by, std::string credential) const {
+  if (owner == by) return credential;
+  users_.read(owner, [&](const identity::User& u) {
+    if (u.service) credential.insert(0, "service " + std::string(u.name.view()) + ", ");
+  });
+  return credential;
 }
 
 Result<void> Sessions::raise_mark_in(store::Tx& tx, Instant now) const {

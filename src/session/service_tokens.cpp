@@ -64,9 +64,9 @@ Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const Servic
        k.grant->via.view(), scope, wish.access_point, dpop, wish.key});
   if (!put) return std::move(put).error();
   tx.changed(kHandleTopic, handle.hash);
-  by.user = k.owner;
-  by.name = service.name;
-  const std::string object(k.grant->via.view());
+  by.user = service.sponsor.user;
+  by.name = service.sponsor.name;
+  const std::string object = named(k.owner, by.user, std::string(k.grant->via.view()));
   record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, by, object, wish.access_point, now);
   return IssuedToken{std::move(handle.text), ends};
 }

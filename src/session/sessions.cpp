@@ -203,6 +203,7 @@ struct Sessions::Basis {
   domain::Via via;
   Flags flags;
   domain::Evidence evidence, unlocked;
+  UserId sponsor;  ///< of a service, when what is unlocked was read
   Bound bound;
   SessionId parent;
   std::optional<HandleKey> key;  ///< that a service's token was got with
@@ -223,6 +224,7 @@ struct Sessions::Basis {
     Presented from = at;
     if (bound.key) from.key = SourceKey::of_key(*bound.key);
     add_unlocked(unlocked, h.grant->unlocks, from, now);
+    sponsor = h.grant->sponsor;
   }
   void take(const SessionEntry& s, Reason times) noexcept {
     const Flags own = flags;
@@ -260,7 +262,9 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
   }
   out.evidence = basis.evidence;
   // Who has opened something for a service is not its owner: while a revocation waits for the store, it may be his.
-  if (!is_service(out.subject) || !denied_.any()) add_younger(out.evidence, basis.unlocked, now);
+  // Nor does anything of a former sponsor's time count, however late this memory learns that it has ended.
+  const bool counts = !is_service(out.subject) || (!denied_.any() && basis.sponsor == out.subject.sponsor.user);
+  if (counts) add_younger(out.evidence, basis.unlocked, now);
   out.session_ends = basis.ends;
   out.handle = key;
   out.credential = credential;
@@ -355,6 +359,10 @@ bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, In
 }
 
 bool Sessions::sponsor(const domain::Subject& service, domain::Subject& out) const noexcept {
+  UserId present;
+  users_.read(service.user, [&](const identity::User& u) { present = u.sponsor; });
+  // Whoever it was when it asked answers for nothing any more.
+  if (present != service.sponsor.user) return false;
   return users_.fill(service.sponsor.user, out) == identity::Users::Standing::good && !is_service(out);
 }
 

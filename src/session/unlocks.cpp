@@ -35,8 +35,8 @@ const domain::Proof* knowledge(const domain::Evidence& evidence) noexcept {
 }  // namespace
 
 Result<void> lock_account_in(store::Tx& tx, UserId account) {
-  return tell(tx, "DELETE FROM credential_unlock WHERE account = $1 OR credential IN (SELECT hash FROM session_handle WHERE "
-                  "session_handle.account = $1) RETURNING credential", {account});
+  return tell(tx, "DELETE FROM credential_unlock WHERE account = $1 OR credential IN (SELECT hash FROM api_key WHERE "
+                  "api_key.account = $1) RETURNING credential", {account});
 }
 
 Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential) {
@@ -157,9 +157,7 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
   self.evidence.add(proof);
   std::string object = h.grant ? std::string(h.grant->via.view()) : std::string();
   if (object.empty()) object = "handle " + hex(ByteView(wish.credential).first(8));
-  if (owner != by.user) {
-    users_.read(owner, [&](const identity::User& u) { object.insert(0, "service " + std::string(u.name.view()) + ", "); });
-  }
+  object = named(owner, by.user, std::move(object));
   const std::string note = "from " + wish.source.text() + ", for " +
                            (wish.access_point.empty() ? "every access point" : wish.access_point) + ", " +
                            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ends - now.wall).count()) + " s";

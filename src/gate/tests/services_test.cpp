@@ -137,6 +137,38 @@ TEST_F(GateServices, WhatRunsIsCutWithItsSponsor) {
   EXPECT_EQ(ask(c, act_of("chat")), Reason::service_asleep);
 }
 
+TEST_F(GateServices, WhatRunsIsCutWithItsSponsorsRole) {
+  const std::string k = key_for(make("crawler", {"batch"}), "crawler");
+  wake(k);
+  Held held;
+  ASSERT_EQ(hold(held, calling(k), act_of("chat")), Reason::ok);
+  roles({"visitor"});
+  EXPECT_TRUE(soon([&] { return held.live.cuts == 1; }));
+  EXPECT_EQ(held.live.why, Reason::revoked_in_flight);
+  let_go(held);
+}
+
+TEST_F(GateServices, WhatRunsIsCutWhenAnotherAnswersForIt) {
+  const UserId crawler = make("crawler", {"batch"});
+  const std::string k = key_for(crawler, "crawler");
+  wake(k);
+  const Caller before = calling(k);
+  Held held;
+  ASSERT_EQ(hold(held, before, act_of("chat")), Reason::ok);
+  const Person bob = person("bob");
+  const Person root = person("root", {"administrator"});
+  const auto in = [&](auto job) { ASSERT_TRUE(database->write_blocking(job)); };
+  in([&](store::Tx& tx) { return services->offer_in(tx, crawler, bob.id, identity::Part::sponsor, actor(root)); });
+  in([&](store::Tx& tx) {
+    const std::string purpose = identity::accept_purpose(*services->look_in(tx, crawler), identity::Part::sponsor, "bob");
+    return services->accept_in(tx, crawler, identity::Part::sponsor, purpose, actor(bob));
+  });
+  EXPECT_TRUE(soon([&] { return held.live.cuts == 1; })) << "alice is in good standing, and answers for it no more";
+  let_go(held);
+  EXPECT_EQ(ask(before, act_of("chat")), Reason::service_asleep) << "nor may who was identified before";
+  EXPECT_EQ(ask(calling(k), act_of("chat")), Reason::key_asleep);
+}
+
 TEST_F(GateServices, StopsOfEitherNameShutItOut) {
   const std::string k = key_for(make("crawler", {"batch"}), "crawler");
   wake(k);
