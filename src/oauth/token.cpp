@@ -169,6 +169,8 @@ net::Task<Answer<Server::Granted>> Server::by_refresh(Call& call, const Form& fo
     std::string scope, resource;
     AgentWish agent;
   };
+  // An agent's name stands in policy and log where the client's would, which is the one that a person was asked about.
+  if (form.has("agent") && client.id != kCommandLine) co_return Failure{Code::unauthorized_client, "agents are named by the command line alone"};
   AgentWish agent{std::string(form.get("agent")), std::string(form.get("operations")), std::string(form.get("models"))};
   Wanted asked{*hash, std::string(form.get("scope")), std::string(form.get("resource")), std::move(agent)};
   const session::Actor by = call.actor();

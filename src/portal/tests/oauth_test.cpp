@@ -286,8 +286,16 @@ TEST_F(OAuthTest, WhoeverHeldAGrantIsToldWhyItIsOver) {
 }
 
 TEST_F(OAuthTest, AProgramGetsATokenOfItsOwnByARefresh) {
-  const std::string client = public_client();
-  grant(tokens_for(client));
+  const std::string editor = public_client();
+  grant(tokens_for(editor));
+  EXPECT_EQ(error_of(form("/oauth/token", refreshing(editor, refresh).set("agent", "builder"))), "unauthorized_client") << "by another name than people know it by";
+  EXPECT_EQ(error_of(form("/oauth/token", refreshing(editor, refresh))), "ok") << "nothing was spent";
+  const std::string client = "vestibule-cli";
+  const auto log_in = [&] {
+    const std::string code = code_for(wish(client).set("redirect_uri", "http://127.0.0.1:40123/callback"));
+    grant(form("/oauth/token", exchange(client, code).set("redirect_uri", "http://127.0.0.1:40123/callback")));
+  };
+  log_in();
   const auto as = [&](const std::string& agent) { return refreshing(client, refresh).set("agent", agent); };
   for (const char* bad : {"a b", "a*", "\"", "a\xc3\xbc"}) EXPECT_EQ(error_of(form("/oauth/token", as(bad))), "invalid_request") << bad;
   HttpReply made = form("/oauth/token", as("builder").set("operations", "chat embed").set("models", "tiny*"));
@@ -313,7 +321,7 @@ TEST_F(OAuthTest, AProgramGetsATokenOfItsOwnByARefresh) {
   EXPECT_EQ(error_of(form("/oauth/token", as("builder"))), "invalid_grant");
   EXPECT_EQ(verdict(child), Reason::credential_unknown);
   // Its client ends it, and no other.
-  grant(tokens_for(client));
+  log_in();
   const std::string next = form("/oauth/token", as("builder")).text("access_token");
   ASSERT_EQ(verdict(next), Reason::ok);
   EXPECT_EQ(error_of(form("/oauth/revoke", Params{{"client_id", public_client()}, {"token", next}})), "unauthorized_client");
