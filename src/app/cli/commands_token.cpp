@@ -9,6 +9,7 @@
 #include "app/cli/handing_on.hpp"
 #include "app/cli/logins.hpp"
 #include "app/cli/terminal.hpp"
+#include "base/clock.hpp"
 
 namespace vestibule::app::cli {
 namespace {
@@ -94,7 +95,7 @@ int token_of_login(Context& ctx, const Login& login, const TokenOptions& o) {
   } else if (ctx.json() || o.format == "json") {
     json::Value v;
     v.set("token", std::string(handle));
-    v.set("ends", rfc3339(tokens->access_ends));
+    v.set("ends", rfc3339(WallTime(std::chrono::seconds(tokens->access_ends))));
     out(v.dump() + "\n");
   } else {
     out(std::string(handle) + "\n");
@@ -126,7 +127,7 @@ int exec_with_login(Context& ctx, const Login& login, const ExecOptions& o) {
   }
   const int code = run_child(ctx, o, std::move(changes), made->access);
   if (const Result<void> gone = revoke(login, made->access); !gone) {
-    warn("the token of " + printable(o.agent) + " could not be revoked; it ends " + time_text(rfc3339(made->access_ends)) + ": " + gone.error().detail);
+    warn("the token of " + printable(o.agent) + " could not be revoked; it ends " + time_text(rfc3339(WallTime(std::chrono::seconds(made->access_ends)))) + ": " + gone.error().detail);
   }
   return code;
 }

@@ -2,24 +2,18 @@
 
 #include <unistd.h>
 
-#include <fmt/format.h>
-
 #include <chrono>
 
 #include "app/cli/doors.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/token_cache.hpp"
+#include "base/clock.hpp"
 #include "crypto/hash.hpp"
 
 namespace vestibule::app::cli {
 namespace {
 
 constexpr std::int64_t kShortly = 60;
-
-std::int64_t now_s() {
-  using namespace std::chrono;
-  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -42,16 +36,6 @@ std::int64_t seconds_of(std::string_view t) noexcept {
   const year_month_day date{year(numbers[0]), month(static_cast<unsigned>(numbers[1])), day(static_cast<unsigned>(numbers[2]))};
   if (!date.ok()) return 0;
   return duration_cast<seconds>(sys_days(date).time_since_epoch()).count() + numbers[3] * 3600 + numbers[4] * 60 + numbers[5];
-}
-
-std::string rfc3339(std::int64_t unix_seconds) {
-  using namespace std::chrono;
-  const sys_seconds at{seconds(unix_seconds)};
-  const auto day = floor<days>(at);
-  const year_month_day date(day);
-  const hh_mm_ss time(at - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count());
 }
 
 Result<std::optional<Login>> login_instead(const Error& error, const std::string& access_point) {
@@ -111,21 +95,21 @@ Result<HandedOn> token_of(const Login& login, const std::string& agent) {
   if (agent.empty()) {
     Result<Tokens> tokens = renewed(login);
     if (!tokens) return std::move(tokens).error();
-    return HandedOn{{}, std::move(tokens->access), rfc3339(tokens->access_ends), tokens->access_ends};
+    return HandedOn{{}, std::move(tokens->access), rfc3339(WallTime(std::chrono::seconds(tokens->access_ends))), tokens->access_ends};
   }
   Result<std::filesystem::path> directory = state_directory();
   if (!directory) return std::move(directory).error();
   const std::string of = hex(crypto::sha256(as_bytes("login " + login.resource)));
   const TokenCache cache(*directory);
   if (std::optional<CachedToken> c = cache.load()) {
-    if (c->session == of && c->agent == agent && c->access_point == login.access_point && c->ends - now_s() > kShortly) {
+    if (c->session == of && c->agent == agent && c->access_point == login.access_point && c->ends - unix_now() > kShortly) {
       return HandedOn{{}, std::move(c->token), {}, c->ends};
     }
   }
   Result<Tokens> made = renewed_as(login, {agent, {}, {}});
   if (!made) return std::move(made).error();
   static_cast<void>(cache.save({of, agent, login.access_point, made->access.clone(), made->access_ends}));
-  return HandedOn{{}, std::move(made->access), rfc3339(made->access_ends), made->access_ends};
+  return HandedOn{{}, std::move(made->access), rfc3339(WallTime(std::chrono::seconds(made->access_ends))), made->access_ends};
 }
 
 }  // namespace
@@ -148,7 +132,7 @@ Result<HandedOn> cached_token(Context& ctx, const std::string& agent, const std:
   if (!directory) return std::move(directory).error();
   const TokenCache cache(*directory);
   if (std::optional<CachedToken> c = cache.load()) {
-    if (c->session == digest && c->agent == agent && c->access_point == access_point && c->ends - now_s() > kShortly) {
+    if (c->session == digest && c->agent == agent && c->access_point == access_point && c->ends - unix_now() > kShortly) {
       return HandedOn{{}, std::move(c->token), {}, c->ends};
     }
   }

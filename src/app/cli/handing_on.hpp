@@ -31,7 +31,5 @@ struct HandedOn {
 
 /// The login to use where the session gave this error: there is none, or it has ended.
 [[nodiscard]] Result<std::optional<Login>> login_instead(const Error& error, const std::string& access_point);
-/// "2026-11-23T03:02:36Z".
-[[nodiscard]] std::string rfc3339(std::int64_t unix_seconds);
 
 }  // namespace vestibule::app::cli
