@@ -1,7 +1,6 @@
 // The claims of a DPoP proof, well signed by a key that is a stranger's like all else of it: what passes is for
 // this method, address, token and moment, and passes once.
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -9,14 +8,11 @@
 #include "crypto/jose.hpp"
 #include "crypto/p256.hpp"
 #include "gate/dpop.hpp"
+#include "require.hpp"
 
 using namespace vestibule;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 class Signer {
  public:

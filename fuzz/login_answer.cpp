@@ -1,8 +1,9 @@
 // What any page can make a browser bring to the command line's loopback address: without the state nothing is
 // taken, without the issuer no code, and nothing that steers a terminal gets through.
-#include "app/cli/login_answer.hpp"
+#include <cstdint>
 
-#include <cstdlib>
+#include "app/cli/login_answer.hpp"
+#include "require.hpp"
 
 using namespace vestibule::app::cli;
 
@@ -10,14 +11,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view target(reinterpret_cast<const char*>(data), size);
   const LoginAnswer answer = read_login_answer(target, "st4te", "http://localhost:8421");
   using Kind = LoginAnswer::Kind;
-  if (answer.kind != Kind::not_ours && !target.starts_with("/callback?")) std::abort();
-  if ((answer.kind == Kind::code) != !answer.code.empty() || (answer.kind == Kind::refused) != !answer.error.empty()) std::abort();
+  require(answer.kind == Kind::not_ours || target.starts_with("/callback?"));
+  require((answer.kind == Kind::code) == !answer.code.empty() && (answer.kind == Kind::refused) == !answer.error.empty());
   for (const std::string* text : {&answer.code, &answer.error}) {
-    for (const char c : *text) {
-      if (c < 0x20 || c == 0x7f) std::abort();
-    }
+    for (const char c : *text) require(c >= 0x20 && c != 0x7f);
   }
-  if (read_login_answer(target, "", "http://localhost:8421").kind != Kind::not_ours) std::abort();
-  if (read_login_answer(target, "st4te", "http://evil.example").kind == Kind::code && target.find("evil.example") == std::string_view::npos) std::abort();
+  require(read_login_answer(target, "", "http://localhost:8421").kind == Kind::not_ours);
+  const bool by_another = read_login_answer(target, "st4te", "http://evil.example").kind == Kind::code;
+  require(!by_another || target.find("evil.example") != std::string_view::npos);
   return 0;
 }

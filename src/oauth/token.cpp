@@ -225,8 +225,8 @@ net::Task<Answer<Server::Granted>> Server::by_refresh(Call& call, const Form& fo
     }
     auto out = wish ? agent_in(tx, family, of, *wish, by, now) : tokens_in(tx, family, of, by, now);
     if (!out) {
-      if (info(out.error().code).status == 503) return std::move(out).error();
-      if (out.error().code == Reason::conflict) return R(Failure{Code::invalid_request, "too many agents of this login are at work", Reason::conflict});
+      // Too many agents at work: nothing is spent, since nothing takes its place.
+      if (info(out.error().code).status == 503 || out.error().code == Reason::conflict) return std::move(out).error();
       return R(over(tx, family, out.error()));
     }
     out->family = family;
@@ -238,6 +238,7 @@ net::Task<Answer<Server::Granted>> Server::by_refresh(Call& call, const Form& fo
     return R(std::move(*out));
   };
   Result<R> done = co_await rooms_.database.write(std::move(job));
+  if (!done && done.error().code == Reason::conflict) co_return Failure{Code::invalid_request, "too many agents of this login are at work"};
   if (!done) co_return ours(done.error());
   co_return std::move(*done);
 }

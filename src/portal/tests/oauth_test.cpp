@@ -320,6 +320,14 @@ TEST_F(OAuthTest, AProgramGetsATokenOfItsOwnByARefresh) {
   EXPECT_EQ(verdict(access), Reason::ok);
   EXPECT_EQ(error_of(form("/oauth/token", as("builder"))), "invalid_grant");
   EXPECT_EQ(verdict(child), Reason::credential_unknown);
+  // So many and no more; who is refused has spent nothing.
+  log_in();
+  std::size_t made_so_far = 0;
+  HttpReply more = form("/oauth/token", as("a0"));
+  for (; error_of(more) == "ok" && made_so_far < 1000; more = form("/oauth/token", as("a" + std::to_string(++made_so_far)))) refresh = more.text("refresh_token");
+  EXPECT_EQ(made_so_far, options_session.max_tokens);
+  EXPECT_EQ(error_of(more), "invalid_request");
+  EXPECT_EQ(error_of(form("/oauth/token", refreshing(client, refresh))), "ok");
   // Its client ends it, and no other.
   log_in();
   const std::string next = form("/oauth/token", as("builder")).text("access_token");
