@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as openid from 'openid-client';
 import { Gateway, password, policy, sleep } from './lib/gateway.mjs';
-import { accessible, launch, visit } from './lib/browser.mjs';
+import { launch, look, visit } from './lib/browser.mjs';
 import { button, into, open } from './lib/portal.mjs';
 import { Wire, once, post, prompt } from './lib/raw.mjs';
 import { Counter } from './lib/totp.mjs';
@@ -109,15 +109,15 @@ test('the page: what is asked is read and accepted, and keys are made there', as
       await open(page, 'Services');
       await page.getByRole('heading', { name: /crawler/ }).waitFor();
       await page.getByText('Deputies: bob').waitFor();
-      await accessible(page, 'Services');
+      await look(page, 'services');
       await button(page, 'New service account').click();
       await page.getByRole('dialog').getByLabel('Name').waitFor();
-      await accessible(page, 'a new service account');
+      await look(page, 'service-new');
       await page.keyboard.press('Escape');
       await button(page, 'Keys crawler').click();
       await page.getByRole('heading', { name: 'Keys of crawler' }).waitFor();
       await page.getByRole('heading', { name: /nightly/ }).waitFor();
-      await accessible(page, 'Keys of crawler');
+      await look(page, 'service-keys');
       await page.context().close();
     }
   } finally {
