@@ -169,6 +169,8 @@ test('a thief’s call from another source waits in vain, and a key that is awak
   const owner = await Wire.connect(gateway.port);
   owner.write(post(target, key, prompt('mine')));
   await until('both are held', async () => (await held(gateway)) === 2);
+  // A call takes its place before it asks.
+  await until('both ask', async () => (await waiting(gateway, admin)).length === 2);
   const requests = await waiting(gateway, admin);
   assert.deepEqual(requests.map((r) => r.source).sort(), ['127.0.0.1', '127.0.0.2'], 'they do not belong together');
   const mine = requests.find((r) => r.source === '127.0.0.1');
