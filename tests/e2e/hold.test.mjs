@@ -9,8 +9,9 @@ import OpenAI from 'openai';
 import { createOpenAI } from '@ai-sdk/openai';
 import { APICallError, generateText, streamText } from 'ai';
 import { Gateway, password, policy, sleep } from './lib/gateway.mjs';
-import { launch, look, visit } from './lib/browser.mjs';
-import { button, setupToken } from './lib/portal.mjs';
+import { launch, look } from './lib/browser.mjs';
+import { button } from './lib/portal.mjs';
+import { held, until, waiting, withPasskey } from './lib/held.mjs';
 import { Wire, post, prompt } from './lib/raw.mjs';
 import { Upstream } from './lib/upstream.mjs';
 
@@ -31,19 +32,6 @@ async function house(t, { hold = '20s', age = '10s', approval = {} } = {}) {
   t.after(() => gateway.stop());
   return { up, gateway };
 }
-const held = async (gateway) => {
-  const text = await (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();
-  return Number(/^vestibule_calls_held (\d+)/m.exec(text)[1]);
-};
-async function until(what, check, ms = 8000) {
-  for (const end = Date.now() + ms; ;) {
-    const seen = await check();
-    if (seen) return seen;
-    assert.ok(Date.now() < end, `${what}: not in time`);
-    await sleep(20);
-  }
-}
-const waiting = async (gateway, person) => (await gateway.api('GET', '/v1/approvals', undefined, person)).approvals;
 const lapse = async (gateway, token) => {
   await until('the proof lapses', async () => {
     const wire = await Wire.connect(gateway.port);
@@ -56,22 +44,8 @@ const lapse = async (gateway, token) => {
 
 /// The first administrator, with a passkey, in a browser; and a token for programs.
 async function atBrowser(gateway) {
-  const at = await visit(browser, gateway);
-  const { page, context } = at;
-  const cdp = await context.newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-  });
-  await page.goto(`${gateway.portal}/#/setup/${setupToken(gateway)}`);
-  await page.getByLabel('Your user name').fill('ada');
-  await page.getByLabel('Password').fill(password);
-  await button(page, 'Create the administrator').click();
-  await page.getByRole('radio', { name: /Passkey or security key/ }).check();
-  await button(page, 'Continue').click();
-  await page.getByLabel('I have stored them').check();
-  await button(page, 'Done').click();
-  await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
+  const at = await withPasskey(browser, gateway);
+  const { page } = at;
   at.token = await page.evaluate(async () => {
     const reply = await fetch('/v1/tokens', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });
     return (await reply.json()).token;

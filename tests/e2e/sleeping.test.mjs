@@ -8,9 +8,10 @@ import OpenAI from 'openai';
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateText, streamText } from 'ai';
-import { Gateway, password, policy, sleep } from './lib/gateway.mjs';
-import { launch, visit } from './lib/browser.mjs';
-import { button, open, setupToken } from './lib/portal.mjs';
+import { Gateway, policy, sleep } from './lib/gateway.mjs';
+import { launch } from './lib/browser.mjs';
+import { button, open } from './lib/portal.mjs';
+import { held, until, waiting, withPasskey } from './lib/held.mjs';
 import { Wire, post, prompt } from './lib/raw.mjs';
 import { Upstream } from './lib/upstream.mjs';
 
@@ -29,19 +30,6 @@ async function house(t, { hold = '20s', approval } = {}) {
   t.after(() => gateway.stop());
   return { up, gateway };
 }
-const held = async (gateway) => {
-  const text = await (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();
-  return Number(/^vestibule_calls_held (\d+)/m.exec(text)[1]);
-};
-async function until(what, check, ms = 8000) {
-  for (const end = Date.now() + ms; ;) {
-    const seen = await check();
-    if (seen) return seen;
-    assert.ok(Date.now() < end, `${what}: not in time`);
-    await sleep(20);
-  }
-}
-const waiting = async (gateway, person) => (await gateway.api('GET', '/v1/approvals', undefined, person)).approvals;
 const make = async (gateway, person, name) => gateway.api('POST', '/v1/keys', { name, ...await gateway.code(person) }, person);
 const clients = (gateway, apiKey) => ({
   openai: new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey }),
@@ -71,22 +59,8 @@ function calls({ openai, ai, compatible }) {
 
 /// The first administrator with a passkey, in a browser, and a key that he has made there.
 async function keeper(gateway) {
-  const at = await visit(browser, gateway);
-  const { page, context } = at;
-  const cdp = await context.newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-  });
-  await page.goto(`${gateway.portal}/#/setup/${setupToken(gateway)}`);
-  await page.getByLabel('Your user name').fill('ada');
-  await page.getByLabel('Password').fill(password);
-  await button(page, 'Create the administrator').click();
-  await page.getByRole('radio', { name: /Passkey or security key/ }).check();
-  await button(page, 'Continue').click();
-  await page.getByLabel('I have stored them').check();
-  await button(page, 'Done').click();
-  await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
+  const at = await withPasskey(browser, gateway);
+  const { page } = at;
   await open(page, 'API keys');
   await button(page, 'New key').click();
   await page.getByRole('dialog').getByLabel('Name').fill('sdk');
