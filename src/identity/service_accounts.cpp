@@ -266,7 +266,7 @@ net::Task<Result<void>> ServiceAccounts::dismiss(UserId service, UserId person, 
 Result<Service> ServiceAccounts::look_in(store::Tx& tx, UserId service) const { return read(tx, " WHERE id = $1", service); }
 
 net::Task<Result<Service>> ServiceAccounts::look(std::string name) const {
-  auto job = [this, n = std::move(name)](store::Tx& tx) { return read(tx, " WHERE name = $1", n); };
+  auto job = [n = std::move(name)](store::Tx& tx) { return read(tx, " WHERE name = $1", n); };
   Result<Service> out = co_await database_.read(std::move(job));
   if (out) out->standing = users_.standing(out->id);
   co_return out;
