@@ -77,7 +77,7 @@ class ProxyWorld : public GateWorld {
   }
 
   void open_with(Script script) {
-    upstream = std::make_unique<ScriptedUpstream>([this, script = std::move(script)](Plug& plug, int n) { script(plug, n); });
+    upstream = std::make_unique<ScriptedUpstream>([script = std::move(script)](Plug& plug, int n) { script(plug, n); });
     open();
   }
   void open() override {
