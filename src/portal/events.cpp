@@ -82,7 +82,7 @@ void Events::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
       if (!notice || !*notice) continue;
       std::memcpy(out.key.data(), (*notice)->account.bytes.data(), (*notice)->account.bytes.size());
     } else {
-      std::memcpy(out.key.data(), c.key.data(), std::min(c.key.size(), out.key.size()));
+      std::copy_n(c.key.begin(), std::min(c.key.size(), out.key.size()), out.key.begin());
     }
     known.push_back(out);
   }

@@ -52,11 +52,6 @@ class HoldingWorld : public ProxyWorld {
   }
 
  protected:
-  std::vector<store::Migration> all_migrations() override {
-    auto out = ProxyWorld::all_migrations();
-    out.insert(out.end(), approval::migrations().begin(), approval::migrations().end());
-    return out;
-  }
   void open_rooms_above() override {
     ProxyWorld::open_rooms_above();
     auto opened = approval::Requests::open(*database, *keys, *users, *log, clock, rng, options_approval);
