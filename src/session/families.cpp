@@ -91,18 +91,8 @@ Result<IssuedToken> Sessions::issue_family_token_in(store::Tx& tx, SessionId fam
   auto session = standing_session_in(tx, family, now);
   if (!session) return std::move(session).error();
   if (session->parent.is_nil()) return fail(Reason::session_ended);
-  std::vector<HandleKey> old;
-  auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 AND via NOT LIKE 'agent %' ORDER BY created DESC", {family},
-                         [&](const store::Row& row) {
-                           if (const auto key = digest_of(row.blob(0))) old.push_back(*key);
-                           return true;
-                         });
-  if (!listed) return std::move(listed).error();
-  for (std::size_t i = options_.max_tokens > 0 ? options_.max_tokens - 1 : 0; i < old.size(); ++i) {
-    auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {old[i]});
-    if (!gone) return std::move(gone).error();
-    tx.changed(kHandleTopic, old[i]);
-  }
+  auto room = make_room_in(tx, "session = $1 AND via NOT LIKE 'agent %'", {family});
+  if (!room) return std::move(room).error();
   crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
   const WallTime ends = std::min(now.wall + std::min(ttl, options_.token_ttl), session->ends);
   auto put = tx.run(

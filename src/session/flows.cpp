@@ -270,18 +270,8 @@ net::Task<Result<IssuedToken>> Sessions::issue_token(Identified who, Duration tt
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
-    std::vector<HandleKey> old;
-    auto listed = tx.query("SELECT hash FROM session_handle WHERE session = $1 AND audience = $2 AND via = '' ORDER BY created DESC",
-                           {who.subject.session, Audience::access}, [&](const store::Row& row) {
-                             if (const auto key = digest_of(row.blob(0))) old.push_back(*key);
-                             return true;
-                           });
-    if (!listed) return std::move(listed).error();
-    for (std::size_t i = options_.max_tokens > 0 ? options_.max_tokens - 1 : 0; i < old.size(); ++i) {
-      auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {old[i]});
-      if (!gone) return std::move(gone).error();
-      tx.changed(kHandleTopic, old[i]);
-    }
+    auto room = make_room_in(tx, "session = $1 AND audience = $2 AND via = ''", {who.subject.session, Audience::access});
+    if (!room) return std::move(room).error();
     crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
     const WallTime ends = std::min(now.wall + std::min(ttl, options_.token_ttl), session->ends);
     auto put = tx.run(

@@ -265,6 +265,22 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
   return {};
 }
 
+Result<void> Sessions::make_room_in(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) const {
+  std::vector<HandleKey> old;
+  auto listed = tx.query("SELECT hash FROM session_handle WHERE " + std::string(which) + " ORDER BY created DESC", params,
+                         [&](const store::Row& row) {
+                           if (const auto key = digest_of(row.blob(0))) old.push_back(*key);
+                           return true;
+                         });
+  if (!listed) return listed;
+  for (std::size_t i = options_.max_tokens > 0 ? options_.max_tokens - 1 : 0; i < old.size(); ++i) {
+    auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {old[i]});
+    if (!gone) return std::move(gone).error();
+    tx.changed(kHandleTopic, old[i]);
+  }
+  return {};
+}
+
 std::string Sessions::named(UserId owner, UserId by, std::string credential) const {
   if (owner == by) return credential;
   users_.read(owner, [&](const identity::User& u) {

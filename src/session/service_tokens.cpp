@@ -42,17 +42,8 @@ Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const Servic
   if (!is_service(service) || denied_.covers({}, k.owner, wish.key) || denied_.covers({}, service.sponsor.user, {})) {
     return fail(Reason::credential_unknown);
   }
-  std::vector<HandleKey> old;
-  auto listed = tx.query("SELECT hash FROM session_handle WHERE parent = $1 ORDER BY created DESC", {wish.key}, [&](const store::Row& row) {
-    if (const auto one = digest_of(row.blob(0))) old.push_back(*one);
-    return true;
-  });
-  if (!listed) return std::move(listed).error();
-  for (std::size_t i = options_.max_tokens > 0 ? options_.max_tokens - 1 : 0; i < old.size(); ++i) {
-    auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {old[i]});
-    if (!gone) return std::move(gone).error();
-    tx.changed(kHandleTopic, old[i]);
-  }
+  auto room = make_room_in(tx, "parent = $1", {wish.key});
+  if (!room) return std::move(room).error();
   crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
   const WallTime ends = std::min(now.wall + std::min(wish.ttl, options_.token_ttl), k.ends);
   const std::string_view scope = k.grant->scope.anything() ? std::string_view{} : std::string_view(k.grant->scope.text());

@@ -259,6 +259,8 @@ class Sessions {
   [[nodiscard]] std::optional<HandleKey> check_token(std::string_view token, Audience audience,
                                                      Reason& reason) const noexcept;
   void deny_by(const Revocation& what, const Actor& by);
+  /// For one more of those handles that `which`, a condition of SQL, says: the oldest above max_tokens go.
+  Result<void> make_room_in(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) const;
   /// A credential as records name it: a service's says whose it is. In write jobs.
   [[nodiscard]] std::string named(UserId owner, UserId by, std::string credential) const;
   void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,

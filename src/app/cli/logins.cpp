@@ -190,9 +190,8 @@ Result<Tokens> refresh(const Logins& logins, const Login& l, const Tokens& old, 
   return fresh;
 }
 
-}  // namespace
-
-Result<Tokens> renewed(const Login& l) {
+/// One at a time. A person's own token is renewed when it is about to end, an agent's is always another.
+Result<Tokens> renew(const Login& l, const AgentTokenWish& wish) {
   Result<std::filesystem::path> directory = state_directory();
   if (!directory) return std::move(directory).error();
   const Logins logins(*directory);
@@ -200,20 +199,14 @@ Result<Tokens> renewed(const Login& l) {
   if (!lock) return std::move(lock).error();
   Result<Tokens> now = logins.tokens(l);
   if (!now) return explained(l, now.error());
-  if (now->access_ends - unix_now() > kShortly) return now;
-  return refresh(logins, l, *now, {});
-}
-
-Result<Tokens> renewed_as(const Login& l, const AgentTokenWish& wish) {
-  Result<std::filesystem::path> directory = state_directory();
-  if (!directory) return std::move(directory).error();
-  const Logins logins(*directory);
-  Result<Logins::Lock> lock = logins.lock();
-  if (!lock) return std::move(lock).error();
-  Result<Tokens> now = logins.tokens(l);
-  if (!now) return explained(l, now.error());
+  if (wish.agent.empty() && now->access_ends - unix_now() > kShortly) return now;
   return refresh(logins, l, *now, wish);
 }
+
+}  // namespace
+
+Result<Tokens> renewed(const Login& l) { return renew(l, {}); }
+Result<Tokens> renewed_as(const Login& l, const AgentTokenWish& wish) { return renew(l, wish); }
 
 Result<void> revoke(const Login& l, const Secret& token) {
   Result<std::unique_ptr<Issuer>> issuer = Issuer::at(l.issuer, l.ca_file);
