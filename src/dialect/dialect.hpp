@@ -42,6 +42,7 @@ struct Rules {
   bool remote_urls = false;             ///< content parts may name remote URLs (the server fetches)
   bool server_objects = false;          ///< stored responses, conversations, files, client-chosen slots
   bool server_tools = false;            ///< tools that the server runs by itself
+  bool gated_tools = false;             ///< tool calls in replies are acts of their own (inspect.hpp)
 };
 
 /// The shape in which a client of a route reads errors. It follows the route, not the server: one that

@@ -70,6 +70,7 @@ Requirement stricter(const Requirement& a, const Requirement& b) noexcept {
   r.confirmation = std::max(a.confirmation, b.confirmation);
   r.people = std::max(a.people, b.people);
   r.justification = a.justification || b.justification;
+  r.bound = a.bound || b.bound;
   r.kinds = a.kinds & b.kinds;
   return r;
 }

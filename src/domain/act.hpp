@@ -41,7 +41,14 @@ struct Act {
   Digest body_digest{};                             ///< SHA-256 of the raw bytes; zero if no body
   std::uint16_t tools = 0;                          ///< tools offered to the model
   bool stream = false;
+  std::string_view tool;                            ///< of a tool call: what it calls; empty for every other act
+  /// Of a tool call: its arguments as JSON text, the very bytes that the caller would be given; one value
+  /// that json::Reader accepts.
+  std::string_view arguments;
 };
+
+/// The operation of every tool call, whether it stands in a model's reply or in a request.
+inline constexpr std::string_view kToolCall = "tools/call";
 
 enum class Confirmation : std::uint8_t { none, self, people };
 
@@ -52,6 +59,7 @@ struct Requirement {
   Confirmation confirmation = Confirmation::none;
   std::uint8_t people = 0;        ///< for Confirmation::people
   bool justification = false;
+  bool bound = false;             ///< of a confirmation: only a factor that signs the act itself counts
   KindSet kinds = KindSet::ordinary();  ///< proofs of other kinds do not count
   bool operator==(const Requirement&) const = default;
 };

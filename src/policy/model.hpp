@@ -72,7 +72,7 @@ struct Names {
 enum class Effect : std::uint8_t { allow, deny };
 
 /// The requirement of a rule that asks for nothing: neutral under domain::stricter().
-inline constexpr domain::Requirement kNothing{0, Duration::max(), domain::Confirmation::none, 0, false, domain::KindSet::every()};
+inline constexpr domain::Requirement kNothing{0, Duration::max(), domain::Confirmation::none, 0, false, false, domain::KindSet::every()};
 
 struct Rule {
   Effect effect = Effect::allow;
