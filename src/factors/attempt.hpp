@@ -28,6 +28,12 @@ struct Attempt {
   std::optional<Consulted> consulted{};   ///< of FactorKind::external, by Factors::consult()
 };
 
+/// What a right answer gives.
+struct Given {
+  domain::Proof proof;
+  std::optional<Statement> statement{};  ///< of a kind that signs the very act; codes and push sign none
+};
+
 /// An answer was looked at and refused: the job that did commits, so that charge, record and whatever
 /// was consumed stand. All other errors take the job back.
 [[nodiscard]] bool commits(Reason reason) noexcept;

@@ -58,7 +58,7 @@ class Factors {
   Result<Charged> charge_in(store::Tx& tx, Attempt attempt, Instant now);
   /// Verifies and consumes the answer in the caller's job, refunds, records what act it was bound to.
   /// code_wrong, code_used, factor_cloned: commit all the same (commits()).
-  Result<domain::Proof> prove_in(store::Tx& tx, Charged charged, Instant now);
+  Result<Given> prove_in(store::Tx& tx, Charged charged, Instant now);
 
   /// Charges, verifies, consumes and runs `act(tx, proof)` in one job. A wrong answer commits (the
   /// charge and its record stand); an act that fails takes everything back, and the answer, which was
@@ -71,9 +71,9 @@ class Factors {
       const Instant now = clock_.now();
       Result<Charged> charged = charge_in(tx, std::move(a), now);
       if (!charged) return std::move(charged).error();
-      Result<domain::Proof> proof = prove_in(tx, std::move(*charged), now);
-      if (!proof) return Settled<R>{R(std::move(proof).error())};
-      R done = act(tx, *proof);
+      Result<Given> given = prove_in(tx, std::move(*charged), now);
+      if (!given) return Settled<R>{R(std::move(given).error())};
+      R done = act(tx, given->proof);
       if (!done) return std::move(done).error();
       return Settled<R>{std::move(done)};
     };

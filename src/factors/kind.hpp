@@ -8,6 +8,7 @@
 
 #include "base/secret.hpp"
 #include "domain/evidence.hpp"
+#include "factors/statement.hpp"
 #include "factors/webauthn_json.hpp"
 #include "identity/actor.hpp"
 #include "notify/subscription.hpp"
@@ -86,13 +87,15 @@ struct Question {
 /// The question that an answer is held against. Kinds without questions do not look at it.
 struct Asked {
   ByteView payload;
-  Digest binding{};           ///< computed anew from what the answer is given for
+  std::string_view given_for; ///< text of the Binding, computed anew from what the answer is given for
+  Digest binding{};           ///< its SHA-256
 };
 
 /// What a right answer shows.
 struct Proved {
   domain::Traits traits{};
   std::string note;           ///< for the audit record; may be empty
+  std::optional<Statement> statement{};  ///< of a kind that signs what it is given for
 };
 
 /// A row of table `factor` as a kind sees it.

@@ -1,6 +1,7 @@
 // An answer on its way: charged, held against its question, verified, refunded, recorded.
 #include <algorithm>
 
+#include "crypto/hash.hpp"
 #include "factors/binding.hpp"
 #include "factors/external_kind.hpp"
 #include "factors/factors.hpp"
@@ -106,13 +107,14 @@ Result<Charged> Factors::charge_in(store::Tx& tx, Attempt attempt, Instant now) 
   return charged;
 }
 
-Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant now) {
+Result<Given> Factors::prove_in(store::Tx& tx, Charged charged, Instant now) {
   const Attempt& a = charged.attempt_;
   Kind* const kind = kind_of(a.kind);
   if (kind == nullptr) return fail(Reason::factor_missing);
   Reason reason = Reason::code_wrong;
   std::string flaw;
   Bytes payload;
+  std::string given_for;
   Asked asked;
   bool answered = true;
   if (kind->describe().challenge && !a.consulted) {
@@ -126,7 +128,8 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
     } else {
       flaw = name(Flaw::challenge);
     }
-    asked = {payload, digest(Binding{a.by.user, a.by.session, a.purpose, expires})};
+    given_for = canonical(Binding{a.by.user, a.by.session, a.purpose, expires});
+    asked = {payload, given_for, crypto::sha256(as_bytes(given_for))};
   }
   FactorId matched{};
   FactorId copied{};
@@ -190,12 +193,12 @@ Result<domain::Proof> Factors::prove_in(store::Tx& tx, Charged charged, Instant 
   if (a.kind == FactorKind::recovery_code) {
     auto told = tell_of_recovery(tx, by, matched, now);
     if (!told) return moved(told);
-    return proof;  // no factor: from where it was given says nothing
+    return Given{proof};  // no factor: from where it was given says nothing
   }
   const KindInfo info = kind->describe();
   auto told = tell(tx, by, info.step_up_only ? Event::picked : info.challenge ? Event::answered : Event::proved, now);
   if (!told) return moved(told);
-  return proof;
+  return Given{proof, std::move(proved.statement)};
 }
 
 Result<void> Factors::cloned_in(store::Tx& tx, FactorId factor, const Actor& by, Instant now) {

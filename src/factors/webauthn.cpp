@@ -215,6 +215,11 @@ void RelyingParty::spend_like_verifying(const AuthenticationResponse& response, 
   static_cast<void>(refused);
 }
 
+bool is_origin_of(std::string_view origin, std::string_view rp_id) {
+  const auto host = host_of(origin);
+  return host && falls_under(*host, rp_id);
+}
+
 Digest webauthn_challenge(ByteView nonce, const Digest& binding) noexcept {
   return crypto::sha256({as_bytes(kContext), nonce, ByteView(binding)});
 }

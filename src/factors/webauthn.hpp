@@ -128,6 +128,9 @@ class RelyingParty {
   std::unique_ptr<Anchors> anchors_;
 };
 
+/// As browsers serialize it: https, or http on this machine, with a host that falls under the relying party's id.
+[[nodiscard]] bool is_origin_of(std::string_view origin, std::string_view rp_id);
+
 /// The challenge that is signed: SHA-256("vestibule/webauthn/v1" || nonce || binding), where `binding` is
 /// the SHA-256 of what it is for.
 [[nodiscard]] Digest webauthn_challenge(ByteView nonce, const Digest& binding) noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypto/spki.hpp"
 #include "factors/sealed_rows.hpp"
 
 namespace vestibule::factors {
@@ -189,7 +190,27 @@ Result<Proved> WebAuthnKind::verify(store::Tx& tx, const Enrolled& factor, const
   const Digest challenge = webauthn_challenge(asked.payload, asked.binding);
   auto verified = look(tx, {factor.id, factor.user}, *response, challenge, party_->options().verification, Handle::optional);
   if (!verified) return std::move(verified).error();
-  return accept(tx, factor.id, *verified, now);
+  auto accepted = accept(tx, factor.id, *verified, now);
+  if (accepted) accepted->statement = statement_of(asked, *response, verified->credential);
+  return accepted;
+}
+
+std::optional<Statement> WebAuthnKind::statement_of(const Asked& asked, const AuthenticationResponse& response,
+                                                    const Credential& credential) const {
+  const auto algorithm = static_cast<std::int64_t>(credential.algorithm);
+  auto key = crypto::spki_of(algorithm, credential.public_key);
+  if (!key) return std::nullopt;  // a key that nobody else could read: it counts as a proof, and binds nothing
+  Statement s;
+  s.binding = asked.given_for;
+  s.nonce = bytes_of(asked.payload);
+  s.relying_party = party_->options().rp_id;
+  s.credential = credential.id;
+  s.algorithm = algorithm;
+  s.public_key = std::move(*key);
+  s.client_data = response.client_data;
+  s.authenticator_data = response.authenticator_data;
+  s.signature = response.signature;
+  return s;
 }
 
 }  // namespace vestibule::factors

@@ -47,6 +47,9 @@ class WebAuthnKind final : public Kind {
   [[nodiscard]] const RelyingParty& party() const noexcept { return *party_; }
 
  private:
+  /// What was signed, for whoever wants to check it again.
+  [[nodiscard]] std::optional<Statement> statement_of(const Asked& asked, const AuthenticationResponse& response,
+                                                      const Credential& credential) const;
   static Result<std::vector<CredentialName>> names_of(store::Tx& tx, UserId user);
 
   const crypto::KeyRing& keys_;

@@ -106,13 +106,13 @@ net::Task<Result<Reply>> Portal::sign_mandate(Call& call) {
   Result<session::Answer> answer = answer_of(call, "code");
   if (!answer) co_return std::move(answer).error();
   approval::MandateId id;
-  auto act = [this, &id, t = *terms](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant now) -> Result<void> {
+  auto act = [this, &id, t = *terms](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant now) -> Result<void> {
     // As it is now, and not when the text was drafted.
     const UserId of = t.form().service.is_nil() ? by.user : t.form().service;
     const Result<bool> there = session::is_key_of_in(tx, t.form().credential, of);
     if (!there) return there.error();
     if (!*there) return fail(Reason::not_found, "key: it is gone");
-    Result<approval::MandateId> made = services_.mandates->sign_in(tx, t, by, proof, now);
+    Result<approval::MandateId> made = services_.mandates->sign_in(tx, t, by, given.proof, now);
     if (!made) return std::move(made).error();
     id = *made;
     return {};

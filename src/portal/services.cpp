@@ -151,11 +151,11 @@ net::Task<Result<Reply>> Portal::create_service(Call& call) {
     what.sponsor = *id;
   }
   UserId made;
-  session::Sessions::Act job = [this, &call, &made, what](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant) -> Result<void> {
-    auto enough = counts(proof);
+  session::Sessions::Act job = [this, &call, &made, what](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant) -> Result<void> {
+    auto enough = counts(given.proof);
     if (!enough) return enough;
     if (call.of_others && !administers(services_.users, by.user)) return fail(Reason::role_required);
-    auto id = services_.service_accounts->create_in(tx, what, with(by, proof));
+    auto id = services_.service_accounts->create_in(tx, what, with(by, given.proof));
     if (!id) return std::move(id).error();
     made = *id;
     return {};
@@ -175,10 +175,10 @@ net::Task<Result<Reply>> Portal::offer_deputy(Call& call) {
   const std::string person(call.body.text("person"));
   const auto id = services_.users.find(person);
   if (!id) co_return fail(Reason::user_unknown, "person: no such user");
-  session::Sessions::Act job = [this, about = service->id, person = *id](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant) -> Result<void> {
-    auto enough = counts(proof);
+  session::Sessions::Act job = [this, about = service->id, person = *id](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant) -> Result<void> {
+    auto enough = counts(given.proof);
     if (!enough) return enough;
-    return services_.service_accounts->offer_in(tx, about, person, Part::deputy, with(by, proof));
+    return services_.service_accounts->offer_in(tx, about, person, Part::deputy, with(by, given.proof));
   };
   std::string purpose = "services.offer " + service->name + " " + person;
   Result<void> done = co_await act(call, std::move(purpose), std::move(job));
@@ -209,10 +209,10 @@ net::Task<Result<Reply>> Portal::accept_service(Call& call) {
   const ServicePart* const offer = service->part_of(self.user, *part);
   if (offer == nullptr || offer->accepted != WallTime{}) co_return unknown();
   std::string purpose = identity::accept_purpose(*service, *part, self.name.view());
-  session::Sessions::Act job = [this, about = service->id, part = *part, purpose](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant) -> Result<void> {
-    auto enough = counts(proof);
+  session::Sessions::Act job = [this, about = service->id, part = *part, purpose](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant) -> Result<void> {
+    auto enough = counts(given.proof);
     if (!enough) return enough;
-    return services_.service_accounts->accept_in(tx, about, part, purpose, with(by, proof));
+    return services_.service_accounts->accept_in(tx, about, part, purpose, with(by, given.proof));
   };
   Result<void> done = co_await act(call, std::move(purpose), std::move(job));
   if (!done) co_return std::move(done).error();
@@ -224,10 +224,10 @@ net::Task<Result<Reply>> Portal::take_over_service(Call& call) {
   Result<Service> service = co_await service_of(call, std::move(name));
   if (!service) co_return std::move(service).error();
   std::string purpose = identity::take_over_purpose(*service, call.caller.who.subject.name.view());
-  session::Sessions::Act job = [this, about = service->id, purpose](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant) -> Result<void> {
-    auto enough = counts(proof);
+  session::Sessions::Act job = [this, about = service->id, purpose](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant) -> Result<void> {
+    auto enough = counts(given.proof);
     if (!enough) return enough;
-    return services_.service_accounts->take_over_in(tx, about, purpose, with(by, proof));
+    return services_.service_accounts->take_over_in(tx, about, purpose, with(by, given.proof));
   };
   Result<void> done = co_await act(call, std::move(purpose), std::move(job));
   if (!done) co_return std::move(done).error();
@@ -261,15 +261,15 @@ net::Task<Result<Reply>> Portal::remove_service(Call& call) {
     if (!may) co_return may.error().code == Reason::role_required ? unknown() : may.error();
   }
   const bool elevated = call.of_others;
-  session::Sessions::Act job = [this, self, elevated, about = service->id](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant) -> Result<void> {
-    auto enough = counts(proof);
+  session::Sessions::Act job = [this, self, elevated, about = service->id](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant) -> Result<void> {
+    auto enough = counts(given.proof);
     if (!enough) return enough;
     auto now = services_.service_accounts->look_in(tx, about);
     if (!now) return std::move(now).error();
     const ServicePart* const answers = now->sponsor();
     if (elevated && !administers(services_.users, self)) return fail(Reason::role_required);
     if (!elevated && (answers == nullptr || answers->person != self)) return unknown();
-    return services_.users.remove_in(tx, about, with(by, proof));
+    return services_.users.remove_in(tx, about, with(by, given.proof));
   };
   Result<void> done = co_await act(call, "services.remove " + service->name, std::move(job));
   if (!done) co_return std::move(done).error();

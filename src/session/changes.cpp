@@ -28,7 +28,7 @@ Result<void> strong_enough(store::Tx& tx, const factors::Factors& factors, UserI
 }  // namespace
 
 Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
-                                    std::optional<Result<domain::Proof>>& out) {
+                                    std::optional<Result<factors::Given>>& out) {
   Attempt attempt;
   attempt.kind = answer.kind;
   attempt.answer = std::move(answer.text);
@@ -68,11 +68,11 @@ net::Task<Result<factors::PendingEnrolment>> Sessions::begin_enrolment(Identifie
     if (code) {
       auto enough = strong_enough(tx, factors_, who.subject.user, code->kind);
       if (!enough) return std::move(enough).error();
-      std::optional<Result<domain::Proof>> proof;
-      auto proved = prove_act_in(tx, self, std::move(*code), purpose, now, proof);
+      std::optional<Result<factors::Given>> given;
+      auto proved = prove_act_in(tx, self, std::move(*code), purpose, now, given);
       if (!proved) return std::move(proved).error();
-      if (!*proof) return Out{std::move(*proof).error()};
-      self.evidence.add(**proof);
+      if (!*given) return Out{std::move(*given).error()};
+      self.evidence.add((*given)->proof);
       authority = Authority::existing_factor;
     } else if (session->flags.factor_management) {
       authority = Authority::recovery;
@@ -174,11 +174,11 @@ net::Task<Result<void>> Sessions::act(Identified who, std::string purpose, Answe
     if (!session) return std::move(session).error();
     if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
     const Actor self = as(who, by, session->evidence);
-    std::optional<Result<domain::Proof>> proof;
-    auto proved = prove_act_in(tx, self, std::move(a), p, now, proof);
+    std::optional<Result<factors::Given>> given;
+    auto proved = prove_act_in(tx, self, std::move(a), p, now, given);
     if (!proved) return std::move(proved).error();
-    if (!*proof) return Out{std::move(*proof).error()};
-    auto done = job(tx, self, **proof, now);
+    if (!*given) return Out{std::move(*given).error()};
+    auto done = job(tx, self, **given, now);
     if (!done) return std::move(done).error();
     return Out{Result<void>{}};
   };
@@ -198,11 +198,11 @@ net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor,
     const Actor self = as(who, by, session->evidence);
     auto enough = strong_enough(tx, factors_, who.subject.user, c.kind);
     if (!enough) return std::move(enough).error();
-    std::optional<Result<domain::Proof>> proof;
-    auto proved = prove_act_in(tx, self, std::move(c), "factor.remove " + factor.text(), now, proof);
+    std::optional<Result<factors::Given>> given;
+    auto proved = prove_act_in(tx, self, std::move(c), "factor.remove " + factor.text(), now, given);
     if (!proved) return std::move(proved).error();
-    if (!*proof) return Out{std::move(*proof).error()};
-    auto removed = factors_.remove_in(tx, who.subject.user, factor, **proof, self, now);
+    if (!*given) return Out{std::move(*given).error()};
+    auto removed = factors_.remove_in(tx, who.subject.user, factor, (*given)->proof, self, now);
     if (!removed) return std::move(removed).error();
     auto dropped = drop_proofs_in(tx, factor);
     if (!dropped) return std::move(dropped).error();
@@ -224,11 +224,11 @@ net::Task<Result<std::vector<Secret>>> Sessions::new_recovery_codes(Identified w
     const Actor self = as(who, by, session->evidence);
     auto enough = strong_enough(tx, factors_, who.subject.user, c.kind);
     if (!enough) return std::move(enough).error();
-    std::optional<Result<domain::Proof>> proof;
-    auto proved = prove_act_in(tx, self, std::move(c), "factor.recovery_codes", now, proof);
+    std::optional<Result<factors::Given>> given;
+    auto proved = prove_act_in(tx, self, std::move(c), "factor.recovery_codes", now, given);
     if (!proved) return std::move(proved).error();
-    if (!*proof) return Out{std::move(*proof).error()};
-    auto codes = factors_.new_recovery_codes_in(tx, who.subject.user, **proof, self, now);
+    if (!*given) return Out{std::move(*given).error()};
+    auto codes = factors_.new_recovery_codes_in(tx, who.subject.user, (*given)->proof, self, now);
     if (!codes) return std::move(codes).error();
     return Out{std::move(codes)};
   };
@@ -265,11 +265,11 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
     const bool second = std::ranges::any_of(*listed, [](const auto& f) { return f.kind != FactorKind::recovery_code; });
     if (second) {
       if (!c) return fail(Reason::mfa_required, "a second factor goes with it");
-      std::optional<Result<domain::Proof>> proof;
-      auto proved = prove_act_in(tx, self, std::move(*c), "password.change", now, proof);
+      std::optional<Result<factors::Given>> given;
+      auto proved = prove_act_in(tx, self, std::move(*c), "password.change", now, given);
       if (!proved) return std::move(proved).error();
-      if (!*proof) return Out{Result<void>(std::move(*proof).error())};
-      self.evidence.add(**proof);
+      if (!*given) return Out{Result<void>(std::move(*given).error())};
+      self.evidence.add((*given)->proof);
     }
     auto set = users_.set_password_in(tx, who.subject.user, p, self);
     if (!set) return std::move(set).error();

@@ -149,13 +149,13 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
       return Out{std::move(charged).error()};
     }
     const bool locks = charged->last_before_lock();
-    auto proof = factors_.prove_in(tx, std::move(*charged), now);
-    if (!proof) {
+    auto proved = factors_.prove_in(tx, std::move(*charged), now);
+    if (!proved) {
       if (locks) {
         auto ended = end_all_in(tx, who.subject.user, SessionId{}, true, Reason::factor_locked);
         if (!ended) return std::move(ended).error();
       }
-      return Out{std::move(proof).error()};
+      return Out{std::move(proved).error()};
     }
     if (kind == FactorKind::recovery_code) {
       auto opened = tx.run("UPDATE session SET factor_management = 1 WHERE id = $1", {who.subject.session});
@@ -165,7 +165,7 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
       auto remembered = prefer_in(tx, who.subject.user, kind);
       if (!remembered) return std::move(remembered).error();
     }
-    auto evidence = add_proof_in(tx, who.subject.session, std::move(*session), *proof, now);
+    auto evidence = add_proof_in(tx, who.subject.session, std::move(*session), proved->proof, now);
     if (!evidence) return std::move(evidence).error();
     return Out{std::move(evidence)};
   };

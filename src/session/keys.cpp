@@ -81,11 +81,11 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
     if (!taken) return std::move(taken).error();
     if (*taken) return fail(Reason::conflict, "a key has this name already: revoke it, or choose another");
     Actor self = as(who, by, session->evidence);
-    std::optional<Result<domain::Proof>> proof;
-    auto proved = prove_act_in(tx, self, std::move(a), purpose_of(w), now, proof);
+    std::optional<Result<factors::Given>> given;
+    auto proved = prove_act_in(tx, self, std::move(a), purpose_of(w), now, given);
     if (!proved) return std::move(proved).error();
-    if (!*proof) return Out{std::move(*proof).error()};
-    self.evidence.add(**proof);
+    if (!*given) return Out{std::move(*given).error()};
+    self.evidence.add((*given)->proof);
 
     CreatedKey out;
     out.id = KeyId::make(rng_);

@@ -94,9 +94,9 @@ class Sessions {
   /// Proves a factor for `wish.purpose` and unlocks, in one job; gives when it ends. Errors of proving, and
   /// of unlock_in(). Needs a whole session of the owner's.
   net::Task<Result<WallTime>> unlock(Identified who, UnlockWish wish, Answer answer, Actor by);
-  /// Proves a factor for `purpose` and does what it is for, in one job: `job(tx, by, proof, now)`, where the
+  /// Proves a factor for `purpose` and does what it is for, in one job: `job(tx, by, given, now)`, where the
   /// evidence of `by` is the session's as it is then, without this proof. Needs a whole session.
-  using Act = std::function<Result<void>(store::Tx& tx, const Actor& by, const domain::Proof& proof, Instant now)>;
+  using Act = std::function<Result<void>(store::Tx& tx, const Actor& by, const factors::Given& given, Instant now)>;
   net::Task<Result<void>> act(Identified who, std::string purpose, Answer answer, Actor by, Act job);
   /// Within a write job in which `proof` was given for this very act by `by`, whose evidence is that of his
   /// session. not_found unless the credential is his, or of a service that he acts for, and for access points; push_digits or mfa_required for
@@ -239,7 +239,7 @@ class Sessions {
   /// What entitled the beginning of an enrolment is this session's too.
   Result<factors::Authority> may_confirm_in(store::Tx& tx, const SessionEntry& session, UserId user, FactorId pending, Instant now);
   Result<void> prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
-                            std::optional<Result<domain::Proof>>& out);
+                            std::optional<Result<factors::Given>>& out);
   /// What this factor proved is worth nothing any more, in any session.
   static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
   Result<std::vector<KeyInfo>> read_keys(store::Tx& tx, UserId user, KeyId id) const;

@@ -172,8 +172,8 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
 net::Task<Result<WallTime>> Sessions::unlock(Identified who, UnlockWish wish, Answer answer, Actor by) {
   std::string purpose = wish.purpose;
   WallTime ends{};
-  Act job = [this, &wish, &ends](store::Tx& tx, const Actor& self, const domain::Proof& proof, Instant now) -> Result<void> {
-    auto unlocked = unlock_in(tx, wish, self, proof, now);
+  Act job = [this, &wish, &ends](store::Tx& tx, const Actor& self, const factors::Given& given, Instant now) -> Result<void> {
+    auto unlocked = unlock_in(tx, wish, self, given.proof, now);
     if (!unlocked) return std::move(unlocked).error();
     ends = *unlocked;
     return {};

@@ -1,9 +1,12 @@
 // WebAuthn as a factor among others: questions, their single use, counters, passkeys.
 #include <thread>
 
+#include "crypto/spki.hpp"
+#include "factors/binding.hpp"
 #include "factors/factors.hpp"
 #include "factors/tests/authenticator.hpp"
 #include "factors/tests/world.hpp"
+#include "json/canonical.hpp"
 
 namespace vestibule::factors {
 namespace {
@@ -127,6 +130,38 @@ class KeyTest : public ::testing::Test, public KeyWorld {
  public:
   UserId alice, bob;
 };
+
+// Everything that somebody needs who has no gateway at hand, and nothing else.
+TEST_F(KeyTest, WhatWasSignedForAnActCanBeCheckedAgain) {
+  ASSERT_EQ(enrol(alice, key), Reason::ok);
+  auto c = begin(alice, "tools.confirm abc");
+  ASSERT_TRUE(c);
+  Attempt a = attempt(alice, key.get(c->options), c->id, "tools.confirm abc");
+  auto given = database->write_blocking([&](store::Tx& tx) -> Result<Given> {
+    auto charged = factors->charge_in(tx, std::move(a), clock.now());
+    if (!charged) return std::move(charged).error();
+    return factors->prove_in(tx, std::move(*charged), clock.now());
+  });
+  ASSERT_TRUE(given) << given.error().detail;
+  ASSERT_TRUE(given->statement);
+  const Statement& s = *given->statement;
+  EXPECT_EQ(s.binding, "{\"expires\":" + std::to_string(c->expires.time_since_epoch().count()) +
+                           ",\"object\":\"abc\",\"operation\":\"tools.confirm\",\"session\":\"" + session.text() +
+                           "\",\"user\":\"" + alice.text() + "\"}");
+  EXPECT_EQ(s.relying_party, "localhost");
+  EXPECT_EQ(s.credential, key.id());
+  EXPECT_EQ(s.algorithm, -7);
+  const auto client = parse_client_data(s.client_data);
+  ASSERT_TRUE(client);
+  const Digest challenge = webauthn_challenge(s.nonce, crypto::sha256(as_bytes(s.binding)));
+  EXPECT_TRUE(std::ranges::equal(client->challenge, challenge));
+  Bytes message = s.authenticator_data;
+  const Digest hash = crypto::sha256(s.client_data);
+  message.insert(message.end(), hash.begin(), hash.end());
+  EXPECT_TRUE(crypto::verify_spki(s.algorithm, s.public_key, message, s.signature));
+  EXPECT_EQ(json::canonicalize(canonical(s)).value_or(""), canonical(s));
+  EXPECT_EQ(digest_of(s), crypto::sha256(as_bytes(canonical(s))));
+}
 
 TEST_F(KeyTest, AKeyIsEnrolledNamedAndUsed) {
   auto pending = begin_enrolment(alice, Authority::enrol_grant);

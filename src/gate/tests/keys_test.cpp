@@ -66,8 +66,8 @@ class GateKeys : public GateTest {
     auto terms = approval::MandateTerms::check(std::move(f), clock.wall());
     ASSERT_TRUE(terms) << terms.error().detail;
     const session::Identified i = who(p.handle, Audience::control);
-    session::Sessions::Act job = [&](store::Tx& tx, const session::Actor& by, const domain::Proof& proof, Instant now) -> Result<void> {
-      auto made = mandates->sign_in(tx, *terms, by, proof, now);
+    session::Sessions::Act job = [&](store::Tx& tx, const session::Actor& by, const factors::Given& given, Instant now) -> Result<void> {
+      auto made = mandates->sign_in(tx, *terms, by, given.proof, now);
       if (!made) return std::move(made).error();
       return {};
     };
