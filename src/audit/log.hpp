@@ -125,6 +125,8 @@ Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view
 /// path, checkpoint (RFC 6962 section 2.1.1). not_found if no such record, conflict if no
 /// checkpoint covers it yet. Hashes all leaves: about a second for some million records.
 Result<std::string> prove(store::Tx& tx, std::uint64_t seq);
+/// The same with what opens the record's private part (opened.hpp). not_found too if it was erased or never had one.
+Result<std::string> prove_opened(store::Tx& tx, std::uint64_t seq);
 /// Destroys the private part and salt of every record that names a user, as the one who acted or as
 /// the object of a change. Gives how many. Reads the whole log within the caller's transaction; the
 /// caller appends a record of the erasure. Once the caller's job has returned, the bytes are gone from

@@ -43,14 +43,20 @@ std::string proof_json(std::uint64_t seq, ByteView leaf, const std::vector<Diges
 Result<void> check_proof(std::string_view text, ByteView public_key) {
   const auto parsed = json::parse(text, kLimits);
   if (!parsed) return no_proof(parsed.error().detail);
-  if (!parsed->is_object() || parsed->members().size() != kMembers)
-    return no_proof("wrong members");
-  const auto format = parsed->get_string("format");
-  const auto seq = parsed->get_int("seq");
-  const auto record = parsed->get_string("record");
-  const auto hash = parsed->get_string("leaf_hash");
-  const auto note = parsed->get_string("checkpoint");
-  const json::Value* const path = parsed->find("path");
+  const LogKey any{{}, Bytes(public_key.begin(), public_key.end())};
+  const auto opened = open_proof(*parsed, std::span(&any, 1));
+  if (!opened) return opened.error();
+  return {};
+}
+
+Result<Proven> open_proof(const json::Value& proof, std::span<const LogKey> keys) {
+  if (!proof.is_object() || proof.members().size() != kMembers) return no_proof("wrong members");
+  const auto format = proof.get_string("format");
+  const auto seq = proof.get_int("seq");
+  const auto record = proof.get_string("record");
+  const auto hash = proof.get_string("leaf_hash");
+  const auto note = proof.get_string("checkpoint");
+  const json::Value* const path = proof.find("path");
   if (!format || *format != kFormat) return no_proof("unknown format");
   if (!seq || *seq < 0 || !record || !hash || !note || path == nullptr || !path->is_array())
     return no_proof("a member is missing or has the wrong type");
@@ -73,12 +79,19 @@ Result<void> check_proof(std::string_view text, ByteView public_key) {
     if (!d) return no_proof("path holds something that is no hash");
     hashes.push_back(*d);
   }
-  const auto checkpoint = open_checkpoint(*note, public_key);
-  if (!checkpoint) return checkpoint.error();
+  Result<Checkpoint> checkpoint = fail(Reason::log_corrupt, "no key is known that could have signed the checkpoint");
+  for (const LogKey& k : keys) {
+    Result<Checkpoint> signed_so = open_checkpoint(*note, k.key);
+    if (signed_so && !k.name.empty() && signed_so->origin != k.name)
+      signed_so = fail(Reason::log_corrupt, "the checkpoint is of another log");
+    checkpoint = std::move(signed_so);
+    if (checkpoint) break;
+  }
+  if (!checkpoint) return std::move(checkpoint).error();
   const auto root = root_from_path(leaf_digest, view->seq, checkpoint->size, hashes);
   if (!root || *root != checkpoint->root)
     return fail(Reason::log_corrupt, "the path does not lead to the checkpoint's root");
-  return {};
+  return Proven{*leaf, std::string(checkpoint->origin)};
 }
 
 }  // namespace vestibule::audit

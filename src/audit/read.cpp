@@ -3,6 +3,7 @@
 #include "audit/log.hpp"
 #include "audit/merkle.hpp"
 #include "audit/note.hpp"
+#include "audit/opened.hpp"
 #include "audit/record_codec.hpp"
 #include "audit/segment.hpp"
 
@@ -242,6 +243,27 @@ Result<std::string> prove(store::Tx& tx, std::uint64_t seq) {
     return fail(Reason::log_corrupt,
                 "the records do not give the newest checkpoint's root: verify the log");
   return proof_json(seq, builder.record(), path, note);
+}
+
+Result<std::string> prove_opened(store::Tx& tx, std::uint64_t seq) {
+  Bytes piece;
+  auto found = tx.one(
+      "SELECT first_seq, private FROM audit_segment WHERE first_seq <= $1 ORDER BY first_seq DESC LIMIT 1", {as_seq(seq)},
+      [&](const store::Row& row) {
+        Pieces pieces(row.blob(1));
+        ByteView at;
+        for (auto n = static_cast<std::uint64_t>(row.integer(0)); pieces.next(at); ++n) {
+          if (n != seq) continue;
+          piece.assign(at.begin(), at.end());
+          break;
+        }
+      });
+  if (!found) return std::move(found).error();
+  if (piece.size() <= kSaltSize) return fail(Reason::not_found, "nothing is kept of record " + std::to_string(seq) + " but its leaf");
+  auto proof = prove(tx, seq);
+  if (!proof) return std::move(proof).error();
+  const ByteView whole = piece;
+  return opened_json(whole.first(kSaltSize), whole.subspan(kSaltSize), *proof);
 }
 
 Result<std::uint64_t> erase_private(store::Tx& tx, std::string_view user_name) {

@@ -10,7 +10,9 @@
 #include <future>
 #include <thread>
 
+#include "audit/opened.hpp"
 #include "audit/tests/tamper.hpp"
+#include "json/value.hpp"
 #include "net/task_group.hpp"
 
 namespace vestibule::audit {
@@ -451,6 +453,46 @@ TEST(Log, ErasureBreaksNoProof) {
   ASSERT_TRUE(house.append(24, 4));
   EXPECT_EQ(house.seqs({.user_name = "anna"}).size(), 2U);
   EXPECT_EQ(all(house.verify()), "");
+}
+
+TEST(Log, ARecordOpensForWhoeverHasNoLog) {
+  House house("", {.checkpoint_records = 4});
+  for (std::uint64_t i = 0; i < 8; i += 4) ASSERT_TRUE(house.append(i, 4));
+  const auto opened = [&](std::uint64_t seq) { return house.db->read_blocking([&](store::Tx& tx) { return prove_opened(tx, seq); }); };
+  const auto text = opened(3);
+  ASSERT_TRUE(text) << text.error().detail;
+  const json::Value value = *json::parse(*text);
+  const auto& key = house.log->public_key();
+  const LogKey ours{"vestibule.local/audit", Bytes(key.begin(), key.end())};
+  const LogKey elsewhere{"other.example/audit", ours.key};
+  const LogKey stranger{ours.name, Bytes(32, 1)};
+  const std::vector<LogKey> keys = {stranger, elsewhere, ours};
+  const auto record = open_record(value, keys);
+  ASSERT_TRUE(record) << record.error().detail;
+  EXPECT_EQ(record->leaf.seq, 3U);
+  EXPECT_EQ(record->origin, ours.name);
+  EXPECT_EQ(record->about.user_name, house.list({.from_seq = 3, .to_seq = 3}).at(0).user_name);
+  EXPECT_FALSE(open_record(value, std::vector{elsewhere})) << "the key, under another name";
+  EXPECT_FALSE(open_record(value, std::vector{stranger}));
+  EXPECT_FALSE(open_record(value, {}));
+  // What opens one record opens no other, and nothing else does.
+  const json::Value other = *json::parse(*opened(2));
+  for (const char* part : {"fields", "salt", "proof"}) {
+    json::Value mixed = value;
+    mixed.set(part, *other.find(part));
+    EXPECT_FALSE(open_record(mixed, keys)) << part;
+    mixed.set(part, "");
+    EXPECT_FALSE(open_record(mixed, keys)) << part;
+  }
+  json::Value more = value;
+  more.set("zeal", 1);
+  EXPECT_FALSE(open_record(more, keys));
+  EXPECT_EQ(opened(8).error().code, Reason::not_found);
+  // Erased: the leaf is still in the tree, and opens no more.
+  const std::string name(record->about.user_name);
+  ASSERT_TRUE(house.db->write_blocking([&](store::Tx& tx) { return erase_private(tx, name); }));
+  EXPECT_EQ(opened(3).error().code, Reason::not_found);
+  EXPECT_TRUE(open_record(value, keys)) << "what was handed out before still holds";
 }
 
 TEST(Log, ErasedBytesAreInNoFileOfTheDatabase) {
