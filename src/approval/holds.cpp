@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "approval/confirmations.hpp"
 #include "approval/requests.hpp"
 
 namespace vestibule::approval {
@@ -12,7 +13,7 @@ Counter g_turned_away("vestibule_calls_not_held_total", "Calls that were refused
 
 // What lets a call go on, or ends it. Keys are users, those of "session_handle" credentials. (Of a session's
 // proofs "account_sessions" tells as well.)
-constexpr std::array<std::string_view, 4> kTopics = {kApprovalTopic, "account_sessions", "account", "session_handle"};
+constexpr std::array<std::string_view, 5> kTopics = {kApprovalTopic, kConfirmationTopic, "account_sessions", "account", "session_handle"};
 
 }  // namespace
 

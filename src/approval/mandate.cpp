@@ -74,6 +74,7 @@ std::string outside(const MandateTerms& terms, const domain::Act& act, const dom
   const MandateForm& f = terms.form();
   if (now < f.starts) return "it begins at " + rfc3339(f.starts);
   if (now >= f.ends) return "it ended at " + rfc3339(f.ends);
+  if (!act.tool.empty()) return "it does not cover tool calls";
   if (!terms.scope().permits(act, source, now, known)) return "it does not cover this";
   if (known == policy::Known::whole && f.max_body > 0 && act.body_bytes > static_cast<std::uint64_t>(f.max_body)) {
     return fmt::format("it allows {} bytes a call", f.max_body);

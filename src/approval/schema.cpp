@@ -1,5 +1,6 @@
 #include <array>
 
+#include "approval/confirmations.hpp"
 #include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 
@@ -74,6 +75,43 @@ CREATE INDEX mandate_by_account ON mandate (account)
 )"},
     // Whose credential it is for, where it is a service's.
     store::Migration{"approval", 3, "ALTER TABLE mandate ADD COLUMN service BYTES"},
+    // A tool call that a person confirms, and who has. What it says lies sealed.
+    store::Migration{"approval", 4, R"(
+CREATE TABLE confirmation (
+  id BYTES PRIMARY KEY NOT NULL,
+  account BYTES NOT NULL,
+  call_group BYTES NOT NULL,
+  credential BYTES NOT NULL,
+  source_key TEXT NOT NULL,
+  access_point TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  content BYTES NOT NULL,
+  digest BYTES NOT NULL,
+  raw BYTES NOT NULL,
+  policy BYTES NOT NULL,
+  need BYTES NOT NULL,
+  people BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  expires BIGINT NOT NULL,
+  rung BIGINT NOT NULL,
+  stage BIGINT NOT NULL,
+  settled BIGINT NOT NULL,
+  justification TEXT NOT NULL
+);
+CREATE INDEX confirmation_by_account ON confirmation (account, expires);
+CREATE INDEX confirmation_by_group ON confirmation (call_group);
+CREATE INDEX confirmation_by_expiry ON confirmation (expires);
+CREATE TABLE confirmation_signature (
+  confirmation BYTES NOT NULL,
+  account BYTES NOT NULL,
+  factor BYTES NOT NULL,
+  proofs BYTES NOT NULL,
+  at BIGINT NOT NULL,
+  statement TEXT NOT NULL,
+  signed_list BYTES NOT NULL,
+  PRIMARY KEY (confirmation, account)
+)
+)"},
 };
 
 }  // namespace
@@ -82,12 +120,16 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 
 // What nobody could answer any more, or was answered in another life of the database.
 Result<void> void_after_restore(store::Tx& tx) {
-  for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess", "DELETE FROM mandate"}) {
+  for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess", "DELETE FROM mandate",
+                                     // Receipts stay: what was used is used.
+                                     "DELETE FROM confirmation_signature WHERE confirmation IN (SELECT id FROM confirmation WHERE stage <> 2)",
+                                     "DELETE FROM confirmation WHERE stage <> 2"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }
   tx.changed(kApprovalTopic, {});
   tx.changed(kMandateTopic, {});
+  tx.changed(kConfirmationTopic, {});
   return {};
 }
 

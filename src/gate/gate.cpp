@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "gate/completions.hpp"
 #include "gate/quotas.hpp"
+#include "gate/records.hpp"
 #include "identity/actor.hpp"
 #include "net/signal.hpp"
 #include "policy/deadline.hpp"
@@ -340,38 +341,6 @@ const policy::Deadline* Gate::overdue(const domain::Subject& subject) const noex
   return overdue_by(*mine().policies, subject, clock_.wall());
 }
 
-namespace {
-
-void fill(audit::Record& r, const domain::Act& act, const domain::Subject& subject, const domain::Source& source,
-          std::string_view client, RequestId request) {
-  r.request = request;
-  r.access_point = act.access_point;
-  r.operation = act.operation;
-  r.model = act.model;
-  r.body_bytes = act.body_bytes;
-  r.body_digest = act.body_digest;
-  // What a service does stands under the name of who answers for it; the object says which service.
-  r.user = is_service(subject) ? subject.sponsor.user : subject.user;
-  r.user_name = is_service(subject) ? subject.sponsor.name.view() : subject.name.view();
-  r.session = subject.session;
-  r.object = subject.via.view();
-  r.source = source;
-  r.client = client;
-}
-
-domain::Refusal refusal(Reason reason, const domain::Decision& d, const Caller& caller, const domain::Act& act) {
-  domain::Refusal out;
-  out.reason = reason;
-  out.need = d.need;
-  out.request = caller.request;
-  out.access_point = act.access_point;
-  out.hint = reason == d.reason ? policy::why(d) : std::string();
-  if (info(reason).status == 503) out.retry_after_s = 1;
-  return out;
-}
-
-}  // namespace
-
 void Gate::refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept {
   domain::Decision d;
   d.reason = reason;
@@ -440,9 +409,12 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   }
 
   quota::Grant quota;
-  if (std::optional<domain::Refusal> refused = charge(core.quotas, *core.policies, caller, act, r, log_, quota)) {
-    g_refused.add();
-    return std::move(*refused);
+  // The act that has brought a tool call was charged.
+  if (act.tool.empty()) {
+    if (std::optional<domain::Refusal> refused = charge(core.quotas, *core.policies, caller, act, r, log_, quota)) {
+      g_refused.add();
+      return std::move(*refused);
+    }
   }
 
   r.kind = audit::Kind::admission;
@@ -484,6 +456,9 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->act.access_point = s->access_point;
   s->act.operation = s->operation;
   s->act.model = s->model;
+  s->tool.assign(act.tool);
+  s->act.tool = s->tool;
+  s->act.arguments = {};  // they belong to the reply: should policy change meanwhile, the call is judged without them
   s->policy_generation = core.generation;
   s->prev = nullptr;
   s->next = core.first;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "approval/confirmations.hpp"
 #include "approval/mandates.hpp"
 #include "audit/log.hpp"
 #include "gate/dpop.hpp"
@@ -42,6 +43,7 @@ struct Options {
   risk::History* history = nullptr;          ///< what is usual for people; none: no signals
   quota::Options quotas;
   approval::Mandates* mandates = nullptr;    ///< what was signed ahead for keys that sleep; none: nothing
+  approval::Confirmations* confirmations = nullptr;  ///< what people sign call by call; none: such calls are refused
   domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
 };
 
@@ -110,8 +112,8 @@ class Admission {
     domain::Source source;
     RequestId request;
     quota::Grant quota;
-    domain::Act act;         // its views point into the three below
-    std::string access_point, operation, model, client;
+    domain::Act act;         // its views point into the strings below
+    std::string access_point, operation, model, client, tool;
     std::uint64_t policy_generation = 0;
     std::chrono::microseconds waited{};
   };
@@ -158,6 +160,14 @@ class Gate {
   [[nodiscard]] const policy::Deadline* overdue(const domain::Subject& subject) const noexcept;
   /// Decides, records, waits until the record is durable, looks again. A refusal is recorded too.
   net::Task<Verdict> admit(const Caller& caller, const domain::Act& act);
+  // --- tool calls of an admitted act (releases.cpp)
+  /// What policy asks for a tool call: allow; confirm, also where an older proof would have to be given again,
+  /// since the confirmation is one; step_up, where none is asked for; deny. Nothing recorded.
+  [[nodiscard]] domain::Decision consider_call(const Caller& caller, const domain::Act& call) const noexcept;
+  /// Right before its first byte goes out: decides again, uses `confirmed` up, and records, in one transaction,
+  /// durably. Nothing: it may go out, once. A refusal is recorded too.
+  net::Task<std::optional<domain::Refusal>> release(const Caller& caller, const domain::Act& call,
+                                                    std::optional<approval::ConfirmationId> confirmed);
   /// Records a refusal that was made elsewhere on the way (dialect, limits).
   void refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept;
   /// The same for what consider() refused: the record names the rule, signal or flow.

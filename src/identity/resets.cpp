@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "identity/eligible.hpp"
 #include "identity/rows.hpp"
 
 namespace vestibule::identity {
@@ -20,12 +21,6 @@ Reset reset_from(const store::Row& row) {
 }
 
 bool is_administrator(const User& u) { return domain::has(u.roles, domain::intern(domain::role::administrator)); }
-
-// One made the other, or gave it its present factors: for all that anybody knows they are one person.
-bool related(const User& a, const User& b) {
-  const auto made_by = [](const User& made, const User& maker) { return made.created_by == maker.id || made.reset_by == maker.id; };
-  return made_by(a, b) || made_by(b, a);
-}
 
 }  // namespace
 
@@ -101,8 +96,7 @@ Result<std::string> Resets::why_not(store::Tx& tx, const User& approver, UserId 
   auto works = options_.holds(tx, approver.id);
   if (!works) return std::move(works).error();
   if (*works != Holds::working) return std::string("you have no factor that works");
-  const WallTime since = clock_.wall() - options_.wait;
-  if (std::max({approver.created, approver.roles_changed, approver.factors_reset}) > since) {
+  if (too_new(approver, options_.wait, clock_.wall())) {
     return "your account was made, reset or given other roles less than " +
            std::to_string(std::chrono::duration_cast<std::chrono::hours>(options_.wait).count()) + " hours ago";
   }

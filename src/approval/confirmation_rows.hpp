@@ -1,0 +1,29 @@
+#pragma once
+// Rows of confirmations. Private to the room.
+
+#include "approval/confirmations.hpp"
+#include "approval/rows.hpp"
+
+namespace vestibule::approval {
+
+inline constexpr std::string_view kConfirmationColumns =
+    "SELECT id, account, credential, content, digest, need, created, expires, stage, justification, call_group, source_key, settled, access_point, tool "
+    "FROM confirmation WHERE ";
+
+struct ConfirmationRow {
+  Confirmation confirmation;
+  Digest group{};
+  std::string source_key;
+  WallTime settled{};
+  Bytes sealed;
+};
+[[nodiscard]] ConfirmationRow confirmation_from(const store::Row& row);
+/// Opens what the row keeps sealed: the action's text and the raw arguments. sealed_unreadable.
+Result<void> unseal(const crypto::KeyRing& keys, ConfirmationRow& row);
+[[nodiscard]] Bytes sealed_content(const crypto::KeyRing& keys, ConfirmationId id, std::string_view action, std::string_view arguments);
+/// A requirement as a row keeps it.
+[[nodiscard]] Bytes packed_need(const domain::Requirement& need);
+/// What packed_need() does not write can never be met.
+[[nodiscard]] domain::Requirement unpacked_need(ByteView raw);
+
+}  // namespace vestibule::approval

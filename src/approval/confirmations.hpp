@@ -1,0 +1,188 @@
+#pragma once
+// Confirmations: a person's factor bound to one exact tool call. Opened when policy asks for one, signed by the
+// person (or by others who may), used once, in the transaction in which the call's record is written.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "approval/action.hpp"
+#include "audit/log.hpp"
+#include "crypto/sealed.hpp"
+#include "factors/factors.hpp"
+#include "identity/users.hpp"
+#include "store/database.hpp"
+
+namespace vestibule::approval {
+
+using identity::Actor;
+
+/// In the store's change feed; the key is an account that it concerns, empty: everybody.
+inline constexpr std::string_view kConfirmationTopic = "confirmation";
+
+inline constexpr std::size_t kMostAtOnce = 24;  ///< signed as one list
+
+/// Numbers stand in rows: frozen.
+enum class Stage : std::uint8_t {
+  waiting = 0,     ///< for a signature, or for more of them
+  confirmed = 1,   ///< all signatures are there; not used yet
+  dispatched = 2,  ///< used: the call was let out
+  declined = 3,
+  not_me = 4,      ///< the person says that it was somebody else
+};
+[[nodiscard]] std::string_view name(Stage stage) noexcept;
+
+/// What a held call asks for. id, policy and expires of the action are filled in here.
+struct Wanted {
+  Action action;                ///< its account: whose call it is; of a service account: the service's
+  Digest credential{};          ///< hash of what the call showed
+  std::string source_key;
+  domain::Requirement need;     ///< of the decision; its confirmation is not none
+};
+
+struct Signature {
+  UserId user{};
+  std::string user_name;
+  domain::FactorKind kind{};
+  bool bound = false;           ///< it signs the call itself
+  WallTime at{};
+};
+
+struct Confirmation {
+  ConfirmationId id{};
+  std::string action;           ///< canonical text: all that is signed
+  std::string arguments;        ///< raw, as they would be let out
+  Digest digest{};              ///< of the action
+  std::string access_point, tool;
+  UserId account{};             ///< whose call it is
+  Digest credential{};
+  domain::Requirement need;
+  WallTime created{}, expires{};
+  Stage stage = Stage::waiting;
+  std::vector<Signature> signatures;
+  std::optional<WallTime> ran_before;  ///< when the same call was last let out, within a day
+  std::string justification;
+};
+
+struct ConfirmationOptions {
+  Duration lives = std::chrono::minutes(5);
+  Duration keeps = std::chrono::hours(24 * 90);  ///< what was dispatched, for receipts
+  int most = 24;                                 ///< that wait, an account
+  int bells = 6;                                 ///< an account, within `bell_window`
+  Duration bell_window = std::chrono::minutes(15);
+  Duration refuses = std::chrono::hours(1);      ///< a credential at a source, after "it was not me" or "put it to sleep"
+  Duration wait = std::chrono::hours(72);        ///< promise 5: of accounts that are new, reset or were given roles
+  /// Takes away what was opened for this credential at this source before; in the job of "it was not me" and
+  /// "put it to sleep". May be empty.
+  std::function<Result<void>(store::Tx&, const Digest& credential, std::string_view source_key)> shut_in;
+};
+
+struct ConfirmationRow;  // private to the room
+
+/// Owned by app, made before Database::start() and after Factors. Thread-safe; functions ending in _in belong
+/// into a write job.
+class Confirmations {
+ public:
+  static Result<std::unique_ptr<Confirmations>> open(store::Database& database, const crypto::KeyRing& keys, identity::Users& users,
+                                                     factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng,
+                                                     ConfirmationOptions options);
+  Confirmations(const Confirmations&) = delete;
+  Confirmations& operator=(const Confirmations&) = delete;
+
+  // --- the held call
+  struct Asked {
+    ConfirmationId id{};
+    Stage stage = Stage::waiting;
+  };
+  /// One for each call of a reply, in its order, all or none. One that waits, or is confirmed and not used, for
+  /// the same call (Sameness) is found again; what was declined stays so until it expires. body_not_json:
+  /// arguments that have no one canonical form; overloaded: too many wait; push_not_me: this credential was
+  /// disowned here; user_disabled. `by`: the caller, for the record.
+  net::Task<Result<std::vector<Asked>>> ask(std::vector<Wanted> calls, Actor by);
+  /// From memory; nothing once it has expired.
+  [[nodiscard]] std::optional<Stage> stage(ConfirmationId id) const;
+  /// In the job that writes the dispatch record. Used by this statement, once, if it is confirmed and has not
+  /// expired, these are its raw arguments, this its policy, and every signature still counts: its factor is
+  /// there, its account stands. confirmation_expired, confirmation_void. Gives what the record names.
+  struct Used {
+    Digest action{};
+    std::vector<domain::Proof> proofs;  ///< of each signature
+  };
+  Result<Used> use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy, Instant now);
+
+  // --- people (confirming.cpp); nobody hears of what is neither his nor his to sign: not_found
+  /// That wait, of his own, of services that he answers for, and of others that he may sign; the oldest first.
+  net::Task<Result<std::vector<Confirmation>>> list(UserId person) const;
+  net::Task<Result<Confirmation>> look(UserId person, ConfirmationId id) const;
+  /// Those that are to be signed as one list, in this order. not_found, conflict (answered), confirmation_expired.
+  Result<std::vector<Confirmation>> waiting_in(store::Tx& tx, UserId person, std::span<const ConfirmationId> ids, Instant now) const;
+  /// In the job in which `by`, whose evidence is that of his session, gave `given` for purpose_of() of their
+  /// digests. not_eligible (the detail says why), mfa_required (this factor does not count for it), conflict.
+  Result<void> sign_in(store::Tx& tx, std::span<const Confirmation> list, const Actor& by, const factors::Given& given,
+                       std::string_view justification, Instant now);
+  /// Why this person may not sign it; empty if he may.
+  Result<std::string> why_not_in(store::Tx& tx, const Confirmation& c, UserId person) const;
+  /// What he has signed counts no more; until it is used.
+  net::Task<Result<void>> withdraw(ConfirmationId id, Actor by);
+  enum class Refusal : std::uint8_t {
+    decline,  ///< this call
+    sleep,    ///< and nothing more of this credential from there for an hour
+    not_me,   ///< and the person is warned
+  };
+  net::Task<Result<void>> refuse(ConfirmationId id, Refusal how, Actor by);
+  /// For receipts: one that was confirmed, with what was signed (statements as factors::canonical()).
+  struct Kept {
+    Confirmation confirmation;
+    struct One {
+      Signature signature;
+      FactorId factor{};
+      std::string statement;            ///< empty: not bound
+      std::vector<Digest> actions;      ///< that were signed as one list
+    };
+    std::vector<One> signed_by;
+    WallTime dispatched{};              ///< zero: not
+  };
+  net::Task<Result<Kept>> kept(UserId person, ConfirmationId id) const;
+
+  // --- upkeep
+  net::Task<Result<void>> maintain();
+  /// As Factors' functions of these names.
+  Result<std::int64_t> reseal_in(store::Tx& tx) const;
+  Result<std::int64_t> sealed_by(store::Tx& tx, std::uint32_t key) const;
+
+ private:
+  struct Known {
+    Stage stage{};
+    WallTime expires{};
+  };
+  Confirmations(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, factors::Factors& factors,
+                audit::Log& log, const Clock& clock, Rng& rng, ConfirmationOptions options);
+  Result<void> load(store::Tx& tx);
+  Result<Asked> ask_in(store::Tx& tx, Wanted wanted, const Actor& by, Instant now, std::span<const Asked> taken);
+  Result<void> sweep_in(store::Tx& tx, WallTime now) const;
+  Result<void> sleep_in(store::Tx& tx, const ConfirmationRow& row, Refusal how, const Actor& by, Instant now);
+  Result<std::string> why_not_in(store::Tx& tx, UserId account, const domain::Requirement& need, UserId person) const;
+  Result<void> tell_in(store::Tx& tx, UserId account, const domain::Requirement& need) const;
+  Result<bool> sees_in(store::Tx& tx, const Confirmation& c, UserId person) const;
+  Result<std::optional<Confirmation>> read_in(store::Tx& tx, ConfirmationId id) const;
+  Result<void> signatures_in(store::Tx& tx, Confirmation& c) const;
+  void record(store::Tx& tx, std::string_view operation, const Actor& by, const Confirmation& about, std::string_view note, Instant now) const;
+
+  store::Database& database_;
+  const crypto::KeyRing& keys_;
+  identity::Users& users_;
+  factors::Factors& factors_;
+  audit::Log& log_;
+  const Clock& clock_;
+  Rng& rng_;
+  ConfirmationOptions options_;
+  mutable std::mutex mutex_;  // only calls that are held come here
+  std::unordered_map<ConfirmationId, Known> known_;  // what is alive; by the store's feed
+};
+
+}  // namespace vestibule::approval
