@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,7 +74,7 @@ class Inspector {
   /// The body has ended. Appends what may go on now that no call can come; afterwards calls() is complete, and
   /// if it is empty nothing is held any more.
   virtual Result<void> finish(std::string& out) = 0;
-  /// In the order in which they began.
+  /// In the order in which they were found.
   [[nodiscard]] virtual std::span<const ToolCall> calls() const noexcept = 0;
   /// Something is held back.
   [[nodiscard]] virtual bool holding() const noexcept = 0;

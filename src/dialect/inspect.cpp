@@ -1,0 +1,345 @@
+#include "dialect/inspect.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dialect/inspect_reply.hpp"
+#include "http/ndjson.hpp"
+#include "http/sse.hpp"
+
+namespace vestibule::dialect {
+namespace {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool equals_folded(std::string_view text, std::string_view known) noexcept {
+  return std::equal(text.begin(), text.end(), known.begin(), known.end(), [](char a, char b) { return lower(a) == b; });
+}
+
+// Some line readers (Python's str.splitlines, httpx) end a line at these too: then a text could say what they take
+// for an event of its own.
+bool lines_for_some(std::string_view raw, std::string_view begin) noexcept {
+  static constexpr std::array<std::string_view, 3> kEnds{"\xE2\x80\xA8", "\xE2\x80\xA9", "\xC2\x85"};
+  for (const std::string_view end : kEnds) {
+    for (std::size_t at = raw.find(end); at != std::string_view::npos; at = raw.find(end, at)) {
+      at += end.size();
+      std::string_view rest = raw.substr(at);
+      while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
+      if (rest.starts_with(begin)) return true;
+    }
+  }
+  return false;
+}
+
+// A body as a whole, as events, or as lines: what all of them share. What is held is in sequence and whole units.
+class Framed : public Inspector {
+ public:
+  Framed(std::unique_ptr<Reply> reply, const InspectLimits& limits) : limits_(limits), reply_(std::move(reply)) {}
+
+  Result<void> feed(std::string_view bytes, std::string& out) final {
+    if (error_) return *error_;
+    if (ended_) return broken(fail(Reason::internal, "bytes behind the end"));
+    take(bytes, out);
+    return judged();
+  }
+  Result<void> finish(std::string& out) final {
+    if (error_) return *error_;
+    if (ended_) return broken(fail(Reason::internal, "a second end"));
+    ended_ = true;
+    take_end(out);
+    if (error_) return judged();
+    Result<void> ended = reply_->end();
+    if (!ended) return broken(std::move(ended).error());
+    if (reply_->calls().empty()) release(out);
+    return {};
+  }
+  std::span<const ToolCall> calls() const noexcept final { return ended_ && !error_ ? reply_->calls() : std::span<const ToolCall>{}; }
+  bool holding() const noexcept final { return !held_.empty(); }
+  Result<void> resolve(std::span<const Ruling> rulings, std::string& out) final {
+    if (error_) return *error_;
+    if (!ended_ || rulings.size() != reply_->calls().size()) return broken(fail(Reason::internal, "rulings that do not fit"));
+    if (!std::all_of(rulings.begin(), rulings.end(), [](const Ruling& r) { return r.release; })) {
+      Result<void> ruled = reply_->rule(rulings);
+      if (!ruled) return broken(std::move(ruled).error());
+      std::string anew;
+      rewrite(held_, anew);
+      if (error_) return judged();
+      held_ = std::move(anew);
+    }
+    release(out);
+    return {};
+  }
+
+ protected:
+  virtual void take(std::string_view bytes, std::string& out) = 0;
+  virtual void take_end(std::string& out) = 0;
+  virtual void rewrite(std::string_view held, std::string& out) = 0;
+
+  // One unit of the body that has come.
+  void unit(std::string_view raw, std::string_view event, std::string_view data, std::string& out) {
+    if (error_) return;
+    if (!data.empty()) {
+      Result<void> read = tree_.read(data, limits_.depth);
+      if (read) read = reply_->read(event, tree_);
+      if (!read) return stop(std::move(read).error());
+    }
+    pass(raw, out);
+  }
+  // What can hold no call goes the way of what stands before it.
+  void pass(std::string_view raw, std::string& out) {
+    if (error_) return;
+    if (reply_->open()) return hold(raw);
+    release(out);
+    out.append(raw);
+    reply_->flowed();
+  }
+  void hold(std::string_view raw) {
+    if (held_.size() + raw.size() > limits_.held) return stop(fail(Reason::reply_too_large, "held"));
+    held_.append(raw);
+  }
+  void release(std::string& out) {
+    out.append(held_);
+    held_.clear();
+  }
+  // One held unit again.
+  void rewrite_unit(std::string_view event, std::string_view data, std::vector<Piece>& pieces) {
+    Result<void> read = tree_.read(data, limits_.depth);
+    if (!read) return stop(std::move(read).error());
+    reply_->rewrite(event, tree_, pieces);
+  }
+  void stop(Error error) {
+    if (!error_) error_ = std::move(error);
+    held_.clear();
+  }
+  [[nodiscard]] bool stopped() const noexcept { return error_.has_value(); }
+  [[nodiscard]] std::string_view held() const noexcept { return held_; }
+  [[nodiscard]] const InspectLimits& limits() const noexcept { return limits_; }
+
+ private:
+  Result<void> judged() const {
+    if (error_) return *error_;
+    return {};
+  }
+  Result<void> broken(Error error) {
+    stop(std::move(error));
+    return judged();
+  }
+
+  InspectLimits limits_;
+  std::unique_ptr<Reply> reply_;
+  Tree tree_;
+  std::string held_;
+  std::optional<Error> error_;
+  bool ended_ = false;
+};
+
+class Whole final : public Framed {
+ public:
+  using Framed::Framed;
+
+ private:
+  void take(std::string_view bytes, std::string&) override { hold(bytes); }
+  void take_end(std::string& out) override {
+    if (!held().empty()) unit({}, {}, held(), out);
+  }
+  void rewrite(std::string_view held, std::string& out) override {
+    std::vector<Piece> pieces;
+    rewrite_unit({}, held, pieces);
+    for (const Piece& piece : pieces) out += piece.data;
+  }
+};
+
+class Events final : public Framed {
+ public:
+  Events(std::unique_ptr<Reply> reply, const InspectLimits& limits) : Framed(std::move(reply), limits), splitter_(limits.event) {}
+
+ private:
+  void take(std::string_view bytes, std::string& out) override {
+    const bool fits = splitter_.feed(bytes, [&](const http::SseEvent& e) { event(e, e.raw, out); });
+    if (!fits) stop(fail(Reason::reply_too_large, "event"));
+  }
+  void take_end(std::string& out) override {
+    splitter_.finish([&](const http::SseEvent& e) { event(e, e.raw, out); });
+    end_of(splitter_, [&](const http::SseEvent& e, std::string_view raw) { event(e, raw, out); });
+  }
+
+  // What is left without an empty line behind it: some clients drop it, some take it for an event.
+  template <class F>
+  static void end_of(http::SseSplitter& splitter, F f) {
+    const std::string rest(splitter.rest());
+    if (rest.empty()) return;
+    bool first = true;
+    (void)splitter.feed("\n\n", [&](const http::SseEvent& e) {
+      if (std::exchange(first, false)) f(e, rest);
+    });
+  }
+
+  void event(const http::SseEvent& e, std::string_view raw, std::string& out) {
+    if (stopped()) return;
+    const bool first = std::exchange(first_, false);
+    if (!first && raw.starts_with("\xEF\xBB\xBF")) return stop(fail(Reason::reply_unreadable, "a byte order mark within"));
+    if (controls_beside(raw, e.data) || lines_for_some(raw, "data")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
+    if (is_words(e.data)) return pass(raw, out);
+    unit(raw, e.name, e.data, out);
+  }
+
+  // Data that no client reads as JSON.
+  static bool is_words(std::string_view data) noexcept {
+    while (!data.empty() && data.back() == ' ') data.remove_suffix(1);
+    return data.empty() || data == "[DONE]";
+  }
+
+  // In the data themselves the JSON reader refuses them.
+  static bool controls_beside(std::string_view raw, std::string_view data) noexcept {
+    const auto has = [](std::string_view text) {
+      return std::any_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
+      });
+    };
+    const std::size_t at = data.empty() ? std::string_view::npos : raw.find(data);
+    if (at == std::string_view::npos) return has(raw);
+    return has(raw.substr(0, at)) || has(raw.substr(at + data.size()));
+  }
+
+  void rewrite(std::string_view held, std::string& out) override {
+    http::SseSplitter splitter(limits().event);
+    std::vector<Piece> pieces;
+    const auto anew = [&](const http::SseEvent& e, std::string_view raw) {
+      if (is_words(e.data)) {
+        out.append(raw);
+        return;
+      }
+      pieces.clear();
+      rewrite_unit(e.name, e.data, pieces);
+      for (const Piece& piece : pieces) {
+        if (piece.data == e.data && piece.event == e.name) {
+          out.append(raw);
+        } else {
+          write(piece, out);
+        }
+      }
+    };
+    (void)splitter.feed(held, [&](const http::SseEvent& e) { anew(e, e.raw); });
+    splitter.finish([&](const http::SseEvent& e) { anew(e, e.raw); });
+    end_of(splitter, anew);
+  }
+
+  static void write(const Piece& piece, std::string& out) {
+    if (!piece.event.empty()) out.append("event: ").append(piece.event).append("\n");
+    std::string_view rest = piece.data;
+    for (;;) {
+      const std::size_t end = rest.find('\n');
+      out.append("data: ").append(rest.substr(0, end)).append("\n");
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 1);
+    }
+    out.append("\n");
+  }
+
+  http::SseSplitter splitter_;
+  bool first_ = true;
+};
+
+class Lines final : public Framed {
+ public:
+  Lines(std::unique_ptr<Reply> reply, const InspectLimits& limits) : Framed(std::move(reply), limits), splitter_(limits.event) {}
+
+ private:
+  void take(std::string_view bytes, std::string& out) override {
+    const bool fits = splitter_.feed(bytes, [&](std::string_view raw, std::string_view text) { line(raw, text, out); });
+    if (!fits) stop(fail(Reason::reply_too_large, "line"));
+  }
+  void take_end(std::string& out) override {
+    splitter_.finish([&](std::string_view raw, std::string_view text) { line(raw, text, out); });
+  }
+
+  void line(std::string_view raw, std::string_view text, std::string& out) {
+    if (stopped()) return;
+    if (lines_for_some(raw, "{")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
+    if (text.find_first_not_of(" \t\r") == std::string_view::npos) return pass(raw, out);
+    unit(raw, {}, text, out);
+  }
+
+  void rewrite(std::string_view held, std::string& out) override {
+    http::NdjsonSplitter splitter(limits().event);
+    std::vector<Piece> pieces;
+    const auto anew = [&](std::string_view raw, std::string_view text) {
+      pieces.clear();
+      if (text.find_first_not_of(" \t\r") == std::string_view::npos) {
+        out.append(raw);
+        return;
+      }
+      rewrite_unit({}, text, pieces);
+      for (const Piece& piece : pieces) out.append(piece.data).append("\n");
+    };
+    (void)splitter.feed(held, anew);
+    splitter.finish(anew);
+  }
+
+  http::NdjsonSplitter splitter_;
+};
+
+// A form that is not known is let through by nobody.
+class Unread final : public Inspector {
+ public:
+  Result<void> feed(std::string_view, std::string&) override { return fail(Reason::reply_unreadable, "Content-Type"); }
+  Result<void> finish(std::string&) override { return fail(Reason::reply_unreadable, "Content-Type"); }
+  std::span<const ToolCall> calls() const noexcept override { return {}; }
+  bool holding() const noexcept override { return false; }
+  Result<void> resolve(std::span<const Ruling>, std::string&) override { return fail(Reason::reply_unreadable, "Content-Type"); }
+};
+
+std::unique_ptr<Reply> reply_of(ReplyShape shape, const InspectLimits& limits, Coming coming) {
+  switch (shape) {
+    case ReplyShape::chat_completions: return chat_reply(limits, coming);
+    case ReplyShape::responses: return nullptr;
+    case ReplyShape::messages: return messages_reply(limits, coming);
+    case ReplyShape::ollama_chat: return ollama_reply(limits, coming);
+  }
+  return nullptr;
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+ReplyForm reply_form(std::string_view content_type) noexcept {
+  const std::size_t semicolon = content_type.find(';');
+  if (semicolon != std::string_view::npos) {
+    // Other characters, other bytes.
+    const std::string_view parameter = trimmed(content_type.substr(semicolon + 1));
+    if (!parameter.empty() && !equals_folded(parameter, "charset=utf-8") && !equals_folded(parameter, "charset=\"utf-8\"")) return ReplyForm::unknown;
+  }
+  const std::string_view type = trimmed(content_type.substr(0, semicolon));
+  if (equals_folded(type, "application/json")) return ReplyForm::json;
+  if (equals_folded(type, "text/event-stream")) return ReplyForm::events;
+  if (equals_folded(type, "application/x-ndjson")) return ReplyForm::ndjson;
+  return ReplyForm::unknown;
+}
+
+std::optional<ReplyShape> reply_shape(const Need& need, std::string_view path) noexcept {
+  if (need.operation == "responses") return ReplyShape::responses;
+  if (need.operation != "chat") return std::nullopt;
+  if (path.ends_with("/chat/completions")) return ReplyShape::chat_completions;
+  if (path.ends_with("/messages")) return ReplyShape::messages;
+  if (path == "/api/chat") return ReplyShape::ollama_chat;
+  return std::nullopt;
+}
+
+std::unique_ptr<Inspector> inspect(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
+  std::unique_ptr<Reply> reply = reply_of(shape, limits, form == ReplyForm::json ? Coming::whole : Coming::in_pieces);
+  if (reply == nullptr) return std::make_unique<Unread>();
+  switch (form) {
+    case ReplyForm::json: return std::make_unique<Whole>(std::move(reply), limits);
+    case ReplyForm::events: return std::make_unique<Events>(std::move(reply), limits);
+    case ReplyForm::ndjson: return std::make_unique<Lines>(std::move(reply), limits);
+    case ReplyForm::unknown: break;
+  }
+  return std::make_unique<Unread>();
+}
+
+}  // namespace vestibule::dialect

@@ -1,0 +1,176 @@
+#include "dialect/inspect.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "dialect/tests/inspect_streams.hpp"
+
+namespace vestibule::dialect {
+namespace {
+
+struct Seen {
+  std::string at_once, at_end;
+  std::vector<ToolCall> calls;
+  std::optional<Reason> error;
+  std::unique_ptr<Inspector> inspector;
+};
+
+// Feeds it in pieces that next() gives the sizes of.
+template <class F>
+Seen run(const Stream& stream, F next) {
+  Seen seen;
+  seen.inspector = inspect(stream.shape, stream.form);
+  std::string_view rest = stream.bytes;
+  while (!rest.empty() && !seen.error) {
+    const std::size_t n = std::min<std::size_t>(next(), rest.size());
+    const Result<void> fed = seen.inspector->feed(std::string(rest.substr(0, n)), seen.at_once);
+    if (!fed) seen.error = fed.error().code;
+    rest.remove_prefix(n);
+  }
+  if (!seen.error) {
+    const Result<void> ended = seen.inspector->finish(seen.at_end);
+    if (!ended) seen.error = ended.error().code;
+  }
+  seen.calls.assign(seen.inspector->calls().begin(), seen.inspector->calls().end());
+  return seen;
+}
+
+Seen run_whole(const Stream& stream) {
+  return run(stream, [] { return std::size_t{1} << 30U; });
+}
+
+std::vector<Ruling> rulings(std::size_t calls, std::uint64_t released) {
+  std::vector<Ruling> out(calls);
+  for (std::size_t i = 0; i < calls; ++i) {
+    out[i].release = (released >> i & 1U) != 0;
+    out[i].why = "Refused by policy.";
+  }
+  return out;
+}
+
+class Replies : public testing::Test {
+ protected:
+  static const std::vector<Stream>& all() {
+    static const std::vector<Stream> rows = streams();
+    return rows;
+  }
+};
+
+TEST_F(Replies, AreManyAndNamedOnce) {
+  EXPECT_GE(all().size(), 200U);
+  std::vector<std::string> names;
+  for (const Stream& s : all()) names.push_back(s.what);
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST_F(Replies, AskForWhatTheyAskFor) {
+  for (const Stream& s : all()) {
+    SCOPED_TRACE(s.what);
+    const Seen seen = run_whole(s);
+    ASSERT_EQ(seen.error.has_value(), s.error.has_value());
+    if (s.error) {
+      EXPECT_EQ(*seen.error, *s.error);
+      continue;
+    }
+    ASSERT_EQ(seen.calls.size(), s.calls.size());
+    for (std::size_t i = 0; i < s.calls.size(); ++i) {
+      EXPECT_EQ(seen.calls[i].id, s.calls[i].id);
+      EXPECT_EQ(seen.calls[i].name, s.calls[i].name);
+      EXPECT_EQ(seen.calls[i].arguments, s.calls[i].arguments);
+    }
+    EXPECT_EQ(seen.inspector->holding(), !s.calls.empty());
+  }
+}
+
+// However they are cut on the way: the same calls, the same bytes at the same time.
+TEST_F(Replies, AreReadAlikeAtEverySplit) {
+  std::minstd_rand random(1);
+  for (const Stream& s : all()) {
+    SCOPED_TRACE(s.what);
+    const Seen whole = run_whole(s);
+    const bool huge = s.bytes.size() > 20000;
+    for (int round = 0; round < (huge ? 3 : s.bytes.size() > 1500 ? 11 : 51); ++round) {
+      Seen cut = round == 0 ? run(s, [huge] { return std::size_t{huge ? 7U : 1U}; })
+                            : run(s, [&random] { return std::size_t{1 + random() % 97}; });
+      ASSERT_EQ(cut.error, whole.error) << round;
+      ASSERT_EQ(cut.at_once, whole.at_once) << round;
+      ASSERT_EQ(cut.at_end, whole.at_end) << round;
+      ASSERT_EQ(cut.calls.size(), whole.calls.size()) << round;
+      if (cut.error) continue;
+      std::string resolved;
+      ASSERT_TRUE(cut.inspector->resolve(rulings(cut.calls.size(), ~std::uint64_t{0}), resolved));
+      ASSERT_EQ(cut.at_once + cut.at_end + resolved, s.bytes) << round;
+      ASSERT_FALSE(cut.inspector->holding());
+    }
+  }
+}
+
+// What is out before the end has nothing of a call; by the test above that holds at every split.
+TEST_F(Replies, LetNothingOfACallOutEarly) {
+  for (const Stream& s : all()) {
+    SCOPED_TRACE(s.what);
+    const Seen seen = run_whole(s);
+    for (const ToolCall& call : seen.calls) {
+      EXPECT_TRUE(seen.at_end.empty());
+      if (call.name != "unknown") {
+        EXPECT_EQ(seen.at_once.find(call.name), std::string::npos);
+      }
+      EXPECT_EQ(seen.at_once.find("/srv/"), std::string::npos);
+    }
+    if (seen.error) {
+      EXPECT_EQ(seen.at_once.find("wipe"), std::string::npos);
+    }
+  }
+}
+
+// Each set of rulings: what comes out is a reply that asks for the released calls and for no other.
+TEST_F(Replies, AreWrittenAnewWithoutWhatIsRefused) {
+  for (const Stream& s : all()) {
+    if (s.error || s.calls.empty()) continue;
+    const std::size_t n = s.calls.size();
+    const std::uint64_t sets = n > 3 ? 1 : std::uint64_t{1} << n;
+    for (std::uint64_t released = 0; released + 1 < (std::uint64_t{1} << std::min<std::size_t>(n, 63)) && released < sets; ++released) {
+      SCOPED_TRACE(s.what + " " + std::to_string(released));
+      Seen seen = run_whole(s);
+      std::string resolved;
+      ASSERT_TRUE(seen.inspector->resolve(rulings(n, released), resolved));
+      Stream anew = s;
+      anew.bytes = seen.at_once + resolved;
+      const Seen again = run_whole(anew);
+      ASSERT_FALSE(again.error) << anew.bytes;
+      std::vector<ToolCall> left;
+      for (std::size_t i = 0; i < n; ++i) {
+        if ((released >> i & 1U) != 0) {
+          left.push_back(seen.calls[i]);
+          continue;
+        }
+        const std::string& name = seen.calls[i].name;
+        const bool named_again = std::count_if(seen.calls.begin(), seen.calls.end(), [&](const ToolCall& c) { return c.name == name; }) > 1;
+        if (!named_again && name != "unknown") { EXPECT_EQ(anew.bytes.find(name), std::string::npos) << anew.bytes; }
+      }
+      ASSERT_EQ(again.calls.size(), left.size()) << anew.bytes;
+      for (std::size_t i = 0; i < left.size(); ++i) {
+        EXPECT_EQ(again.calls[i].id, left[i].id);
+        EXPECT_EQ(again.calls[i].name, left[i].name);
+        EXPECT_EQ(again.calls[i].arguments, left[i].arguments);
+      }
+      EXPECT_NE(anew.bytes.find("Refused by policy."), std::string::npos) << anew.bytes;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Stream> streams() {
+  std::vector<Stream> out;
+  add_chat(out);
+  add_ollama(out);
+  add_messages(out);
+  add_framings(out);
+  add_texts(out);
+  return out;
+}
+
+}  // namespace vestibule::dialect
