@@ -90,6 +90,32 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
   }
+  const bool closed = p.canonical().find("\n[tools]\n") != std::string::npos;
+  for (const std::string_view tool : {"transfer", "delete_file"}) {
+    for (const std::string_view arguments : {"{}", R"({"amount":100.5,"path":"/srv/data/x"})", R"({"amount":1,"Amount":2})", "["}) {
+      domain::Act made;
+      made.access_point = "demo";
+      made.operation = domain::kToolCall;
+      made.tool = tool;
+      made.arguments = arguments;
+      for (const bool trusted : {true, false}) {
+        const Instant now{WallTime(std::chrono::hours(1)), BootTime(std::chrono::hours(1))};
+        const auto a = p.decide(made, alice.subject, alice.evidence, source, now, trusted);
+        const auto b = again.policy->decide(made, alice.subject, alice.evidence, source, now, trusted);
+        must(a.outcome == b.outcome && a.need == b.need && a.rule == b.rule);
+        const auto e = p.explain(made, alice.subject, alice.evidence, source, now, trusted);
+        bool denied = false;
+        bool allowed = false;
+        for (const auto& r : e.rules) (r.allow ? allowed : denied) |= r.matched;
+        // Nobody is told no but by a rule or the clock, and nothing goes without a person that no rule lets go.
+        must(a.outcome != domain::Outcome::deny || denied || a.reason == Reason::clock_untrusted || (closed && !allowed));
+        must(!denied || a.outcome == domain::Outcome::deny);
+        must(a.outcome != domain::Outcome::allow || allowed);
+        must(a.outcome == domain::Outcome::deny || a.need.confirmation == domain::Confirmation::none || !a.mandatable);
+        must(!e.text().empty() && !e.json().empty());
+      }
+    }
+  }
   must(p.sign_in_order(alice.subject).size() == domain::second_factors().size());
   must(policy::compare(p, *again.policy).empty());
   static const policy::Policy other = *policy::Policy::parse(policy::default_policy_text(), "default").policy;

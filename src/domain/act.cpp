@@ -71,7 +71,9 @@ Requirement stricter(const Requirement& a, const Requirement& b) noexcept {
   r.people = std::max(a.people, b.people);
   r.justification = a.justification || b.justification;
   r.bound = a.bound || b.bound;
+  r.apart = a.apart || b.apart;
   r.kinds = a.kinds & b.kinds;
+  r.approvers = a.approvers.with(b.approvers);
   return r;
 }
 

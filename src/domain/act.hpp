@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/id.hpp"
 #include "base/result.hpp"
+#include "domain/approvers.hpp"
 #include "domain/evidence.hpp"
 #include "domain/inline_text.hpp"
 #include "domain/subject.hpp"
@@ -49,6 +50,7 @@ struct Act {
 
 /// The operation of every tool call, whether it stands in a model's reply or in a request.
 inline constexpr std::string_view kToolCall = "tools/call";
+[[nodiscard]] inline bool is_tool_call(const Act& act) noexcept { return !act.tool.empty() || act.operation == kToolCall; }
 
 enum class Confirmation : std::uint8_t { none, self, people };
 
@@ -60,7 +62,11 @@ struct Requirement {
   std::uint8_t people = 0;        ///< for Confirmation::people
   bool justification = false;
   bool bound = false;             ///< of a confirmation: only a factor that signs the act itself counts
+  /// Of a confirmation: what signs stands apart from the machine that asks, as an authenticator bound to its
+  /// device or on another device does. No synced passkey on the same machine, and no code.
+  bool apart = false;
   KindSet kinds = KindSet::ordinary();  ///< proofs of other kinds do not count
+  Approvers approvers{};          ///< for Confirmation::people: who of those that are eligible may sign
   bool operator==(const Requirement&) const = default;
 };
 /// The least requirement that satisfies both.

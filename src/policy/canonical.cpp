@@ -3,6 +3,7 @@
 #include "policy/deadlines.hpp"
 #include "policy/model.hpp"
 #include "policy/quotas.hpp"
+#include "policy/tools.hpp"
 
 namespace vestibule::policy {
 namespace {
@@ -55,6 +56,9 @@ std::vector<Matcher> matchers(const Rule& r) {
   if (!r.who.anyone) out.push_back({"who", r.who.entries});
   if (!r.access_point.any) out.push_back({"access_point", entries_of(r.access_point)});
   if (!r.operation.any) out.push_back({"operation", entries_of(r.operation)});
+  // "*" says here that the rule speaks of tools.
+  if (r.of_tools) out.push_back({"tool", r.tool.any ? std::vector<std::string>{"*"} : entries_of(r.tool)});
+  if (!r.argument.empty()) out.push_back({"argument", texts_of(r.argument)});
   if (!r.model.any) out.push_back({"model", entries_of(r.model)});
   if (!r.network.anywhere()) out.push_back({"network", r.network.entries()});
   if (!r.hours.always()) out.push_back({"hours", r.hours.entries()});
@@ -89,6 +93,7 @@ std::string canonical_text(const Compiled& c) {
     if (c.base(s).kinds.has(domain::FactorKind::push_choice)) out.append("push = \"choice\"\n");
   }
   for (const auto s : domain::kSignals) row("signal", name(s), c.asked_by(s));
+  append_unruled(out, c);
   for (const Flow& f : c.flows) {
     out.append("[[flow]]\nname = ");
     append_quoted(out, f.name);
@@ -104,7 +109,7 @@ std::string canonical_text(const Compiled& c) {
     if (!r->hours.always()) out += fmt::format("zone = \"{}\"\n", r->zone_name);
     if (r->need.level > 0) out += fmt::format("level = {}\n", r->need.level);
     if (r->need.max_age != kNothing.max_age) out += fmt::format("max_age = \"{}\"\n", age_text(r->need.max_age));
-    if (r->need.confirmation == domain::Confirmation::self) out += "confirm = \"self\"\n";
+    append_confirmation(out, *r);
     if (r->mandate) out += "mandate = true\n";
   }
   append_deadlines(out, c);

@@ -6,15 +6,19 @@
 #include "policy/model.hpp"
 #include "policy/pair_up.hpp"
 #include "policy/quotas.hpp"
+#include "policy/tools.hpp"
 
 // The proof behind "does not loosen", for all acts at once. It rests on single rules, so that it can
 // be checked by hand:
 //  (1) no baseline falls, and none takes a choice of numbers that did not;
 //  (2) each deny rule of before is covered by one deny rule of after;
 //  (3) each allow rule of after is covered by one allow rule of before, that lets it be done under a mandate
-//      if the later one does: nothing new is allowed, and nothing that was attended is unattended;
+//      if the later one does: nothing new is allowed, and nothing that was attended is unattended; or it is
+//      about tools and asks for what a tool call without a rule takes: it only adds to that. Tools that were
+//      closed stay so;
 //  (4) each allow rule of before that raises the requirement is covered by one allow rule of after
-//      that raises it as far: what is still allowed asks for no less;
+//      that raises it as far: what is still allowed asks for no less. A rule about tools raises also where its
+//      arguments cannot be told, and covers() holds for those acts too;
 //  (5) no signal asks for less (one that is not switched off refuses choices of numbers);
 //  (6) each flow of before is covered by one flow of after that lists no other kinds: by (1), (4) and (5)
 //      a level that it holds from is still reached;
@@ -25,7 +29,15 @@ namespace vestibule::policy {
 namespace {
 
 bool raises(const Rule& r) { return !(r.need == kNothing); }
-bool at_least(const domain::Requirement& a, const domain::Requirement& b) { return stricter(a, b) == a; }
+bool at_least(domain::Requirement a, domain::Requirement b) {
+  a.approvers = b.approvers = {};
+  return stricter(a, b) == a;
+}
+// Whoever stands on the list of `a` stands on that of `b`.
+bool approvers_within(const Rule& a, const Rule& b) {
+  return b.approvers.empty() || (!a.approvers.empty() && std::ranges::includes(b.approvers, a.approvers));
+}
+bool at_least(const Rule& a, const Rule& b) { return at_least(a.need, b.need) && approvers_within(a, b); }
 
 bool deny_kept(const Rule& before, const Compiled& after) {
   return std::any_of(after.denies.begin(), after.denies.end(), [&](const Rule& r) { return r.covers(before); });
@@ -37,7 +49,7 @@ bool allowed_already(const Rule& after, const Compiled& before) {
 }
 bool requirement_kept(const Rule& before, const Compiled& after) {
   return !raises(before) || std::any_of(after.allows.begin(), after.allows.end(), [&](const Rule& r) {
-    return r.covers(before) && at_least(r.need, before.need);
+    return r.covers(before) && at_least(r, before);
   });
 }
 
@@ -45,7 +57,8 @@ bool removal_loosens(const Rule& r, const Compiled& after) {
   return r.effect == Effect::deny ? !deny_kept(r, after) : !requirement_kept(r, after);
 }
 bool addition_loosens(const Rule& r, const Compiled& before) {
-  return r.effect == Effect::allow && !allowed_already(r, before);
+  const bool adds_only = r.of_tools && !before.closed_tools && !r.mandate && at_least(r.need, kUnruledTool);
+  return r.effect == Effect::allow && !adds_only && !allowed_already(r, before);
 }
 
 std::string quoted(const std::vector<std::string>& entries) {
@@ -62,12 +75,16 @@ std::vector<std::string> minus(const std::vector<std::string>& a, const std::vec
   return out;
 }
 
-std::string need_text(const domain::Requirement& r) {
+std::string need_text(const Rule& rule) {
+  const domain::Requirement& r = rule.need;
   std::string out;
   const auto add = [&](std::string part) { out += (out.empty() ? "" : ", ") + part; };
   if (r.level > 0) add(fmt::format("level {}", r.level));
   if (r.max_age != kNothing.max_age) add("max_age " + age_text(r.max_age));
-  if (r.confirmation != domain::Confirmation::none) add("confirm self");
+  if (r.confirmation != domain::Confirmation::none) add("confirm " + confirm_text(r));
+  if (!rule.approvers.empty()) add("of " + r.approvers.text());
+  if (rule.of_tools && r.confirmation != domain::Confirmation::none && !r.bound) add("a code will do");
+  if (r.justification) add("a reason");
   return out.empty() ? "nothing more" : out;
 }
 
@@ -76,10 +93,10 @@ std::string_view effect_text(const Rule& r) { return r.effect == Effect::allow ?
 std::string changes(const Rule& a, const Rule& b) {
   std::string out = a.effect == b.effect ? "" : fmt::format("effect was {}, is {}", effect_text(a), effect_text(b));
   const auto add = [&](std::string part) { out += (out.empty() ? "" : "; ") + part; };
-  const std::string matched = changes(matchers(a), matchers(b), {"who", "access_point", "operation", "model", "network", "hours"});
+  const std::string matched = changes(matchers(a), matchers(b), {"who", "access_point", "operation", "tool", "argument", "model", "network", "hours"});
   if (!matched.empty()) add(matched);
   if (a.zone_name != b.zone_name && !a.hours.always() && !b.hours.always()) add(fmt::format("zone was {}, is {}", a.zone_name, b.zone_name));
-  if (!(a.need == b.need)) add(fmt::format("asked for {}, asks for {}", need_text(a.need), need_text(b.need)));
+  if (!(a.need == b.need)) add(fmt::format("asked for {}, asks for {}", need_text(a), need_text(b)));
   if (a.mandate != b.mandate) add(b.mandate ? "may be done under a mandate" : "may no longer be done under a mandate");
   return out;
 }
@@ -156,6 +173,10 @@ std::vector<Difference> compare(const Policy& before, const Policy& after) {
     if (was != is) out.push_back({fmt::format("sensitivity {}: push was {}, is {}", name(s), text(was), text(is)), is});
   }
   for (const auto s : domain::kSignals) compare_rows(fmt::format("signal {}", name(s)), a.asked_by(s), b.asked_by(s), out);
+  if (a.closed_tools != b.closed_tools) {
+    const auto text = [](const Compiled& c) { return c.closed_tools ? "deny" : "confirm"; };
+    out.push_back({fmt::format("tools: unruled was {}, is {}", text(a), text(b)), a.closed_tools});
+  }
   pair_up(a.rules(), b.rules(),
           [&](const Rule* x) {
             out.push_back({fmt::format("rule \"{}\" ({}) is removed", x->name, effect_text(*x)), removal_loosens(*x, b)});

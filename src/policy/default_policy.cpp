@@ -7,8 +7,9 @@ std::string_view default_policy_text() noexcept {
 #   vestibule policy check      is this file right?
 #   vestibule policy explain    what would be decided, and why?
 #
-# What no rule allows is denied. A deny rule wins over every allow rule. Of all allow rules that
-# match, the strictest demand counts. The order of the rules means nothing.
+# What no rule allows is denied; a tool call that no rule allows a person signs. A deny rule wins over
+# every allow rule. Of all allow rules that match, the strictest demand counts. The order of the rules
+# means nothing.
 
 # What an access point asks for by its sensitivity. These are the defaults.
 #   level    2 = two kinds of factor (a password and a code)
@@ -80,6 +81,29 @@ operation = ["*.read", "*.list", "*.verify", "*.export"]
 # who = ["role:member"]
 # operation = ["chat"]
 # max_age = "15m"
+#
+# [[rule]]                              # tools that models ask for: without a rule the person signs each call
+# name = "reading is harmless"
+# effect = "allow"
+# tool = ["read_*", "list_*"]
+# argument = ["path under /srv/data"]   # all must hold; what cannot be told allows nothing
+# confirm = "none"                      # left out: self
+#
+# [[rule]]                              # two others sign, and say why
+# name = "large transfers"
+# effect = "allow"
+# tool = ["transfer"]
+# argument = ["amount > 100"]
+# confirm = "people"
+# people = 2
+# approvers = ["role:treasurer"]
+# justification = true
+#
+# [[rule]]                              # never; what cannot be told is denied
+# name = "nothing outside the data"
+# effect = "deny"
+# tool = ["write_*", "delete_*"]
+# argument = ["path not under /srv/data"]
 #
 # [[flow]]                              # what counts for administrators, and what is offered first
 # name = "administrators"

@@ -5,7 +5,14 @@
 namespace vestibule::policy {
 namespace {
 
-// No control characters (they would write in terminals and logs).
+template <class T>
+void sort_unique(std::vector<T>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+}  // namespace
+
 bool printable(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -14,14 +21,6 @@ bool printable(std::string_view text) noexcept {
   }
   return true;
 }
-
-template <class T>
-void sort_unique(std::vector<T>& list) {
-  std::sort(list.begin(), list.end());
-  list.erase(std::unique(list.begin(), list.end()), list.end());
-}
-
-}  // namespace
 
 void complain(const schema::Section& s, std::string_view key, std::string_view entry, std::string_view why,
               std::vector<Problem>& problems) {

@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <span>
+
 #include "json/writer.hpp"
 #include "policy/explanation.hpp"
-#include "policy/model.hpp"
 #include "policy/quotas.hpp"
+#include "policy/situation.hpp"
+#include "policy/tools.hpp"
 
 namespace vestibule::policy {
 namespace {
@@ -43,15 +46,6 @@ std::string human(Duration d) {
   return fmt::format("{} s", s);
 }
 
-std::string_view name(Confirmation c) {
-  switch (c) {
-    case Confirmation::none: return "none";
-    case Confirmation::self: return "self";
-    case Confirmation::people: return "people";
-  }
-  return "people";
-}
-
 std::vector<std::string> list_of(const Rule& r, std::string_view key) {
   for (auto& m : matchers(r)) {
     if (m.key == key) return std::move(m.entries);
@@ -71,6 +65,11 @@ std::vector<std::string> why_not(const Rule& r, Situation& at, const domain::Sub
                       ? fmt::format("access_point: the administration must be named: add \"{}\"", kAdministration)
                       : fmt::format("access_point: {} is not in {}", shown(at.access_point.text), listed(list_of(r, "access_point"))));
   }
+  if (!r.speaks_of(at.tool_call)) {
+    out.emplace_back(at.tool_call ? "tool: to allow a tool call, a rule must name the tool" : "tool: the rule speaks of tool calls, and this is none");
+  } else if (!r.tool.matches(at.tool)) {
+    out.push_back(fmt::format("tool: {} is not in {}", shown(at.tool.text), listed(list_of(r, "tool"))));
+  }
   if (!r.operation.matches(at.operation)) {
     out.push_back(fmt::format("operation: {} is not in {}", shown(at.operation.text), listed(list_of(r, "operation"))));
   }
@@ -83,7 +82,8 @@ std::vector<std::string> why_not(const Rule& r, Situation& at, const domain::Sub
     out.push_back(fmt::format("network: {} is not in {}", source.text(), listed(r.network.entries())));
   }
   switch (at.hour(r)) {
-    case Situation::Match::yes: break;
+    case Situation::Match::yes:
+    case Situation::Match::undecided: break;
     case Situation::Match::no:
       out.push_back(fmt::format("hours: {} in {} is outside {}", week_text(at.minute(r)), r.zone_name, listed(r.hours.entries())));
       break;
@@ -92,6 +92,18 @@ std::vector<std::string> why_not(const Rule& r, Situation& at, const domain::Sub
       break;
   }
   return out;
+}
+
+// Conditions that do not hold to `no`, those that cannot be told to `unknown`.
+void conditions(const Rule& r, const domain::Act& act, std::vector<std::string>& no, std::vector<std::string>& unknown) {
+  std::array<Truth, kMaxConditions> each{};
+  const std::span<Truth> used(each.data(), r.argument.size());
+  judge(r.argument, act.arguments, used);
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const std::string& text = r.argument[i].text();
+    if (used[i] == Truth::no) no.push_back(fmt::format("argument: {} does not hold", text));
+    if (used[i] == Truth::unknown) unknown.push_back(fmt::format("argument: {} cannot be told: it is missing, of another type, or may be read in two ways", text));
+  }
 }
 
 std::string_view meaning(int level) {
@@ -144,16 +156,20 @@ std::string proof_why(const domain::Proof& p, const domain::Requirement& need, c
   return fmt::format("counts for {} more", human(need.max_age - a));
 }
 
-void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const std::vector<const Rule*>& matched,
+// `asking`: allow rules that match, and those that might if their arguments could be told.
+void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const std::vector<const Rule*>& asking,
                domain::Signals signals) {
   const domain::Requirement& need = e.decision.need;
+  const bool tool_call = domain::is_tool_call(act);
+  const bool unruled = tool_call && std::ranges::none_of(e.rules, [](const auto& r) { return r.allow && r.matched; });
   const domain::Requirement& base = c.base(act.sensitivity);
   const auto part = [&](std::string what, std::string value, auto&& asks) {
     Explanation::Part p{std::move(what), std::move(value), {}};
     if (asks(base)) p.from.push_back(fmt::format("sensitivity {}", domain::name(act.sensitivity)));
-    for (const Rule* r : matched) {
+    for (const Rule* r : asking) {
       if (asks(r->need)) p.from.push_back(fmt::format("rule \"{}\"", r->name));
     }
+    if (unruled && asks(kUnruledTool)) p.from.emplace_back("no rule allows this tool call");
     for (const auto s : domain::kSignals) {
       // What the sensitivity asks for anyway is not the signal's doing.
       if (signals.has(s) && asks(c.asked_by(s)) && !asks(base)) p.from.push_back(fmt::format("signal {}", domain::name(s)));
@@ -163,11 +179,21 @@ void add_parts(Explanation& e, const Compiled& c, const domain::Act& act, const 
   part("level", std::to_string(need.level), [&](const auto& r) { return r.level == need.level; });
   part("max_age", age_text(need.max_age), [&](const auto& r) { return r.max_age == need.max_age; });
   if (need.confirmation != Confirmation::none) {
-    part("confirm", std::string(name(need.confirmation)), [&](const auto& r) { return r.confirmation == need.confirmation; });
+    part("confirm", confirm_text(need), [&](const auto& r) { return r.confirmation == need.confirmation; });
+    if (tool_call) {
+      const std::string_view with = need.apart   ? "a signature, not of a synced passkey on the machine that asks"
+                                    : need.bound ? "a signature"
+                                                 : "a signature or a code";
+      part("with", std::string(with), [&](const auto& r) { return need.bound && r.confirmation != Confirmation::none && r.bound; });
+    }
+    if (!need.approvers.anybody()) {
+      part("by", need.approvers.text(), [](const auto& r) { return !r.approvers.anybody(); });
+    }
+    if (need.justification) part("reason", "given", [](const auto& r) { return r.justification; });
   }
   if (e.decision.mandatable) {
     Explanation::Part p{"mandate", "will do", {}};
-    for (const Rule* r : matched) {
+    for (const Rule* r : asking) {
       if (r->mandate) p.from.push_back(fmt::format("rule \"{}\"", r->name));
     }
     e.parts.push_back(std::move(p));
@@ -188,7 +214,13 @@ void add_factors(Explanation& e, const Compiled& c, const Situation& at, const s
   e.parts.push_back(std::move(p));
 }
 
-void add_remedies(Explanation& e, const std::vector<domain::FactorKind>& offered) {
+std::string confirming(const domain::Requirement& need) {
+  if (need.confirmation != Confirmation::people) return "confirm this one act with a factor";
+  return fmt::format("have {} confirm this one act", need.people == 1 ? "another person" : fmt::format("{} other people", need.people));
+}
+
+void add_remedies(Explanation& e, const Compiled& c, const Situation& at, const std::vector<domain::FactorKind>& offered) {
+  const bool closed = at.tool_call && c.closed_tools;
   const domain::Requirement& need = e.decision.need;
   const std::string rule(e.decision.rule.view());
   const auto say = [&](std::string text) { e.remedies.push_back(std::move(text)); };
@@ -200,7 +232,10 @@ void add_remedies(Explanation& e, const std::vector<domain::FactorKind>& offered
   };
   if (e.decision.reason == Reason::policy_denied) {
     say(fmt::format("rule \"{}\" (line {}) denies this, whatever is proved", rule, line(rule)));
+    const auto by = std::ranges::find(e.rules, rule, &Explanation::RuleLine::name);
+    if (by != e.rules.end() && !by->undecided.empty()) say("it denies what cannot be told; plain arguments might pass");
   } else if (e.decision.reason == Reason::policy_no_rule) {
+    if (closed) say("tools that no rule allows are denied here ([tools] unruled)");
     std::size_t least = std::numeric_limits<std::size_t>::max();
     for (const auto& r : e.rules) {
       if (r.allow && !r.matched) least = std::min(least, r.why_not.size());
@@ -219,14 +254,14 @@ void add_remedies(Explanation& e, const std::vector<domain::FactorKind>& offered
   } else if (e.decision.reason == Reason::mfa_lapsed) {
     say(fmt::format("prove the second factor again: for level {} it may be {} old at most", need.level, age_text(need.max_age)));
   } else if (e.decision.reason == Reason::confirmation_required) {
-    say("confirm this one act with a factor");
+    say(confirming(need));
   }
   if (e.decision.reason == Reason::mfa_required || e.decision.reason == Reason::mfa_lapsed) say(satisfying(offered, need));
   if (e.decision.outcome == domain::Outcome::step_up && e.decision.mandatable) {
     say(fmt::format("or, for an API key, a mandate that somebody has signed with level {}", need.level));
   }
   if (e.decision.outcome == domain::Outcome::step_up && need.confirmation != Confirmation::none) {
-    say("then confirm this one act with a factor");
+    say("then " + confirming(need));
   }
 }
 
@@ -244,26 +279,29 @@ Explanation Policy::explain(const domain::Act& act, const domain::Subject& subje
   Situation at(c, act, subject, source, now, clock_trusted);
   const auto has = principals_of(subject);
   e.act = fmt::format("{}{} asks for {}{} at {} (sensitivity {}) from {} at {}", shown(subject.name.view()),
-                      has.empty() ? "" : fmt::format(" ({})", listed(has)), shown(act.operation),
+                      has.empty() ? "" : fmt::format(" ({})", listed(has)),
+                      act.tool.empty() ? shown(act.operation) : fmt::format("tool {}", shown(act.tool)),
                       act.model.empty() ? "" : fmt::format(" of {}", shown(act.model)), shown(act.access_point),
                       domain::name(act.sensitivity), source.text(), rfc3339(now.wall));
-  std::vector<const Rule*> matched;
+  std::vector<const Rule*> asking;
   for (const Rule* r : c.rules()) {
-    Explanation::RuleLine line{r->name, r->effect == Effect::allow, false, r->line, {}};
+    Explanation::RuleLine line{r->name, r->effect == Effect::allow, false, r->line, {}, {}};
     if (subject.user.is_nil()) {
       line.why_not.emplace_back("who: nobody is signed in");
     } else if (!at.sane()) {
-      line.why_not.push_back(fmt::format("a fact of the act is longer than {} bytes", kMaxFact));
+      line.why_not.push_back(fmt::format("a fact of the act is longer than {} bytes, or it is a tool call of no tool or of the administration", kMaxFact));
     } else {
       line.why_not = why_not(*r, at, subject, source);
+      if (at.tool_call && !r->argument.empty()) conditions(*r, act, line.why_not, line.undecided);
     }
-    line.matched = line.why_not.empty();
-    if (line.matched && line.allow) matched.push_back(r);
+    const bool fits = line.why_not.empty();
+    line.matched = fits && (line.undecided.empty() || !line.allow);
+    if (fits && line.allow) asking.push_back(r);
     e.rules.push_back(std::move(line));
   }
   const std::vector<domain::FactorKind> offered = offer(act.access_point, subject, e.decision.need);
   if (e.decision.outcome != domain::Outcome::deny) {
-    add_parts(e, c, act, matched, signals);
+    add_parts(e, c, act, asking, signals);
     add_factors(e, c, at, offered);
   }
   for (const auto& p : evidence) {
@@ -273,7 +311,7 @@ Explanation Policy::explain(const domain::Act& act, const domain::Subject& subje
   }
   e.level = level(evidence, now, clock_trusted, e.decision.need.max_age, e.decision.need.kinds);
   if (e.decision.outcome != domain::Outcome::deny) e.quotas = quota_lines(c, act, subject);
-  add_remedies(e, offered);
+  add_remedies(e, c, at, offered);
   return e;
 }
 
@@ -291,6 +329,7 @@ std::string Explanation::text(Rules which) const {
     if (!r.matched && which == Rules::matching && some) continue;
     out += fmt::format("  {} {:<5} \"{}\" (line {})\n", r.matched ? "+" : "-", r.allow ? "allow" : "deny", r.name, r.line);
     for (const auto& w : r.why_not) out += fmt::format("      {}\n", w);
+    for (const auto& w : r.undecided) out += fmt::format("      {}\n", w);
   }
   if (rules.empty()) out += "  none\n";
   if (!parts.empty()) out += "\nneeded\n";
@@ -330,7 +369,13 @@ std::string Explanation::json() const {
     w.begin_object().member("name", r.name).member("effect", r.allow ? "allow" : "deny").member("line", r.line);
     w.member("matched", r.matched).key("why_not").begin_array();
     for (const auto& y : r.why_not) w.value(y);
-    w.end_array().end_object();
+    w.end_array();
+    if (!r.undecided.empty()) {
+      w.key("undecided").begin_array();
+      for (const auto& y : r.undecided) w.value(y);
+      w.end_array();
+    }
+    w.end_object();
   }
   w.end_array().key("needed").begin_array();
   for (const auto& p : parts) {

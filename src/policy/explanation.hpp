@@ -16,9 +16,12 @@ struct Explanation {
     bool matched = false;
     int line = 0;                       ///< in the policy file
     std::vector<std::string> why_not;   ///< one for each matcher that does not fit; empty if matched
+    /// Conditions on the arguments that cannot be told. A deny rule matches all the same; an allow rule does not,
+    /// but what it asks for counts.
+    std::vector<std::string> undecided;
   };
   struct Part {
-    std::string what;                   ///< "level", "max_age", "confirm", "factors"
+    std::string what;                   ///< "level", "max_age", "confirm", "with", "approvers", "factors"
     std::string value;                  ///< "3", "15min", "self", "webauthn, totp"
     std::vector<std::string> from;      ///< "sensitivity high", "rule \"night shift\"": all that ask for this much
   };

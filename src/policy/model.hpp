@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <string>
 #include <vector>
 
+#include "policy/condition.hpp"
 #include "policy/deadline.hpp"
 #include "policy/glob.hpp"
 #include "policy/hours.hpp"
@@ -72,17 +72,34 @@ struct Names {
 enum class Effect : std::uint8_t { allow, deny };
 
 /// The requirement of a rule that asks for nothing: neutral under domain::stricter().
-inline constexpr domain::Requirement kNothing{0, Duration::max(), domain::Confirmation::none, 0, false, false, domain::KindSet::every()};
+inline constexpr domain::Requirement kNothing = [] {
+  domain::Requirement r;
+  r.level = 0;
+  r.max_age = Duration::max();
+  r.kinds = domain::KindSet::every();
+  return r;
+}();
+/// What a tool call takes that no rule speaks about: the person signs it.
+inline constexpr domain::Requirement kUnruledTool = [] {
+  domain::Requirement r = kNothing;
+  r.confirmation = domain::Confirmation::self;
+  r.bound = true;
+  return r;
+}();
 
 struct Rule {
   Effect effect = Effect::allow;
   Who who;
   Names access_point, operation, model;
+  bool of_tools = false;            ///< `tool` is there: it speaks of tool calls, and of nothing else
+  Names tool;
+  std::vector<Condition> argument;  ///< all must hold; sorted by their text
   Networks network;
   Hours hours;
   std::size_t zone = 0;             ///< index into Compiled::zones where hours are given
   domain::Requirement need = kNothing;
   bool mandate = false;             ///< what it allows may be done under a mandate
+  std::vector<std::string> approvers;  ///< as written, sorted: need.approvers
   domain::InlineText<48> label;     ///< the name again, ready to be copied into a decision
   std::string name;
   std::string zone_name;
@@ -92,12 +109,28 @@ struct Rule {
     if (administration && effect == Effect::allow) return access_point.administration;
     return access_point.matches(f);
   }
-  /// True only if every act that `o` matches is matched by this rule; both have the same effect.
+  /// A deny rule that names no tool speaks of tool calls too, unless its operations leave them out.
+  [[nodiscard]] bool speaks_of(bool tool_call) const noexcept {
+    return tool_call ? of_tools || effect == Effect::deny : !of_tools;
+  }
+  /// True only if each of these conditions follows from one of the other's.
+  [[nodiscard]] bool argument_covers(const Rule& o) const noexcept {
+    return std::all_of(argument.begin(), argument.end(), [&](const Condition& wide) {
+      return std::any_of(o.argument.begin(), o.argument.end(), [&](const Condition& c) { return wide.follows_from(c); });
+    });
+  }
+  /// Likewise of tools: a deny rule that names none reaches every one.
+  [[nodiscard]] bool tools_cover(const Rule& o) const noexcept {
+    if (of_tools != o.of_tools) return effect == Effect::deny && o.of_tools && operation.matches(domain::kToolCall);
+    return tool.covers(o.tool) && argument_covers(o);
+  }
+  /// True only if every act that `o` matches is matched by this rule, and every one of which `o` cannot tell
+  /// is one of which this one cannot tell or that it matches; both have the same effect.
   [[nodiscard]] bool covers(const Rule& o) const noexcept {
     const bool admin = effect == Effect::deny || access_point.administration || !o.access_point.administration;
     const bool same_zone = hours.always() || zone_name == o.zone_name;
     return admin && same_zone && who.covers(o.who) && access_point.covers(o.access_point) &&
-           operation.covers(o.operation) && model.covers(o.model) && network.covers(o.network) &&
+           (o.of_tools || operation.covers(o.operation)) && tools_cover(o) && model.covers(o.model) && network.covers(o.network) &&
            hours.covers(o.hours);
   }
 };
@@ -150,6 +183,7 @@ struct Compiled {
   std::vector<Zone> zones;                      ///< those that rules name, each once
   std::vector<Deadline> deadlines;              ///< in order of role and kind
   std::vector<Limit> quotas;                    ///< in order of names
+  bool closed_tools = false;                    ///< a tool call that no rule allows is denied
   std::string canonical;
   Digest digest{};
 
@@ -166,67 +200,9 @@ struct Compiled {
 
 inline constexpr std::array kSensitivities = {domain::Sensitivity::low, domain::Sensitivity::moderate,
                                               domain::Sensitivity::high, domain::Sensitivity::critical};
-/// What is known of one act when rules are matched against it.
-class Situation {
- public:
-  Situation(const Compiled& c, const domain::Act& act, const domain::Subject& subject,
-            const domain::Source& source, const Instant& now, bool trusted) noexcept
-      : compiled(c), act_(act), subject_(subject), source_(source), now_(now), trusted_(trusted),
-        access_point(act.access_point), operation(act.operation), model(act.model),
-        administration(act.access_point == kAdministration) {}
-
-  enum class Match { no, yes, unknown };  ///< unknown: everything fits but the hour is not known
-  [[nodiscard]] Match match(const Rule& r) noexcept {
-    if ((r.model.gates & model.gate) == 0 || (r.operation.gates & operation.gate) == 0) return Match::no;
-    if (!r.who.matches(subject_) || !r.matches_access_point(access_point, administration) ||
-        !r.operation.matches(operation) || !r.model.matches(model) || !r.network.matches(source_)) {
-      return Match::no;
-    }
-    return hour(r);
-  }
-  [[nodiscard]] bool covered(const Flow& f, int level) const noexcept {
-    return f.level <= level && f.who.matches(subject_) && f.access_point.matches(access_point);
-  }
-  [[nodiscard]] Match hour(const Rule& r) noexcept {
-    if (r.hours.always()) return Match::yes;
-    if (!trusted_) return Match::unknown;
-    return r.hours.contains(minute(r)) ? Match::yes : Match::no;
-  }
-  [[nodiscard]] int minute(const Rule& r) noexcept {
-    if (zone_ != r.zone) {
-      zone_ = r.zone;
-      minute_ = compiled.zones[r.zone].minute(now_.wall);
-    }
-    return minute_;
-  }
-  /// Signed in, and no fact so long that it cannot be a name.
-  [[nodiscard]] bool sane() const noexcept {
-    return !subject_.user.is_nil() && access_point.text.size() <= kMaxFact &&
-           operation.text.size() <= kMaxFact && model.text.size() <= kMaxFact;
-  }
-  [[nodiscard]] const domain::Act& act() const noexcept { return act_; }
-
- private:
-  const Compiled& compiled;
-  const domain::Act& act_;
-  const domain::Subject& subject_;
-  const domain::Source& source_;
-  const Instant& now_;
-  bool trusted_;
-  std::size_t zone_ = std::numeric_limits<std::size_t>::max();
-  int minute_ = 0;
-
- public:
-  const Fact access_point, operation, model;
-  const bool administration;
-};
-
 /// "15m", "12h", "90s": the largest unit that is exact, as the file spells it.
 [[nodiscard]] std::string age_text(Duration d);
 [[nodiscard]] std::string canonical_text(const Compiled& c);
-/// Lets only those kinds count that every flow which covers the act lets count. Gives the flow whose
-/// order holds; none if no flow covers it.
-const Flow* narrow(const Compiled& c, const Situation& at, domain::Requirement& need) noexcept;
 /// The rule's matchers by key, each with its canonical entries; omitted ones left out.
 struct Matcher { std::string_view key; std::vector<std::string> entries; };
 [[nodiscard]] std::vector<Matcher> matchers(const Rule& r);

@@ -6,6 +6,7 @@
 #include "policy/entries.hpp"
 #include "policy/model.hpp"
 #include "policy/quotas.hpp"
+#include "policy/tools.hpp"
 #include "schema/schema.hpp"
 
 namespace vestibule::policy {
@@ -48,6 +49,7 @@ const schema::Schema& declarations() {
                   fmt::format("What is asked for at least while {}. It raises, and never lowers.", domain::meaning(signal)),
                   kSignalDefaults[static_cast<std::size_t>(signal)]);
     }
+    declare_unruled(out);
     out.table("rule[]", "One rule. Matchers that are left out match anything; the order of rules means nothing.");
     const auto text = [&](std::string key, std::string help, std::string example, bool required, Type type,
                           std::vector<std::string> choices) {
@@ -71,7 +73,7 @@ const schema::Schema& declarations() {
                 .example = "3", .min = "2", .max = "3", .reloadable = true});
     out.option({.name = "rule[].max_age", .type = Type::duration, .help = "Asks for a younger proof.",
                 .example = "15m", .min = "10s", .max = "24h", .reloadable = true});
-    text("confirm", "self: the person confirms each act with a factor of its own.", "self", false, Type::choice, {"self"});
+    declare_tools(out);
     out.option({.name = "rule[].mandate", .type = Type::boolean,
                 .help = "What this rule allows may be done unattended, under a mandate that a person has signed. Never at sensitivity critical.",
                 .example = "true", .reloadable = true});
@@ -145,6 +147,7 @@ class Reader {
       const bool off = asked.level <= 2 && asked.max_age >= kOldest && asked.confirmation == domain::Confirmation::none;
       if (!off) asked.kinds = domain::KindSet::ordinary();
     }
+    read_unruled(doc, out_);
     for (const Section& r : rules) read_rule(r);
     const auto& flows = doc.sections("flow");
     if (flows.size() > kMaxFlows) {
@@ -191,6 +194,7 @@ class Reader {
       r.network.normalise();
     }
     read_hours(s, r);
+    read_tools(s, r, problems_);
     read_need(s, r);
     (r.effect == Effect::allow ? out_.allows : out_.denies).push_back(std::move(r));
   }
@@ -253,7 +257,7 @@ class Reader {
 
   void read_need(const Section& s, Rule& r) {
     if (r.effect == Effect::deny) {
-      for (const std::string_view key : {"level", "max_age", "confirm", "mandate"}) {
+      for (const std::string_view key : {"level", "max_age", "mandate"}) {
         if (s.present(key)) problem(s, key, "means nothing in a deny rule: leave it out");
       }
       return;
@@ -267,7 +271,6 @@ class Reader {
       r.need.max_age = s.get_duration("max_age");
       if (r.need.max_age > least.max_age) problem(s, "max_age", fmt::format("raises nothing: no sensitivity lets a proof grow older than {}", age_text(least.max_age)));
     }
-    if (s.present("confirm")) r.need.confirmation = domain::Confirmation::self;
     r.mandate = s.present("mandate") && s.get_boolean("mandate");
     if (r.mandate && r.need.confirmation != domain::Confirmation::none) {
       problem(s, "mandate", "means nothing where each single act is confirmed: leave it or confirm out");

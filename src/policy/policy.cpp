@@ -6,7 +6,7 @@
 #include <array>
 #include <span>
 
-#include "policy/model.hpp"
+#include "policy/situation.hpp"
 
 namespace vestibule::policy {
 namespace {
@@ -26,40 +26,59 @@ Verdict judge(const Compiled& c, Situation& situation, domain::Signals signals) 
   using Match = Situation::Match;
   Verdict v;
   v.need = c.base(situation.act().sensitivity);
+  // A row or a signal that wants a tool call confirmed does not say how: by signature.
+  const auto signed_if_tool = [&](domain::Requirement need) {
+    need.bound |= situation.tool_call && need.confirmation != domain::Confirmation::none;
+    return need;
+  };
+  v.need = signed_if_tool(v.need);
   if (!situation.sane()) return v;
   const Rule* unknown = nullptr;
   for (const Rule& r : c.denies) {
     const Match m = situation.match(r);
-    if (m == Match::yes) return {Reason::policy_denied, &r.label, v.need};
+    if (m == Match::yes || m == Match::undecided) return {Reason::policy_denied, &r.label, v.need};
     if (m == Match::unknown && unknown == nullptr) unknown = &r;
   }
   if (unknown != nullptr) return {Reason::clock_untrusted, &unknown->label, v.need};
+  bool allowed = false;
   for (const Rule& r : c.allows) {
     const Match m = situation.match(r);
     if (m == Match::unknown && unknown == nullptr) unknown = &r;
-    if (m != Match::yes) continue;
+    if (m != Match::yes && m != Match::undecided) continue;
     const domain::Requirement raised = stricter(v.need, r.need);
-    if (v.label == nullptr || !(raised == v.need)) v.label = &r.label;
+    const bool raises = !(raised == v.need);
     v.need = raised;
-    v.mandate |= r.mandate;
+    // One whose arguments cannot be told allows nothing; but what it asks for is asked for, since to hide an
+    // argument must not make a call cheaper.
+    const bool allows = m == Match::yes;
+    if (raises || (allows && v.label == nullptr)) v.label = &r.label;
+    allowed |= allows;
+    v.mandate |= allows && r.mandate;
   }
   // A person signs ahead for what does little harm, and for nothing of the gateway's own.
   if (situation.administration || situation.act().sensitivity == domain::Sensitivity::critical) v.mandate = false;
   // Nothing of the gateway's own is done on a guess, whatever its sensitivity.
   if (situation.administration) v.need.kinds = v.need.kinds & domain::KindSet::ordinary();
-  if (v.label != nullptr) {
+  if (allowed) {
     v.reason = Reason::ok;
   } else if (unknown != nullptr) {
     v.reason = Reason::clock_untrusted;
     v.label = &unknown->label;
+  } else if (situation.tool_call && !c.closed_tools) {
+    v.reason = Reason::ok;
+    v.need = stricter(v.need, kUnruledTool);
+  } else {
+    v.label = nullptr;
   }
-  if (v.reason != Reason::ok || signals.none()) return v;
+  if (v.reason != Reason::ok) return v;
   for (const domain::Signal s : domain::kSignals) {
     if (!signals.has(s)) continue;
-    const domain::Requirement raised = stricter(v.need, c.asked_by(s));
+    const domain::Requirement raised = stricter(v.need, signed_if_tool(c.asked_by(s)));
     if (!(raised == v.need)) v.label = &label_of(s);
     v.need = raised;
   }
+  const bool critical = situation.act().sensitivity == domain::Sensitivity::critical;
+  v.need.apart = situation.tool_call && critical && v.need.confirmation != domain::Confirmation::none;
   return v;
 }
 
@@ -237,7 +256,10 @@ const std::vector<Deadline>& Policy::deadlines() const noexcept { return compile
 
 std::vector<std::string> Policy::principals() const {
   std::vector<std::string> out;
-  for (const Rule* r : compiled_->rules()) out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());
+  for (const Rule* r : compiled_->rules()) {
+    out.insert(out.end(), r->who.entries.begin(), r->who.entries.end());
+    out.insert(out.end(), r->approvers.begin(), r->approvers.end());
+  }
   for (const Flow& f : compiled_->flows) out.insert(out.end(), f.who.entries.begin(), f.who.entries.end());
   for (const Limit& q : compiled_->quotas) out.insert(out.end(), q.who.entries.begin(), q.who.entries.end());
   // Programs are not in the gateway's books: nobody can say that there is none of that name.

@@ -2,7 +2,7 @@
 // Who may do what, with how fresh a proof: one TOML file, read once, asked before every act. The
 // language is taught in docs/policy.md.
 //
-// A deny rule that matches wins; else an allow rule must match. What must be proved is the
+// A deny rule that matches wins; else an allow rule must match, but for a tool call, which a person signs then. What must be proved is the
 // strictest of the sensitivity's row, of every allow rule that matches and of every signal that is up.
 // Flows say which kinds of factors count toward it. The order of rules, flows and keys in the file
 // means nothing.
@@ -63,8 +63,9 @@ class Policy {
                                          domain::KindSet enrollable = domain::KindSet::every());
 
   /// clock_trusted false (Clock::trusted): proofs count as lapsed; an allow rule with hours does
-  /// not match, a deny rule with hours matches, since the hour is not known. A subject without a
-  /// user matches nothing. Decision::rule is the deny rule that matched, or of the allow rules the
+  /// not match, a deny rule with hours matches, since the hour is not known. So it is with a tool call's
+  /// arguments of which a condition cannot be told; but what such an allow rule asks for is asked for. A subject
+  /// without a user matches nothing. Decision::rule is the deny rule that matched, or of the allow rules the
   /// last (by name) that raised the requirement, or the first that matched, or "default"; or
   /// "signal:NAME" where a signal raised it further, or "flow:NAME" where proofs would do but for a flow.
   [[nodiscard]] domain::Decision decide(const domain::Act& act, const domain::Subject& subject,

@@ -167,7 +167,9 @@ void Scope::write_text() {
 
 bool Scope::permits(const domain::Act& act, const domain::Source& source, std::optional<WallTime> now,
                     Known known) const noexcept {
-  if (!one_matches(access_points_, act.access_point) || !one_matches(operations_, act.operation)) return false;
+  // The operation that carried a tool call was permitted already, with the request that it answers.
+  const bool operation = domain::is_tool_call(act) || one_matches(operations_, act.operation);
+  if (!one_matches(access_points_, act.access_point) || !operation) return false;
   const bool unnamed = act.model.empty() && (known == Known::path || act.operation == kLists);
   if (!models_.empty() && !unnamed && (act.model.empty() || !one_matches(models_, act.model))) return false;
   if (!networks_.anywhere() && !networks_.matches(source)) return false;

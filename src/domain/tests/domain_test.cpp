@@ -181,6 +181,42 @@ TEST(Refusal, ChallengeOfRfc9470) {
   EXPECT_EQ(www_authenticate(r), "");
 }
 
+TEST(Approvers, ListsAddUpAndNeverOverflowIntoSomebody) {
+  const auto of = [](std::vector<std::string> entries) { return Approvers::of(entries); };
+  Subject anna;
+  anna.user.bytes[0] = 1;
+  anna.name = UserName("anna");
+  anna.roles.push_back(intern("treasurer"));
+  EXPECT_TRUE(Approvers{}.anybody());
+  EXPECT_TRUE(Approvers{}.admits(anna));
+  EXPECT_EQ(of({}), Approvers{});
+  EXPECT_TRUE(of({"role:treasurer"}).admits(anna));
+  EXPECT_TRUE(of({"group:x", "user:anna"}).admits(anna));
+  EXPECT_FALSE(of({"group:treasurer", "user:ann", "agent:anna", "anna", "", ":"}).admits(anna));
+  EXPECT_FALSE(of({"role:treasurer"}).admits(Subject{})) << "nobody is signed in";
+  const Approvers both = of({"role:treasurer"}).with(of({"role:board"}));
+  EXPECT_FALSE(both.admits(anna));
+  EXPECT_EQ(both, of({"role:board"}).with(of({"role:treasurer"}))) << "in any order";
+  EXPECT_EQ(both.with(both), both);
+  EXPECT_EQ(both.with({}), both);
+  anna.roles.push_back(intern("board"));
+  EXPECT_TRUE(both.admits(anna));
+  Approvers many;
+  for (std::size_t i = 0; i < Approvers::capacity; ++i) many = many.with(of({"role:treasurer", "role:n" + std::to_string(i)}));
+  EXPECT_FALSE(many.nobody());
+  EXPECT_TRUE(many.admits(anna));
+  many = many.with(both);
+  EXPECT_TRUE(many.nobody());
+  EXPECT_FALSE(many.anybody());
+  EXPECT_FALSE(many.admits(anna));
+  EXPECT_EQ(both.with(many), many);
+  Requirement a;
+  a.approvers = both;
+  a.apart = true;
+  EXPECT_EQ(stricter(a, Requirement{}), a);
+  EXPECT_EQ(stricter(Requirement{}, a), a);
+}
+
 TEST(Names, InternIsStable) {
   const NameId a = intern("ml");
   EXPECT_EQ(intern("ml"), a);

@@ -290,10 +290,14 @@ TEST(Decide, AllocatesNothing) {
   const Policy p = must_parse(fifty_rules() + allow(kOffice, "office") + allow("hours = [\"00:00-23:00\"]\nzone = \"UTC\"", "utc"));
   const Situated s({});
   const Situated lapsed({.proofs = {kPassword, totp(2h)}});
+  const Policy tools = must_parse(fifty_rules() + allow("tool = [\"transfer\"]\nargument = [\"amount > 100\", \"to.0 domain x.org\"]\nconfirm = \"people\"\npeople = 2\napprovers = [\"role:x\"]", "t") +
+                                  allow("tool = [\"*\"]\nconfirm = \"people\"\npeople = 1\napprovers = [\"role:y\"]", "u"));
+  const Situated tool({.tool = "transfer", .arguments = R"({"amount":100.5,"to":{"0":"a@x.org"},"note":["x",{"y":null}]})"});
   const std::size_t before = allocations.load();
   for (int i = 0; i < 100; ++i) {
     if (s.decide(p).outcome != kAllow || lapsed.decide(p).outcome != kStepUp) abort();
     if (decide_both(p, &p, s.act, s.subject, s.evidence, s.source, s.now, true).outcome != kAllow) abort();
+    if (tool.decide(tools).need.people != 2) abort();
   }
   EXPECT_EQ(allocations.load(), before);
 }

@@ -128,7 +128,7 @@ std::vector<Wrong> wrongs() {
       {"rule level 4", allow("level = 4"), 4, "rule[1].level", "at most 3"},
       {"rule level raises nothing", "[sensitivity.low]\nlevel = 3\n[sensitivity.moderate]\nlevel = 3\n" + allow("level = 2"), 8, "rule[1].level", "raises nothing"},
       {"rule age raises nothing", allow("max_age = \"13h\""), 4, "rule[1].max_age", "older than 12h"},
-      {"rule confirm none", allow("confirm = \"none\""), 4, "rule[1].confirm", "not one of: self"},
+      {"rule confirm none", allow("confirm = \"none\""), 4, "rule[1].confirm", "name a tool"},
       {"deny with a level", deny("level = 3"), 4, "rule[1].level", "nothing in a deny rule"},
       {"deny with an age", deny("max_age = \"1h\""), 4, "rule[1].max_age", "nothing in a deny rule"},
       {"deny with a mandate", deny("mandate = true"), 4, "rule[1].mandate", "nothing in a deny rule"},
@@ -305,7 +305,7 @@ TEST(Parse, DefaultPolicyAndReference) {
   ASSERT_NE(at_example, std::string::npos);
   at_example = with_examples.find('\n', at_example);
   for (std::size_t i = with_examples.find("\n# ", at_example); i != std::string::npos; i = with_examples.find("\n# ", i + 1)) with_examples.erase(i + 1, 2);
-  EXPECT_EQ(must_parse(with_examples).rule_count(), 6U);
+  EXPECT_EQ(must_parse(with_examples).rule_count(), 9U);
   EXPECT_NE(reference_markdown().find("access_point"), std::string::npos);
 }
 

@@ -55,6 +55,8 @@ struct Call {
   bool trusted = true;
   bool signed_in = true;
   domain::Signals signals = {};
+  std::string tool = {};  // given: a call of this tool
+  std::string arguments = "{}";
 };
 
 /// Everything that decide() takes, made of a Call.
@@ -75,6 +77,11 @@ struct Situated {
     act.operation = c.operation;
     act.model = c.model;
     act.sensitivity = c.sensitivity;
+    act.tool = c.tool;
+    if (!c.tool.empty()) {
+      act.operation = domain::kToolCall;
+      act.arguments = c.arguments;
+    }
     if (c.signed_in) subject.user.bytes[0] = 1;
     subject.name = domain::UserName(c.user);
     for (const auto& r : c.roles) subject.roles.push_back(domain::intern(r));
