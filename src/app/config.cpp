@@ -70,6 +70,7 @@ schema::Schema declare() {
   s.table("approval", "What waits for a person: acts of administrators that take two of them, such as the reset of somebody's factors, and calls that lack a proof.");
   s.option({.name = "approval.wait", .type = Type::duration, .help = "So long an account approves nothing after it was made, got other roles or groups, or was reset; and so long one that ceased to be an administrator counts as one that could have looked. Shorter than the default is for tests.", .fallback = "72h", .example = "72h", .min = "0s", .max = "30d"});
 
+  s.option({.name = "approval.receipt_retention", .type = Type::duration, .help = "How long a tool call that was confirmed and let out is kept, sealed, so that its receipt can be had: arguments, signatures, who.", .fallback = "2160h", .example = "2160h", .min = "24h", .max = "87600h"});
   s.option({.name = "approval.holds", .type = Type::integer, .help = "Calls that wait for their owner's proof at one time; beyond, and where one user has more than a tenth, they are refused at once. 0: none waits.", .fallback = "2000", .example = "2000", .min = "0", .max = "100000"});
   s.option({.name = "approval.holds_per_user", .type = Type::integer, .help = "Of these, one user's.", .fallback = "8", .example = "8", .min = "1", .max = "10000"});
   s.option({.name = "approval.held_bodies", .type = Type::size, .help = "Memory that the bodies of waiting calls may take.", .fallback = "128MiB", .example = "128MiB", .min = "0B", .max = "16GiB"});
@@ -112,6 +113,7 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.operations", .type = Type::list, .help = "Sensitive or administrative operations that are open for those whom the policy allows them, by name.", .fallback = "[]", .example = "[\"model.pull\"]", .max = "100", .reloadable = true});
   s.option({.name = "access_point.*.remote_urls", .type = Type::boolean, .help = "Content may name remote URLs, which makes the model server fetch them.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.server_objects", .type = Type::boolean, .help = "Requests may refer to objects that the server keeps (stored responses, files, slots). Whose they are, nobody checks.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.tools", .type = Type::choice, .help = "gated: each tool call that a model asks for is decided about by the policy, and held until a person has confirmed it where that is asked for; raw completions and tools that the server runs are closed. open: replies pass unread.", .fallback = "gated", .example = "gated", .choices = {"gated", "open"}, .reloadable = true});
   s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
@@ -182,6 +184,7 @@ class Reader {
     config.session_idle = d_.get_duration("session.idle");
     config.session_overall = d_.get_duration("session.overall");
     config.approval_wait = d_.get_duration("approval.wait");
+    config.receipt_retention = d_.get_duration("approval.receipt_retention");
     config.holds = d_.get_integer("approval.holds");
     config.holds_per_user = d_.get_integer("approval.holds_per_user");
     config.held_bodies = d_.get_size("approval.held_bodies");
@@ -388,6 +391,8 @@ class Reader {
     p.rules.remote_urls = s.get_boolean("remote_urls");
     p.rules.server_objects = s.get_boolean("server_objects");
     p.rules.server_tools = s.get_boolean("server_tools");
+    // What the generic dialect relays it does not understand.
+    p.rules.gated_tools = s.get_string("tools") == "gated" && p.kind != dialect::Kind::http;
     p.max_body = s.get_size("max_body");
     p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
     p.hold = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("hold"));

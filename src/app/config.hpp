@@ -62,6 +62,7 @@ struct Config {
 
   Duration session_idle{}, session_overall{};
   Duration approval_wait{};
+  Duration receipt_retention{};               ///< of what was confirmed and let out
   std::int64_t holds = 0, holds_per_user = 0;
   std::uint64_t held_bodies = 0;              ///< bytes
   std::string totp_algorithm;                 ///< "SHA1", "SHA256", "SHA512"

@@ -131,6 +131,7 @@ Result<void> House::open_rooms() {
 
   gate::Options go;
   go.mandates = mandates_.get();
+  go.confirmations = confirmations_.get();
   go.await_admission = config_.await_admission;
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();
@@ -158,12 +159,24 @@ Result<void> House::open_approvals() {
       approval::Requests::open(*database_, *keys_, *users_, *log_, clock_, rng_, std::move(o));
   if (!requests) return std::move(requests).error();
   approvals_ = std::move(*requests);
+  approval::ConfirmationOptions co;
+  co.wait = config_.approval_wait;
+  co.keeps = config_.receipt_retention;
+  co.shut_in = [](store::Tx& tx, const Digest& credential, std::string_view source_key) -> Result<void> {
+    const auto source = session::SourceKey::parse(source_key);
+    if (!source) return fail(Reason::internal, "a call from nowhere");
+    return session::lock_in(tx, credential, *source);
+  };
+  Result<std::unique_ptr<approval::Confirmations>> confirmations =
+      approval::Confirmations::open(*database_, *keys_, *users_, *factors_, *log_, clock_, rng_, std::move(co));
+  if (!confirmations) return std::move(confirmations).error();
+  confirmations_ = std::move(*confirmations);
   const approval::HoldOptions bounds{static_cast<std::size_t>(config_.holds), static_cast<std::size_t>(config_.holds_per_user),
                                      static_cast<std::size_t>(config_.held_bodies)};
   holds_ = std::make_unique<approval::Holds>(*database_, bounds);
   sessions_->on_deny([this](const session::Revocation&) { holds_->wake_all(); });
-  const std::string page = config_.portal_listen.empty() ? std::string() : config_.portal_origins.front() + "/approve";
-  holding_.reset(new proxy::Holding{*approvals_, *holds_, page});
+  const auto page = [this](const char* path) { return config_.portal_listen.empty() ? std::string() : config_.portal_origins.front() + path; };
+  holding_.reset(new proxy::Holding{*approvals_, *holds_, page("/approve"), confirmations_.get(), page("/confirm")});
   return {};
 }
 

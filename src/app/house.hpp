@@ -11,6 +11,7 @@
 #include "app/status.hpp"
 #include "app/targets.hpp"
 #include "approval/holds.hpp"
+#include "approval/confirmations.hpp"
 #include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 #include "crypto/handle.hpp"
@@ -113,6 +114,7 @@ class House {
   std::unique_ptr<risk::History> history_;
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<approval::Requests> approvals_;
+  std::unique_ptr<approval::Confirmations> confirmations_;
   std::unique_ptr<approval::Holds> holds_;
   std::unique_ptr<proxy::Holding> holding_;
   std::unique_ptr<approval::Mandates> mandates_;

@@ -59,6 +59,9 @@ net::Task<Result<portal::Services::Rotated>> House::rotate_keys() {
     Result<std::int64_t> signing = oauth::reseal_keys(tx, *keys_);
     if (!signing) return std::move(signing).error();
     out.resealed += *signing;
+    Result<std::int64_t> confirmations = confirmations_->reseal_in(tx);
+    if (!confirmations) return std::move(confirmations).error();
+    out.resealed += *confirmations;
     const Result<std::optional<Bytes>> root = derivation_root(tx);
     if (!root || !*root) return fail(Reason::sealed_unreadable, "no derivation root");
     Result<Bytes> fresh = keys_->reseal_root(**root);
@@ -89,7 +92,9 @@ Result<void> House::key_out_of_use_in(store::Tx& tx, std::uint32_t id) const {
   if (!secrets) return std::move(secrets).error();
   Result<std::int64_t> signing = oauth::keys_sealed_by(tx, id);
   if (!signing) return std::move(signing).error();
-  std::int64_t n = *credentials + *secrets + *signing;
+  Result<std::int64_t> confirmations = confirmations_->sealed_by(tx, id);
+  if (!confirmations) return std::move(confirmations).error();
+  std::int64_t n = *credentials + *secrets + *signing + *confirmations;
   const Result<std::optional<Bytes>> root = derivation_root(tx);
   if (!root) return root.error();
   if (*root && crypto::KeyRing::sealed_by(**root).value_or(id) == id) ++n;

@@ -39,6 +39,7 @@ portal::Services House::services() {
   s.events = events_.get();
   s.approvals = approvals_.get();
   s.mandates = mandates_.get();
+  s.confirmations = confirmations_.get();
   s.service_accounts = service_accounts_.get();
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);

@@ -183,6 +183,13 @@ class CommandLine {
                 [this](Context& ctx) { return approve(ctx, id_); });
     c->add_option("call", id_, "Code of the call, as its refusal shows it");
     takes_code(c);
+    c = command(&app_, "confirm", "Let a tool call out that waits for you: shows it whole, then asks for a code",
+                "  vestibule confirm                      what waits\n  vestibule confirm cfm_...\n  vestibule confirm cfm_... --decline",
+                [this](Context& ctx) { return confirm(ctx, confirm_); });
+    c->add_option("call", confirm_.id, "Id of the call, as its refusal shows it");
+    c->add_option("--why", confirm_.why, "Why, where the policy asks for it")->type_name("TEXT");
+    c->add_flag("--decline", confirm_.decline, "Do not let it out");
+    takes_code(c);
     command(&app_, "notices", "What happened to your account", "  vestibule notices", [](Context& ctx) { return notices(ctx); });
 
     c = command(&app_, "password", "Change your password", "  vestibule password", [this](Context& ctx) { return password(ctx, password_); });
@@ -621,6 +628,7 @@ class CommandLine {
   KeyUnlockOptions wake_;
   std::string which_;
   MandateOptions mandate_;
+  ConfirmOptions confirm_;
   MandateListOptions mandates_;
   ServiceCreateOptions service_;
   ServicePersonOptions part_;

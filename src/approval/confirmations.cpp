@@ -48,7 +48,10 @@ Bytes packed_need(const domain::Requirement& n) {
   Packer out;
   out.number(1).number(static_cast<std::uint64_t>(n.level)).number(static_cast<std::uint64_t>(n.max_age.count()));
   out.number(static_cast<std::uint64_t>(n.confirmation)).number(n.people).number(n.justification ? 1 : 0).number(n.bound ? 1 : 0);
-  out.number(static_cast<std::uint64_t>(kinds_number(n.kinds)));
+  out.number(n.apart ? 1 : 0).number(static_cast<std::uint64_t>(kinds_number(n.kinds)));
+  const std::vector<std::string> lists = n.approvers.lists();
+  out.number(lists.size());
+  for (const std::string& list : lists) out.text(list);
   return out.take();
 }
 
@@ -62,7 +65,11 @@ domain::Requirement unpacked_need(ByteView raw) {
   n.people = static_cast<std::uint8_t>(in.number());
   n.justification = in.number() != 0;
   n.bound = in.number() != 0;
+  n.apart = in.number() != 0;
   n.kinds = kinds_from(static_cast<std::int64_t>(in.number()));
+  std::vector<std::string> lists(std::min<std::uint64_t>(in.number(), domain::Approvers::capacity + 1));
+  for (std::string& list : lists) list = in.text();
+  n.approvers = domain::Approvers::of_lists(lists);
   if (known && in.done()) return n;
   n.level = std::numeric_limits<int>::max();
   n.kinds = {};

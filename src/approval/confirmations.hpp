@@ -140,7 +140,7 @@ class Confirmations {
     Confirmation confirmation;
     struct One {
       Signature signature;
-      FactorId factor{};
+      std::string note;                 ///< of its record in the log
       std::string statement;            ///< empty: not bound
       std::vector<Digest> actions;      ///< that were signed as one list
     };

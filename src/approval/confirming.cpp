@@ -74,7 +74,14 @@ Result<std::string> Confirmations::why_not_in(store::Tx& tx, UserId account, con
   auto approver = identity::account_in(tx, person);
   if (!approver) return moved(approver);
   if (!*approver) return std::string("there is no such account");
-  return identity::why_no_second(tx, **approver, account, options_.wait, clock_.wall());
+  const identity::User& u = **approver;
+  domain::Subject signer;
+  signer.user = u.id;
+  signer.name = u.name;
+  signer.roles = u.roles;
+  signer.groups = u.groups;
+  if (!need.approvers.anybody() && !need.approvers.admits(signer)) return "it takes " + need.approvers.text();
+  return identity::why_no_second(tx, u, account, options_.wait, clock_.wall());
 }
 
 Result<std::string> Confirmations::why_not_in(store::Tx& tx, const Confirmation& c, UserId person) const {
@@ -180,14 +187,18 @@ Result<void> Confirmations::sign_in(store::Tx& tx, std::span<const Confirmation>
     if (c.need.bound && statement.empty()) {
       return fail(Reason::mfa_required, "this takes a factor that signs the call itself: a passkey or a security key");
     }
+    if (c.need.apart && !proof.traits.device_bound) {
+      return fail(Reason::mfa_required, "this takes a security key, or a passkey that is bound to its device");
+    }
     if (!reaches(evidence, now.wall, c.need)) {
       return fail(Reason::mfa_required, "this factor does not reach level " + std::to_string(c.need.level));
     }
     if (c.need.justification && words->empty()) return fail(Reason::invalid_argument, "justification: say why");
+    const std::string note = confirmation_note(c.digest, given);
     auto put = tx.run(
-        "INSERT INTO confirmation_signature (confirmation, account, factor, proofs, at, statement, signed_list) VALUES ($1, $2, $3, $4, $5, $6, "
-        "$7) ON CONFLICT DO NOTHING",
-        {c.id, by.user, proof.factor, proofs, now.wall, statement, together});
+        "INSERT INTO confirmation_signature (confirmation, account, factor, proofs, at, note, statement, signed_list) VALUES ($1, $2, $3, $4, $5, "
+        "$6, $7, $8) ON CONFLICT DO NOTHING",
+        {c.id, by.user, proof.factor, proofs, now.wall, note, statement, together});
     if (!put) return moved(put);
     if (*put != 1) return fail(Reason::conflict, "you have confirmed it already");
     const int wanted = c.need.confirmation == domain::Confirmation::people ? std::max<int>(c.need.people, 1) : 1;
@@ -199,7 +210,6 @@ Result<void> Confirmations::sign_in(store::Tx& tx, std::span<const Confirmation>
     if (*signed_now != 1) return fail(Reason::conflict, "it was answered, or has expired");
     Actor self = by;
     self.evidence.add(proof);
-    const std::string note = confirmation_note(c.digest, given);
     record(tx, kConfirm, self, c, note, now);
     auto told = tell_in(tx, c.account, c.need);
     if (!told) return moved(told);
@@ -293,10 +303,10 @@ net::Task<Result<Confirmations::Kept>> Confirmations::kept(UserId person, Confir
     if (!*sees && !has_signed) return fail(Reason::not_found, "no such call");
     out.confirmation = std::move(**one);
     std::size_t i = 0;
-    auto read = tx.query("SELECT factor, statement, signed_list FROM confirmation_signature WHERE confirmation = $1 ORDER BY at, account", {id},
+    auto read = tx.query("SELECT note, statement, signed_list FROM confirmation_signature WHERE confirmation = $1 ORDER BY at, account", {id},
                          [&](const store::Row& row) {
                            if (i >= out.confirmation.signatures.size()) return false;
-                           Kept::One o{out.confirmation.signatures[i++], row.id<FactorId>(0), std::string(row.text(1)), {}};
+                           Kept::One o{out.confirmation.signatures[i++], std::string(row.text(0)), std::string(row.text(1)), {}};
                            const ByteView list = row.blob(2);
                            for (std::size_t at = 0; at + sizeof(Digest) <= list.size(); at += sizeof(Digest)) {
                              o.actions.push_back(digest_from(list.subspan(at, sizeof(Digest))));

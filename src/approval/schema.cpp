@@ -107,6 +107,7 @@ CREATE TABLE confirmation_signature (
   factor BYTES NOT NULL,
   proofs BYTES NOT NULL,
   at BIGINT NOT NULL,
+  note TEXT NOT NULL,
   statement TEXT NOT NULL,
   signed_list BYTES NOT NULL,
   PRIMARY KEY (confirmation, account)

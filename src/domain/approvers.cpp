@@ -69,6 +69,28 @@ bool Approvers::admits(const Subject& signer) const {
   });
 }
 
+std::vector<std::string> Approvers::lists() const {
+  if (nobody()) return {std::string()};
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < size_; ++i) out.emplace_back(interned(lists_[i]));
+  return out;
+}
+
+Approvers Approvers::of_lists(std::span<const std::string> lists) {
+  Approvers out;
+  for (const std::string& list : lists) {
+    Approvers one;
+    if (list.empty()) {
+      one.size_ = capacity + 1;
+    } else {
+      one.lists_[0] = intern(list);
+      one.size_ = 1;
+    }
+    out = out.with(one);
+  }
+  return out;
+}
+
 std::string Approvers::text() const {
   if (nobody()) return "nobody: too many lists at once";
   std::string out;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "domain/subject.hpp"
 
@@ -26,6 +27,10 @@ class Approvers {
   [[nodiscard]] bool nobody() const noexcept { return size_ > capacity; }
   /// Takes a lock: not for the hot path.
   [[nodiscard]] bool admits(const Subject& signer) const;
+  /// Each list as its entries with line feeds between them, for what must outlive the process: of_lists() reads
+  /// it back. Of nobody: one list that is empty.
+  [[nodiscard]] std::vector<std::string> lists() const;
+  [[nodiscard]] static Approvers of_lists(std::span<const std::string> lists);
   /// "role:treasurer or user:anna; and group:board": for people.
   [[nodiscard]] std::string text() const;
   bool operator==(const Approvers&) const = default;

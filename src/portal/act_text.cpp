@@ -22,6 +22,7 @@ constexpr std::array kSentences = {
     Sentence{"clients.remove", "Remove the client {}; all that it was allowed ends."},
     Sentence{"oauth.keys.rotate", "Change the keys that ID tokens are signed with."},
     Sentence{"approvals.approve", "Let a call of yours go on that waits: {}."},
+    Sentence{"tools.confirm", "Let the tool calls out that are shown, with just these arguments, once each (SHA-256 of the list: {})."},
     Sentence{"services.create", "Create a service account: {}."},
     Sentence{"services.offer", "Ask somebody to be the deputy of a service account: {}."},
     Sentence{"services.name_sponsor", "Ask somebody to be the sponsor of a service account: {}."},

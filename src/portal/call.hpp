@@ -87,7 +87,8 @@ struct Route {
   return operation == "stops.set" || operation == "stops.list" || operation == "users.disable" ||
          operation == "sessions.revoke" || operation == "resets.decline" || operation == "factors.remove" ||
          operation == "api_keys.sleep" || operation == "api_keys.revoke" || operation == "approvals.decline" ||
-         operation == "approvals.not_me" || operation == "mandates.revoke" || operation == "services.dismiss";
+         operation == "approvals.not_me" || operation == "confirmations.decline" || operation == "confirmations.sleep" ||
+         operation == "confirmations.not_me" || operation == "confirmations.withdraw" || operation == "mandates.revoke" || operation == "services.dismiss";
 }
 
 /// Every route there is.

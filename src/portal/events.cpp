@@ -59,13 +59,15 @@ std::size_t Events::open() const noexcept {
 void Events::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
   if (open() == 0) return;
   using What = Change::What;
-  constexpr std::array<std::pair<std::string_view, What>, 9> kKnown{{{"session", What::session},
+  constexpr std::array<std::pair<std::string_view, What>, 10> kKnown{{{"session", What::session},
                                                                      {"session_handle", What::handle},
                                                                      {"account_sessions", What::sessions},
                                                                      {"account", What::account},
                                                                      {"factor", What::factor},
                                                                      {"notice", What::notice},
                                                                      {"approval", What::approval},
+                                                                     // One inbox shows both.
+                                                                     {"confirmation", What::approval},
                                                                      {"account_keys", What::keys},
                                                                      {"mandate", What::mandates}}};
   std::vector<Change> known;

@@ -15,6 +15,7 @@
 #include "access/catalogue.hpp"
 #include "audit/log.hpp"
 #include "factors/factors.hpp"
+#include "approval/confirmations.hpp"
 #include "approval/mandates.hpp"
 #include "gate/gate.hpp"
 #include "identity/resets.hpp"
@@ -68,6 +69,8 @@ struct Services {
   Events* events = nullptr;
   /// Calls that wait for their owners. Null: not_found.
   approval::Requests* approvals = nullptr;
+  /// Tool calls that people confirm. Null: not_found.
+  approval::Confirmations* confirmations = nullptr;
   /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
   /// it runs none. May be empty.
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
@@ -272,6 +275,15 @@ class Portal final : public wire::Handler {
   Answer approve_request(Call& call);
   Answer decline_request(Call& call);
   Answer disown_request(Call& call);
+  // Tool calls that wait for people (confirmations.cpp)
+  Answer list_confirmations(Call& call);
+  Answer look_confirmation(Call& call);
+  Answer confirm_calls(Call& call);
+  Answer decline_call(Call& call);
+  Answer sleep_call(Call& call);
+  Answer disown_call(Call& call);
+  Answer withdraw_confirmation(Call& call);
+  Answer receipt_of_call(Call& call);
   // Hardware tokens in stock (tokens.cpp)
   Answer list_tokens(Call& call);
   Answer import_tokens(Call& call);

@@ -21,8 +21,8 @@ domain::Source source_of(const net::Peer& peer) noexcept {
   return s;
 }
 
-// A page of its own for approvals, so that its address is not one of the portal's: the same scripts.
-constexpr std::string_view kApprovePage = "/approve";
+// Pages of their own for approvals and tool calls, so that their addresses are none of the portal's: the same scripts.
+constexpr std::array<std::string_view, 2> kPages = {"/approve", "/confirm"};
 
 bool other_credential(const http::Headers& headers) noexcept {
   using http::Known;
@@ -121,7 +121,7 @@ net::Task<> Web::refuse(wire::Exchange& exchange, Reason reason) {
 
 net::Task<> Web::serve_file(wire::Exchange& exchange, std::string_view path) {
   const http::RequestHead& head = exchange.head();
-  if (path == kApprovePage) path = "/";
+  if (std::ranges::find(kPages, path) != kPages.end()) path = "/";
   const auto file = std::find_if(options_.assets.begin(), options_.assets.end(), [&](const Asset& a) { return a.path == path; });
   if (file == options_.assets.end()) {
     co_await refuse(exchange, Reason::not_found);

@@ -14,8 +14,7 @@ approval::Ask ask_of(const Waiting& w, const domain::Requirement& need) {
   ask.credential = w.caller.who.credential;
   ask.credential_name = who.via.empty() ? "access token" : who.via.view();
   ask.source = w.caller.source.text();
-  const std::optional<Digest>& key = w.caller.who.bound.key;
-  ask.source_key = (key ? session::SourceKey::of_key(*key) : session::SourceKey::of(w.caller.source)).text();
+  ask.source_key = source_key_of(w.caller);
   ask.client = w.caller.client;
   ask.access_point = w.act.access_point;
   ask.operation = w.act.operation;
@@ -41,19 +40,12 @@ domain::Refusal refusal_of(domain::Refusal was, const domain::Decision& decision
   return was;
 }
 
-// For as long as somebody waits for it.
-class Told {
- public:
-  Told(wire::Exchange& exchange, net::Signal& signal) : exchange_(exchange) { exchange_.tell_when_gone(&signal); }
-  Told(const Told&) = delete;
-  Told& operator=(const Told&) = delete;
-  ~Told() { exchange_.tell_when_gone(nullptr); }
-
- private:
-  wire::Exchange& exchange_;
-};
-
 }  // namespace
+
+std::string source_key_of(const gate::Caller& caller) {
+  const std::optional<Digest>& key = caller.who.bound.key;
+  return (key ? session::SourceKey::of_key(*key) : session::SourceKey::of(caller.source)).text();
+}
 
 std::optional<std::chrono::seconds> preferred_wait(std::string_view prefer) noexcept {
   constexpr std::string_view kWait = "wait";

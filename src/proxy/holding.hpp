@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "approval/confirmations.hpp"
 #include "approval/holds.hpp"
 #include "approval/requests.hpp"
 #include "gate/gate.hpp"
@@ -20,7 +21,24 @@ struct Holding {
   approval::Requests& requests;
   approval::Holds& holds;
   std::string page;  ///< where a browser approves: "https://portal.example.org/approve"; empty: no portal
+  approval::Confirmations* confirmations = nullptr;  ///< of tool calls; null: what needs one is refused
+  std::string confirm_page{};  ///< where a browser confirms one; empty: no portal
 };
+
+/// For as long as somebody waits: the exchange tells him when its caller has gone.
+class Told {
+ public:
+  Told(wire::Exchange& exchange, net::Signal& signal) : exchange_(exchange) { exchange_.tell_when_gone(&signal); }
+  Told(const Told&) = delete;
+  Told& operator=(const Told&) = delete;
+  ~Told() { exchange_.tell_when_gone(nullptr); }
+
+ private:
+  wire::Exchange& exchange_;
+};
+
+/// What an approval of this caller's is bound to besides the credential.
+[[nodiscard]] std::string source_key_of(const gate::Caller& caller);
 
 /// Who waits. The references are the request's own, which outlives the wait.
 struct Waiting {

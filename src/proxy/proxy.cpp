@@ -11,6 +11,7 @@
 #include "proxy/heads.hpp"
 #include "proxy/holding.hpp"
 #include "proxy/relay.hpp"
+#include "proxy/tool_calls.hpp"
 
 namespace vestibule::proxy {
 namespace {
@@ -75,6 +76,7 @@ struct Proxy::Request {
   const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
   dialect::Face face = dialect::Face::problem;  // in which shape a refusal is put: the route's own
   dialect::Need need;
+  std::string_view path;  // as the dialect sees it
   gate::Caller caller;
   bool known = false;  // somebody is signed in: refusals are recorded one by one
   std::chrono::steady_clock::time_point held_until{};  // from when it is held for the first time
@@ -198,6 +200,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_return;
   }
   r.need = *need;
+  r.path = route->path;
   r.act.operation = r.need.operation;
   const domain::Decision early = gate_.consider(r.caller, r.act);
   // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
@@ -279,14 +282,29 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
 
 net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, domain::Refusal refusal) {
   if (door_.holding == nullptr || !helps(refusal.reason)) co_return refusal;
-  // Two reasons to hold one call (its path, then its body) share one time.
+  Waiting waiting{r.exchange, r.caller, r.act, held_until(r), [this, &r] { return identify(r); }};
+  std::optional<domain::Refusal> still = co_await proxy::hold(*door_.holding, gate_, std::move(waiting), std::move(refusal));
+  co_return still;
+}
+
+// Two reasons to hold one call (its path, then its body, then what the model asks for) share one time.
+std::chrono::steady_clock::time_point Proxy::held_until(Request& r) const {
   if (r.held_until == std::chrono::steady_clock::time_point{}) {
     const auto prefer = preferred_wait(r.exchange.head().headers.find("prefer").value_or(std::string_view{}));
     r.held_until = std::chrono::steady_clock::now() + std::min(r.point->hold, prefer.value_or(r.point->hold));
   }
-  Waiting waiting{r.exchange, r.caller, r.act, r.held_until, [this, &r] { return identify(r); }};
-  std::optional<domain::Refusal> still = co_await proxy::hold(*door_.holding, gate_, std::move(waiting), std::move(refusal));
-  co_return still;
+  return r.held_until;
+}
+
+net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const gate::Admission& admission,
+                                                            std::span<const dialect::ToolCall> calls) {
+  Relay& relay = *r.relay;
+  Calling calling{r.exchange, r.caller, r.act, held_until(r), [this, &r] { return identify(r); },
+                  [this, &relay, &admission] { return relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission); },
+                  [&relay] { return relay.reassure(); }, std::chrono::seconds(15),
+                  [&relay](net::Signal* signal) { relay.tell_when_cut(signal); }};
+  Result<std::vector<dialect::Ruling>> rulings = co_await proxy::rule(door_.holding, gate_, std::move(calling), calls);
+  co_return rulings;
 }
 
 net::Task<> Proxy::describe(wire::Exchange& exchange, std::string_view host, std::string_view path) {
@@ -360,6 +378,12 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   // Whether the client hears it or not, there is nothing more to do.
   const Result<void> sent = co_await r.exchange.reply(head, out.body);
   static_cast<void>(sent);
+}
+
+// Where tools are gated, a reply in which a client would find a tool call. What is no answer is none to act on.
+std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const http::ResponseHead& reply) {
+  if (!r.point->rules.gated_tools || reply.status < 200 || reply.status > 299 || reply.framing.kind == http::BodyKind::none) return std::nullopt;
+  return dialect::reply_shape(r.need, r.path);
 }
 
 net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
@@ -469,6 +493,9 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       return false;
     };
     relayed = co_await relay.models(*r.dialect, *reply, r.point->rules, allowed, admission.decision(), r.caller.request);
+  } else if (const std::optional<dialect::ReplyShape> shape = gated_shape(r, *reply)) {
+    Relay::Ruler ruler = [this, &r, &admission](std::span<const dialect::ToolCall> calls) { return rule(r, admission, calls); };
+    relayed = co_await relay.inspect(*reply, admission.decision(), r.caller.request, *shape, std::move(ruler));
   } else {
     relayed = co_await relay.stream(*reply, admission.decision(), r.caller.request,
                                     r.need.reply == dialect::ReplyRule::usage);

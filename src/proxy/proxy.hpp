@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/catalogue.hpp"
+#include "dialect/inspect.hpp"
 #include "gate/gate.hpp"
 #include "wire/exchange.hpp"
 #include "wire/upstream.hpp"
@@ -67,6 +68,12 @@ class Proxy final : public wire::Handler {
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   /// Nothing: it may go on and is decided about from the beginning.
   net::Task<std::optional<domain::Refusal>> hold(Request& request, domain::Refusal refusal);
+  /// What becomes of the tool calls of its reply.
+  net::Task<Result<std::vector<dialect::Ruling>>> rule(Request& request, const gate::Admission& admission,
+                                                       std::span<const dialect::ToolCall> calls);
+  [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
+  /// Until when people are waited for; from its first reason to wait on.
+  [[nodiscard]] std::chrono::steady_clock::time_point held_until(Request& request) const;
   /// RFC 9728: which authorization server gives out tokens for the access point at this path.
   net::Task<> describe(wire::Exchange& exchange, std::string_view host, std::string_view path);
   net::Task<> refuse(Request& request, domain::Refusal refusal);

@@ -8,6 +8,7 @@ void Proxy::Relay::cut(Reason reason) noexcept {
   cut_ = reason;
   if (call_ != nullptr) call_->cancel();
   if (writing_ || reason == Reason::client_gone) exchange_.abort();
+  if (cut_signal_ != nullptr) cut_signal_->notify_all();
 }
 
 void Proxy::Relay::reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const {
@@ -108,6 +109,75 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     if (!rest || !rest->empty()) co_return fail(Reason::upstream_malformed, "more bytes than announced");
   }
   if (exchange_.complete()) co_return Result<void>{};
+  Result<void> ended = co_await exchange_.end();
+  co_return ended;
+}
+
+net::Task<Result<void>> Proxy::Relay::put(http::HeadWriter& head, std::string_view bytes) {
+  std::optional<Result<void>> sent =
+      exchange_.begun() ? exchange_.try_write(bytes) : exchange_.try_begin(head, {http::BodyKind::chunked, 0}, bytes);
+  if (!sent) {
+    writing_ = true;
+    sent = co_await exchange_.flush();
+    writing_ = false;
+  }
+  if (*sent && cut_ != Reason::ok) co_return fail(cut_);
+  co_return std::move(*sent);
+}
+
+net::Task<> Proxy::Relay::reassure() {
+  if (!event_stream_ || !exchange_.begun()) co_return;
+  const Result<void> sent = co_await exchange_.write(": a tool call waits for a person\n\n");
+  static_cast<void>(sent);  // that the client has gone is found out otherwise
+}
+
+net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
+                                              dialect::ReplyShape shape, Ruler rule) {
+  const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
+  const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
+  if (form == dialect::ReplyForm::unknown || coding != "identity") co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
+  event_stream_ = form == dialect::ReplyForm::events;
+  // The head first: its views do not outlive the first read of the body.
+  http::HeadWriter head = exchange_.start();
+  head.status(reply.status);
+  reply_fields(head, reply, /*replaced=*/true);
+  add_own_fields(head, decision, request);
+  const std::unique_ptr<dialect::Inspector> inspector = dialect::inspect(shape, form);
+  observed_ = true;
+  std::string out;
+  for (;;) {
+    std::optional<Result<std::string_view>> piece = call_->try_read_body();
+    if (!piece) piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!*piece) co_return fail(piece->error().code, piece->error().detail);
+    if ((*piece)->empty()) break;
+    observer_.feed(**piece);
+    Result<void> fed = inspector->feed(**piece, out);
+    if (!fed) co_return fed;
+    if (out.empty()) continue;
+    Result<void> sent = co_await put(head, out);
+    if (!sent) co_return sent;
+    out.clear();
+  }
+  Result<void> whole = inspector->finish(out);
+  if (!whole) co_return whole;
+  if (!inspector->calls().empty()) {
+    Result<std::vector<dialect::Ruling>> rulings = co_await rule(inspector->calls());
+    if (!rulings) co_return std::move(rulings).error();
+    Result<void> resolved = inspector->resolve(*rulings, out);
+    if (!resolved) co_return resolved;
+  }
+  if (cut_ != Reason::ok) co_return fail(cut_);
+  if (!exchange_.begun()) {
+    writing_ = true;
+    Result<void> sent = co_await exchange_.reply(head, out);
+    writing_ = false;
+    co_return sent;
+  }
+  if (!out.empty()) {
+    Result<void> sent = co_await put(head, out);
+    if (!sent) co_return sent;
+  }
   Result<void> ended = co_await exchange_.end();
   co_return ended;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "dialect/dialect.hpp"
+#include "dialect/inspect.hpp"
 #include "gate/gate.hpp"
 #include "proxy/proxy.hpp"
 #include "wire/exchange.hpp"
@@ -28,6 +29,16 @@ class Proxy::Relay final : public gate::Live {
                                  const dialect::Rules& rules, std::function<bool(std::string_view)> allowed,
                                  const domain::Decision& decision, RequestId request);
 
+  /// The reply as its inspector lets it out: text as it comes, tool calls once `rule` has decided about all of
+  /// them, when the upstream has nothing more to say.
+  using Ruler = std::function<net::Task<Result<std::vector<dialect::Ruling>>>(std::span<const dialect::ToolCall>)>;
+  net::Task<Result<void>> inspect(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
+                                  dialect::ReplyShape shape, Ruler rule);
+  /// A word to a client that waits, where the protocol has one that means nothing.
+  net::Task<> reassure();
+  /// The signal is told when this is cut; null: no longer.
+  void tell_when_cut(net::Signal* signal) noexcept { cut_signal_ = signal; }
+
   [[nodiscard]] Reason cut_reason() const noexcept { return cut_; }
   [[nodiscard]] bool event_stream() const noexcept { return event_stream_; }
   [[nodiscard]] dialect::UsageObserver::Counts usage() const noexcept { return observed_ ? observer_.counts() : usage_; }
@@ -38,6 +49,7 @@ class Proxy::Relay final : public gate::Live {
 
  private:
   void reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const;
+  net::Task<Result<void>> put(http::HeadWriter& head, std::string_view bytes);
 
   wire::Exchange& exchange_;
   const Door& door_;
@@ -46,6 +58,7 @@ class Proxy::Relay final : public gate::Live {
   dialect::UsageObserver::Counts usage_;  // of a reply that came in one piece
   bool observed_ = false;
   Reason cut_ = Reason::ok;
+  net::Signal* cut_signal_ = nullptr;
   bool writing_ = false;  // the client does not take what it is sent
   bool event_stream_ = false;
 };

@@ -115,6 +115,12 @@ export interface Approval {
   id: string; code: string; what: string; object: string; credential: string; source: string; client: string; access_point: string; operation: string;
   need: { level: number; max_age_s: number | null }; lasts_s: number | null; created: string; expires: string; known_source: boolean; offer: string[];
 }
+export interface Confirmation {
+  id: string; stage: string; action: string; digest: string; arguments: string; access_point: string; tool: string; own: boolean;
+  may_sign: boolean; why_not: string; need: { level: number; people: number; approvers: string; bound: boolean; apart: boolean; justification: boolean }; offer: string[];
+  created: string; expires: string; ran_before_s: number | null; justification: string;
+  signatures: { user: string; kind: string; bound: boolean; at: string }[];
+}
 export interface Notice { id: string; at: string; kind: string; text: string; seen: boolean }
 export interface Reset { id: string; user: string; requested_by: string; at: string; expires: string }
 export interface Rule { role: string; needs: string; by: string | null; users: number; covered: number; missing: string[] }

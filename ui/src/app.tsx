@@ -6,6 +6,7 @@ import { changed, listen, show } from './events/tab';
 import { day, duration } from './format';
 import { ApprovePage, isApprovePage, useApprovals } from './pages/approve';
 import { Chat } from './pages/chat';
+import { ConfirmPage, isConfirmPage, useConfirmations } from './pages/confirm';
 import { Consent, DeviceConsent } from './pages/consent';
 import { Coverage } from './pages/coverage';
 import { Decisions } from './pages/decisions';
@@ -140,10 +141,10 @@ export function App() {
       </Entrance>
     );
   }
-  if (isApprovePage()) {
+  if (isApprovePage() || isConfirmPage()) {
     return (
       <>
-        <ApprovePage me={me} />
+        {isApprovePage() ? <ApprovePage me={me} /> : <ConfirmPage me={me} />}
         {asking && <StepUp reason={asking.reason} factors={me.factors} order={asking.offer ?? me.second} done={asking.done} />}
       </>
     );
@@ -235,11 +236,12 @@ function Freshness({ me, renew }: { me: Me; renew: () => void }) {
   );
 }
 
-/// To the page of its own where calls are approved, while any waits.
-function WaitingLink() {
-  const { waiting } = useApprovals();
-  return <li><a href="/approve">{t.nav.calls}{waiting && waiting.length > 0 && <span class="tag bad">{t.nav.unseen(waiting.length)}</span>}</a></li>;
+/// To the pages of their own where calls are approved and confirmed, and how many wait there.
+function WaitingLink({ to, text, waiting }: { to: string; text: string; waiting: unknown[] | null }) {
+  return <li><a href={to}>{text}{waiting && waiting.length > 0 && <span class="tag bad">{t.nav.unseen(waiting.length)}</span>}</a></li>;
 }
+const WaitingCalls = () => <WaitingLink to="/approve" text={t.nav.calls} waiting={useApprovals().waiting} />;
+const WaitingTools = () => <WaitingLink to="/confirm" text={t.nav.tools} waiting={useConfirmations().waiting} />;
 
 const administration = ['status', 'decisions', 'log', 'users', 'resets', 'tokens', 'coverage', 'policy', 'stop'] as const;
 
@@ -264,7 +266,8 @@ function Frame(props: { me: Me; page: string; others: string[]; unseen: number; 
         <ul>
           {link('chat', t.nav.chat)}
           {me.factors.some((f) => f.kind === 'push') && link('inbox', t.nav.inbox)}
-          <WaitingLink />
+          <WaitingCalls />
+          <WaitingTools />
           {link('devices', t.nav.devices)}
           {link('sessions', t.nav.sessions)}
           {link('keys', t.nav.keys)}

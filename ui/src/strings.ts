@@ -1,4 +1,5 @@
 // Every text of the portal, in one place: here what everybody sees, beside it the rest.
+import { confirm } from './strings/confirm';
 import { mandates } from './strings/mandates';
 import { administration } from './strings/administration';
 import { keys } from './strings/keys';
@@ -41,7 +42,7 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', services: 'Services', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', tools: 'Tool calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', services: 'Services', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
     coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
@@ -347,6 +348,7 @@ export const t = {
   request: (id: string) => `Request ${id}`,
 
   keys,
+  confirm,
   mandates,
   services,
 

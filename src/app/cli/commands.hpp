@@ -67,6 +67,13 @@ int notices(Context& ctx);
 /// Shows the call and lets it go on; without a code, what waits. (commands_approve.cpp)
 int approve(Context& ctx, const std::string& code);
 
+struct ConfirmOptions {
+  std::string id, why;
+  bool decline = false;
+};
+/// Shows the tool call whole and lets it out, or declines it; without an id, what waits. (commands_confirm.cpp)
+int confirm(Context& ctx, const ConfirmOptions& options);
+
 // --- tokens for programs (commands_token.cpp)
 
 struct TokenOptions {

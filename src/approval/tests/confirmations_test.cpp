@@ -432,6 +432,31 @@ TEST_F(ConfirmationsTest, NobodyMakesHimselfASecondPerson) {
   EXPECT_EQ(use(id), Reason::confirmation_void);
 }
 
+TEST_F(ConfirmationsTest, OnlyThoseWhoAreListedSignForOthers) {
+  const UserId bob = grown_up("bob");
+  const UserId tess = grown_up("tess", {"member", "treasurer"});
+  clock.advance(73h);
+  Wanted w = wanted();
+  w.need.confirmation = Confirmation::people;
+  w.need.people = 1;
+  const std::vector<std::string> list{"role:treasurer"};
+  w.need.approvers = domain::Approvers::of(list);
+  const ConfirmationId id = ask(w);
+  EXPECT_EQ(sign(bob, id), Reason::not_found);
+  EXPECT_EQ(sign(tess, id), Reason::ok);
+  EXPECT_EQ(use(id), Reason::ok);
+}
+
+TEST_F(ConfirmationsTest, CriticalTakesWhatStandsApart) {
+  Wanted w = wanted();
+  w.need.apart = true;
+  const ConfirmationId id = ask(w);
+  factors::Given synced = given(alice);
+  synced.proof.traits.device_bound = false;
+  EXPECT_EQ(sign(alice, {id}, synced), Reason::mfa_required);
+  EXPECT_EQ(sign(alice, id), Reason::ok);
+}
+
 TEST_F(ConfirmationsTest, JustificationWhereItIsAskedFor) {
   Wanted w = wanted();
   w.need.justification = true;

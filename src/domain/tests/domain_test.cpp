@@ -224,5 +224,20 @@ TEST(Names, InternIsStable) {
   EXPECT_EQ(interned(a), "ml");
 }
 
+TEST(Approvers, ListsComeBackAsTheyWere) {
+  const std::vector<std::string> one{"group:board", "role:treasurer"};
+  const std::vector<std::string> two{"user:anna"};
+  const Approvers both = Approvers::of(one).with(Approvers::of(two));
+  EXPECT_EQ(Approvers::of_lists(both.lists()), both);
+  EXPECT_EQ(Approvers::of_lists({}), Approvers());
+  Approvers many;
+  for (int i = 0; i < 9; ++i) {
+    const std::vector<std::string> list{"role:r" + std::to_string(i)};
+    many = many.with(Approvers::of(list));
+  }
+  ASSERT_TRUE(many.nobody());
+  EXPECT_TRUE(Approvers::of_lists(many.lists()).nobody());
+}
+
 }  // namespace
 }  // namespace vestibule::domain

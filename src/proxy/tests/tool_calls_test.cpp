@@ -1,0 +1,400 @@
+// Tool calls of a model's reply: which are let out, by whose word, how often; and everything that keeps them in.
+#include "proxy/tool_calls.hpp"
+
+#include <gtest/gtest.h>
+
+#include "crypto/hash.hpp"
+#include "proxy/tests/holding_world.hpp"
+
+namespace vestibule::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using approval::Confirmations;
+using approval::Stage;
+using audit::Kind;
+using testing::HoldingWorld;
+using testing::kChat;
+using testing::Plug;
+using testing::read_request;
+using testing::Reply;
+
+constexpr std::string_view kRules = R"toml(
+[[rule]]
+name = "members"
+effect = "allow"
+who = ["role:member"]
+operation = ["chat"]
+[[rule]]
+name = "reading"
+effect = "allow"
+tool = ["read_file"]
+confirm = "none"
+[[rule]]
+name = "small"
+effect = "allow"
+tool = ["pay"]
+argument = ["amount <= 10"]
+confirm = "none"
+[[rule]]
+name = "large"
+effect = "allow"
+tool = ["pay"]
+argument = ["amount > 10"]
+[[rule]]
+name = "never"
+effect = "deny"
+tool = ["format_disk"]
+)toml";
+
+std::string one(std::string_view name, std::string_view arguments, std::string_view id = "c1") {
+  std::string quoted;
+  for (const char c : arguments) quoted.append(c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c));
+  return R"({"id":")" + std::string(id) + R"(","type":"function","function":{"name":")" + std::string(name) + R"(","arguments":")" + quoted + R"("}})";
+}
+std::string answer(std::string_view calls) {
+  return R"({"id":"x","object":"chat.completion","created":1,"model":"tiny-1","choices":[{"index":0,"message":{"role":"assistant","content":"Yes.","tool_calls":[)" +
+         std::string(calls) + R"(]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})";
+}
+
+class ToolCallsTest : public HoldingWorld, public ::testing::Test {
+ protected:
+  ToolCallsTest() { policy_text = kRules; }
+  void TearDown() override { close(); }
+  std::unique_ptr<Confirmations> confirmations;
+
+  void open_rooms_above() override {
+    HoldingWorld::open_rooms_above();
+    auto opened = Confirmations::open(*database, *keys, *users, *factors, *log, clock, rng, {});
+    ASSERT_TRUE(opened) << opened.error().detail;
+    confirmations = std::move(*opened);
+    holding->confirmations = confirmations.get();
+    holding->confirm_page = "https://portal.example/confirm";
+    options_gate.confirmations = confirmations.get();
+  }
+  void close_rooms_above() override {
+    // The gate goes first.
+    HoldingWorld::close_rooms_above();
+    confirmations.reset();
+  }
+  void change(access::AccessPoint& point) override {
+    HoldingWorld::change(point);
+    point.rules.gated_tools = true;
+  }
+  void start(std::string reply) {
+    open_with([this, reply = std::move(reply)](Plug& plug, int) {
+      while (!read_request(plug).empty()) {
+        ++upstream_calls;
+        plug.send(reply);
+      }
+    });
+  }
+  void start_json(std::string_view calls) { start(ok(answer(calls))); }
+  std::string call(const Person& p) { return request("POST", "/v1/chat/completions", p.token, kChat); }
+  static Reply whole(Plug& plug) {
+    Reply out = parse_head(plug.until("\r\n\r\n", 5000));
+    const std::string length = out.field("content-length");
+    while (!length.empty() && out.body.size() < std::stoul(length)) {
+      const std::string piece = plug.until("}", 2000);
+      out.body += piece;
+      if (piece.empty() || piece.back() != '}') break;
+    }
+    return out;
+  }
+  std::vector<approval::Confirmation> waiting_for(const Person& p) {
+    auto list = run(confirmations->list(p.id));
+    EXPECT_TRUE(list);
+    return list ? std::move(*list) : std::vector<approval::Confirmation>();
+  }
+  bool asked(const Person& p, std::size_t n = 1) {
+    return soon([&] { return waiting_for(p).size() == n; }, 3s);
+  }
+  /// As a security key of hers would: that it is one the factors room has found out.
+  Reason sign(const Person& p, std::vector<approval::ConfirmationId> ids) {
+    auto of = run(factors->list(p.id));
+    EXPECT_TRUE(of && !of->empty());
+    factors::Given given;
+    given.proof = {domain::FactorKind::webauthn, domain::traits_of(domain::FactorKind::webauthn), of->front().id, clock.wall(), clock.boot()};
+    given.proof.traits.user_verified = true;
+    given.proof.traits.device_bound = true;
+    given.statement.emplace();
+    given.statement->binding = "{}";
+    auto done = database->write_blocking([&](store::Tx& tx) -> Result<void> {
+      auto list = confirmations->waiting_in(tx, p.id, ids, clock.now());
+      if (!list) return std::move(list).error();
+      return confirmations->sign_in(tx, *list, known(p.id), given, {}, clock.now());
+    });
+    return done ? Reason::ok : done.error().code;
+  }
+  Reason sign_all(const Person& p) {
+    std::vector<approval::ConfirmationId> ids;
+    for (const approval::Confirmation& c : waiting_for(p)) ids.push_back(c.id);
+    return sign(p, ids);
+  }
+  std::size_t let_out() { return entries_of(Kind::admission, "tools/call").size(); }
+  std::atomic<int> upstream_calls{0};
+};
+
+TEST_F(ToolCallsTest, WhatARuleAllowsGoesOutAsItCame) {
+  const std::string body = answer(one("read_file", R"({"path": "/a"})"));
+  start(ok(body));
+  Person p = person("alice");
+  const Reply r = send(call(p));
+  EXPECT_EQ(r.status, 200);
+  EXPECT_EQ(r.body, body);
+  const auto out = entries_of(Kind::admission, "tools/call");
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(out[0].object, "read_file");
+  EXPECT_EQ(out[0].rule, "reading");
+  EXPECT_EQ(entries_of(Kind::completion, "tools/call").size(), 1U);
+}
+
+TEST_F(ToolCallsTest, ANumberDecides) {
+  start_json(one("pay", R"({"amount": 10})") + "," + one("pay", R"({"amount": 10.5})", "c2"));
+  held_for = 0s;
+  Person p = person("alice");
+  const Reply r = send(call(p));
+  EXPECT_NE(r.body.find(R"({\"amount\": 10})"), std::string::npos) << r.body;
+  EXPECT_EQ(r.body.find(R"({\"amount\": 10.5})"), std::string::npos) << r.body;
+  EXPECT_EQ(waiting_for(p).size(), 1U) << "asked for, though nobody waits";
+}
+
+TEST_F(ToolCallsTest, HeldInSilenceUntilItsPersonSigns) {
+  const std::string body = answer(one("delete_file", R"({"path":"/a"})"));
+  start(ok(body));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  EXPECT_TRUE(silent(plug));
+  EXPECT_TRUE(held(1));
+  EXPECT_EQ(let_out(), 0U);
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  const Reply r = whole(plug);
+  EXPECT_EQ(r.status, 200);
+  EXPECT_EQ(r.body, body);
+  EXPECT_EQ(let_out(), 1U);
+  EXPECT_EQ(upstream_calls, 1);
+  EXPECT_TRUE(held(0));
+}
+
+TEST_F(ToolCallsTest, NothingThatCameTooLateOrNotAtAll) {
+  held_for = 1s;
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  const Reply r = send(call(p));
+  EXPECT_EQ(r.status, 200);
+  EXPECT_EQ(r.body.find("\"delete_file\""), std::string::npos) << r.body;
+  const auto open = waiting_for(p);
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_NE(r.body.find("https://portal.example/confirm#" + open[0].id.text()), std::string::npos) << r.body;
+  // Expired before it was signed.
+  clock.advance(5min);
+  EXPECT_EQ(sign(p, {open[0].id}), Reason::confirmation_expired);
+  // Signed, and expired before it was asked for again.
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  plug.close();
+  ASSERT_TRUE(held(0));
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  clock.advance(5min);
+  const Reply again = send(call(p));
+  EXPECT_EQ(again.body.find("\"delete_file\""), std::string::npos) << again.body;
+  EXPECT_EQ(let_out(), 0U);
+}
+
+TEST_F(ToolCallsTest, ConfirmedWhileNobodyWaitedItGoesOutOnce) {
+  held_for = 0s;
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  static_cast<void>(send(call(p)));
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  EXPECT_NE(send(call(p)).body.find("\"delete_file\""), std::string::npos);
+  EXPECT_EQ(send(call(p)).body.find("\"delete_file\""), std::string::npos) << "confirmed once, let out once";
+  EXPECT_EQ(let_out(), 1U);
+}
+
+TEST_F(ToolCallsTest, TheSameTwiceInOneReplyIsTwo) {
+  held_for = 1s;
+  start_json(one("delete_file", R"({"path":"/a"})") + "," + one("delete_file", R"({"path":"/a"})", "c2"));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p, 2));
+  ASSERT_EQ(sign(p, {waiting_for(p).front().id}), Reason::ok);
+  const Reply r = whole(plug);
+  std::size_t n = 0;
+  for (std::size_t at = r.body.find("\"delete_file\""); at != std::string::npos; at = r.body.find("\"delete_file\"", at + 1)) ++n;
+  EXPECT_EQ(n, 1U) << r.body;
+  EXPECT_EQ(let_out(), 1U);
+}
+
+TEST_F(ToolCallsTest, DeniedAndDeclinedLeaveASentenceAndTheRest) {
+  start_json(one("format_disk", "{}") + "," + one("read_file", R"({"path":"/a"})", "c2") + "," + one("delete_file", R"({"path":"/b"})", "c3"));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  ASSERT_TRUE(run(confirmations->refuse(waiting_for(p).front().id, Confirmations::Refusal::decline, known(p.id))));
+  const Reply r = whole(plug);
+  EXPECT_EQ(r.body.find("\"format_disk\""), std::string::npos) << r.body;
+  EXPECT_EQ(r.body.find("\"delete_file\""), std::string::npos) << r.body;
+  EXPECT_NE(r.body.find("\"read_file\""), std::string::npos) << r.body;
+  EXPECT_NE(r.body.find("format_disk was not let out"), std::string::npos) << r.body;
+  EXPECT_NE(r.body.find("declined"), std::string::npos) << r.body;
+  EXPECT_NE(r.body.find("Yes."), std::string::npos) << "text stays";
+  const auto refusals = entries_of(Kind::refusal, "tools/call");
+  ASSERT_EQ(refusals.size(), 2U);
+  EXPECT_EQ(let_out(), 1U);
+}
+
+TEST_F(ToolCallsTest, DisabledWhileItWaitsAndAfterItWasSigned) {
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  ASSERT_TRUE(run(users->disable(p.id, administrator())));
+  const std::string rest = plug.until("\r\n\r\n", 3000);
+  EXPECT_EQ(rest.find("delete_file"), std::string::npos);
+  EXPECT_TRUE(held(0));
+  EXPECT_EQ(let_out(), 0U);
+}
+
+TEST_F(ToolCallsTest, AStopCutsWhatWaits) {
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  gate::Stop stop;
+  stop.scope = gate::StopScope::access_point;
+  stop.target = "lab";
+  ASSERT_TRUE(run(gate->stop(stop, {})));
+  EXPECT_EQ(plug.until("\r\n\r\n", 3000).find("delete_file"), std::string::npos);
+  EXPECT_TRUE(held(0));
+  static_cast<void>(sign_all(p));
+  EXPECT_EQ(let_out(), 0U);
+}
+
+TEST_F(ToolCallsTest, AnotherPolicyAnotherQuestion) {
+  held_for = 0s;
+  options_gate.trust = gate::PolicyTrust::file;
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  static_cast<void>(send(call(p)));
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  const std::string changed = std::string(kRules) + "[[rule]]\nname = \"more\"\neffect = \"deny\"\ntool = [\"other\"]\n";
+  ASSERT_TRUE(run(gate->reload_policy(changed, "policy.toml", {})));
+  EXPECT_EQ(send(call(p)).body.find("\"delete_file\""), std::string::npos) << "signed under another policy";
+  EXPECT_EQ(let_out(), 0U);
+  EXPECT_EQ(waiting_for(p).size(), 1U);
+}
+
+TEST_F(ToolCallsTest, ItsCallerLeaves) {
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  plug.close();
+  EXPECT_TRUE(held(0));
+  EXPECT_EQ(let_out(), 0U);
+}
+
+TEST_F(ToolCallsTest, NobodySignsForAnother) {
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  Person other = person("bob");
+  Plug plug = begin(call(p));
+  ASSERT_TRUE(asked(p));
+  EXPECT_EQ(sign(other, {waiting_for(p).front().id}), Reason::not_found);
+  EXPECT_TRUE(silent(plug));
+}
+
+TEST_F(ToolCallsTest, AnothersCredentialDoesNotRideAlong) {
+  held_for = 0s;
+  start_json(one("delete_file", R"({"path":"/a"})"));
+  Person p = person("alice");
+  static_cast<void>(send(call(p)));
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  auto second = run(sessions->issue_token(who(p.handle, session::Audience::control), 24h, {}));
+  ASSERT_TRUE(second);
+  Person thief = p;
+  thief.token = second->handle.reveal_text();
+  EXPECT_EQ(send(call(thief)).body.find("\"delete_file\""), std::string::npos);
+  EXPECT_NE(send(call(p)).body.find("\"delete_file\""), std::string::npos);
+}
+
+TEST_F(ToolCallsTest, WhatCannotBeLookedThroughIsNotLetOut) {
+  struct Row {
+    const char* name;
+    std::string reply;
+    Reason reason;
+  };
+  const std::string body = answer(one("delete_file", "{}"));
+  const auto with = [&](std::string_view type, std::string_view more, std::string_view text) {
+    return "HTTP/1.1 200 OK\r\nContent-Type: " + std::string(type) + "\r\nContent-Length: " + std::to_string(text.size()) + "\r\n" + std::string(more) +
+           "\r\n" + std::string(text);
+  };
+  const std::vector<Row> rows = {
+      {"another type", with("text/html", "", body), Reason::reply_unreadable},
+      {"no type", "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body, Reason::reply_unreadable},
+      {"compressed all the same", with("application/json", "Content-Encoding: gzip\r\n", body), Reason::reply_unreadable},
+      {"a member twice", with("application/json", "", R"({"choices":[],"choices":[]})"), Reason::reply_unreadable},
+      {"not JSON", with("application/json", "", "{"), Reason::reply_unreadable},
+      {"no UTF-8", with("application/json", "", "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"\xff\"}}]}"), Reason::reply_unreadable},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    start(row.reply);
+    Person p = person("alice");
+    const Reply r = send(call(p));
+    EXPECT_EQ(r.status, 502);
+    EXPECT_EQ(r.reason(), info(row.reason).code);
+    EXPECT_EQ(r.body.find("delete_file"), std::string::npos);
+    close();
+  }
+}
+
+TEST_F(ToolCallsTest, StreamedTextFlowsAndTheCallWaits) {
+  const auto event = [](std::string_view delta, std::string_view finish = "null") {
+    return R"(data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tiny-1","choices":[{"index":0,"delta":)" + std::string(delta) +
+           R"(,"finish_reason":)" + std::string(finish) + "}]}\n\n";
+  };
+  const std::string text = event(R"({"role":"assistant","content":"I will."})");
+  const std::string tail = event(R"({"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"delete_file","arguments":""}}]})") +
+                           event(R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"path\":"}}]})") +
+                           event(R"({"tool_calls":[{"index":0,"function":{"arguments":"\"/a\"}"}}]})") + event("{}", "\"tool_calls\"") + "data: [DONE]\n\n";
+  const auto chunk = [](std::string_view piece) {
+    char size[16];
+    std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
+    return size + std::string(piece) + "\r\n";
+  };
+  start("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(text) + chunk(tail) + "0\r\n\r\n");
+  Person p = person("alice");
+  Plug plug = begin(request("POST", "/v1/chat/completions", p.token, R"({"model":"tiny-1","stream":true,"messages":[{"role":"user","content":"hi"}]})"));
+  const std::string begun = plug.until("I will.", 3000);
+  EXPECT_NE(begun.find("200 OK"), std::string::npos);
+  ASSERT_TRUE(asked(p));
+  EXPECT_EQ(let_out(), 0U);
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  const std::string rest = plug.until("0\r\n\r\n", 3000);
+  EXPECT_NE(rest.find(tail), std::string::npos) << rest;
+  EXPECT_NE(rest.find(": a tool call waits for a person\n\n"), std::string::npos) << "a comment, before the held bytes";
+  EXPECT_EQ(let_out(), 1U);
+}
+
+TEST_F(ToolCallsTest, AReplyThatBreaksOffLetsNothingOut) {
+  const std::string tail = R"(data: {"id":"x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"read_file","arguments":"{}"}}]},"finish_reason":null}]})"
+                           "\n\n";
+  open_with([tail](Plug& plug, int) {
+    if (read_request(plug).empty()) return;
+    char size[16];
+    std::snprintf(size, sizeof size, "%zx\r\n", tail.size());
+    plug.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + (size + tail) + "\r\n");
+    plug.close();
+  });
+  Person p = person("alice");
+  Plug plug = begin(request("POST", "/v1/chat/completions", p.token, R"({"model":"tiny-1","stream":true,"messages":[{"role":"user","content":"hi"}]})"));
+  const std::string all = plug.until("no such end", 1500);
+  EXPECT_EQ(all.find("read_file"), std::string::npos) << all;
+  EXPECT_EQ(let_out(), 0U);
+}
+
+}  // namespace
+}  // namespace vestibule::proxy

@@ -1,0 +1,50 @@
+// Text and JSON of strangers, shown so that nothing in it hides or passes for something else: every character
+// that has no shape of its own, or turns the direction, by its number; letters of another alphabet among Latin
+// ones marked.
+import type { ComponentChildren } from 'preact';
+import { t } from '../strings';
+
+// Without a shape, or with that of a space: controls, formats, private and unassigned ones, separators, fillers.
+const hidden = /[\p{C}\p{Zl}\p{Zp}\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?! )\p{Zs}/u;
+// Letters of alphabets that share shapes with Latin ones.
+const alike = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u;
+const number = (c: string) => `U+${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+
+/// A word with letters of two alphabets, or one of another alphabet where names are ASCII.
+const mixed = (text: string) => alike.test(text) && /[A-Za-z]/.test(text);
+
+export function Plain({ text, name }: { text: string; name?: boolean }) {
+  const marks = name ? alike.test(text) : mixed(text);
+  const out: ComponentChildren[] = [];
+  let run = '';
+  const flush = () => { if (run) out.push(run); run = ''; };
+  for (const c of text) {
+    if (c === '\n' && !name) {
+      flush();
+      out.push(<span class="odd" title={t.confirm.newline}>↵</span>, '\n');
+    } else if (hidden.test(c)) {
+      flush();
+      out.push(<span class="odd" title={t.confirm.hidden}>{number(c)}</span>);
+    } else if (marks && alike.test(c)) {
+      flush();
+      out.push(<span class="odd alike" title={`${t.confirm.alike} ${number(c)}`}>{c}<small>{number(c)}</small></span>);
+    } else run += c;
+  }
+  flush();
+  return <span class="plain" dir="ltr">{out.map((part, n) => <bdi key={n}>{part}</bdi>)}</span>;
+}
+
+/// A JSON value, whole: nothing is cut, folded or formatted away.
+export function Value({ of }: { of: unknown }) {
+  if (typeof of === 'string') return of === '' ? <span class="hint">{t.confirm.empty}</span> : <Plain text={of} />;
+  if (Array.isArray(of)) {
+    if (of.length === 0) return <span class="hint">[ ]</span>;
+    return <ol class="value" start={0}>{of.map((one, n) => <li key={n}><Value of={one} /></li>)}</ol>;
+  }
+  if (of !== null && typeof of === 'object') {
+    const members = Object.entries(of);
+    if (members.length === 0) return <span class="hint">{'{ }'}</span>;
+    return <dl class="value">{members.map(([key, one]) => <div key={key}><dt><Plain text={key} name /></dt><dd><Value of={one} /></dd></div>)}</dl>;
+  }
+  return <code>{JSON.stringify(of)}</code>;
+}
