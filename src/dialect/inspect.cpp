@@ -292,7 +292,7 @@ class Unread final : public Inspector {
 std::unique_ptr<Reply> reply_of(ReplyShape shape, const InspectLimits& limits, Coming coming) {
   switch (shape) {
     case ReplyShape::chat_completions: return chat_reply(limits, coming);
-    case ReplyShape::responses: return nullptr;
+    case ReplyShape::responses: return responses_reply(limits, coming);
     case ReplyShape::messages: return messages_reply(limits, coming);
     case ReplyShape::ollama_chat: return ollama_reply(limits, coming);
   }
@@ -332,7 +332,6 @@ std::optional<ReplyShape> reply_shape(const Need& need, std::string_view path) n
 
 std::unique_ptr<Inspector> inspect(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
   std::unique_ptr<Reply> reply = reply_of(shape, limits, form == ReplyForm::json ? Coming::whole : Coming::in_pieces);
-  if (reply == nullptr) return std::make_unique<Unread>();
   switch (form) {
     case ReplyForm::json: return std::make_unique<Whole>(std::move(reply), limits);
     case ReplyForm::events: return std::make_unique<Events>(std::move(reply), limits);

@@ -121,6 +121,7 @@ class Chat final : public Reply {
       if (!ok) return ok;
       const int index = index_of(tree, at, place);
       if (index < 0) return unreadable("choices.index");
+      if (index >= kChoices) return fail(Reason::reply_too_large, "choices");
       if (coming() == Coming::whole && index != place) return unreadable("choices.index");
       ok = message_in(tree, at, index);
       if (!ok) return ok;
@@ -370,6 +371,7 @@ class Chat final : public Reply {
     edits.replace(tree.begin(list), tree.end(list), left.empty() ? "null" : "[" + left + "]");
   }
 
+  static constexpr int kChoices = 128;
   Server server_;
   std::vector<Choice> choices_;
   int calls_read_ = 0;

@@ -126,6 +126,7 @@ class Reply {
 [[nodiscard]] std::string quoted(std::string_view text);
 
 [[nodiscard]] std::unique_ptr<Reply> chat_reply(const InspectLimits& limits, Coming coming);
+[[nodiscard]] std::unique_ptr<Reply> responses_reply(const InspectLimits& limits, Coming coming);
 [[nodiscard]] std::unique_ptr<Reply> messages_reply(const InspectLimits& limits, Coming coming);
 [[nodiscard]] std::unique_ptr<Reply> ollama_reply(const InspectLimits& limits, Coming coming);
 

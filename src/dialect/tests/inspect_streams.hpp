@@ -27,6 +27,7 @@ std::vector<Stream> streams();
 
 // One protocol each.
 void add_chat(std::vector<Stream>& out);
+void add_responses(std::vector<Stream>& out);
 void add_messages(std::vector<Stream>& out);
 void add_ollama(std::vector<Stream>& out);
 void add_texts(std::vector<Stream>& out);
@@ -39,5 +40,7 @@ std::string chunk(std::string_view delta, std::string_view finish = "null", int 
 inline constexpr std::string_view kDone = "data: [DONE]\n\n";
 /// An answer of nothing but these pieces of text.
 Stream spoken(ReplyShape shape, ReplyForm form, const std::vector<std::string>& pieces);
+
+Stream spoken_response(ReplyForm form, const std::vector<std::string>& pieces);
 
 }  // namespace vestibule::dialect

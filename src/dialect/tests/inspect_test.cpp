@@ -168,6 +168,7 @@ std::vector<Stream> streams() {
   add_chat(out);
   add_ollama(out);
   add_messages(out);
+  add_responses(out);
   add_framings(out);
   add_texts(out);
   return out;

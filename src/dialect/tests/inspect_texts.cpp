@@ -67,7 +67,7 @@ Stream spoken(ReplyShape shape, ReplyForm form, const std::vector<std::string>& 
       for (const std::string& p : pieces) out.bytes += R"({"message":{"role":"assistant","content":)" + q(p) + "},\"done\":false}\n";
       out.bytes += "{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true}\n";
       break;
-    case ReplyShape::responses: break;
+    case ReplyShape::responses: return spoken_response(form, pieces);
   }
   return out;
 }
@@ -214,7 +214,8 @@ void add_texts(std::vector<Stream>& out) {
       ReplyForm form;
     };
     for (const Place& place : {Place{"chat", ReplyShape::chat_completions, kJson}, Place{"chat stream", ReplyShape::chat_completions, kEvents},
-                               Place{"messages stream", ReplyShape::messages, kEvents}, Place{"ollama", ReplyShape::ollama_chat, ReplyForm::ndjson}}) {
+                               Place{"messages stream", ReplyShape::messages, kEvents}, Place{"ollama", ReplyShape::ollama_chat, ReplyForm::ndjson},
+                               Place{"responses", ReplyShape::responses, kJson}, Place{"responses stream", ReplyShape::responses, kEvents}}) {
       Stream s = spoken(place.shape, place.form, cut);
       s.what = std::string("text, ") + place.name + ": " + row.what;
       s.calls = row.calls;
