@@ -121,7 +121,13 @@ bool has_scheme(std::string_view text) {
 class Walker {
  public:
   Walker(Kind kind, const Route& route, std::string_view body, const Rules& rules, std::string& scratch)
-      : kind_(kind), route_(route), rules_(rules), scratch_(scratch), reader_(body) {}
+      : kind_(kind),
+        route_(route),
+        rules_(rules),
+        // What the server runs by itself is asked of nobody: where tool calls are gated it stays closed.
+        server_tools_(rules.server_tools && !rules.gated_tools),
+        scratch_(scratch),
+        reader_(body) {}
 
   Result<Facts> run() {
     if (!read_body()) return std::move(error_);
@@ -215,7 +221,7 @@ class Walker {
         if (reader_.token() == Token::null || reader_.int64() == -1) return true;
         return rules_.server_objects ? skip() : foreign(name);
       case What::server_tool:
-        return rules_.server_tools ? skip() : nothing(Reason::server_tool_denied, name, "run by the server");
+        return server_tools_ ? skip() : nothing(Reason::server_tool_denied, name, "run by the server");
       case What::other_model: return nothing(Reason::model_denied, name, "one model a request");
       case What::remote: return nothing(Reason::remote_url_denied, name, "the upstream is not the client's to name");
       case What::template_arguments: return template_arguments(name);
@@ -323,7 +329,7 @@ class Walker {
     if (!pass(reader_.next())) return false;
     if (seen != nullptr) seen->type = reader_.token() != Token::null;
     if (place == Place::tool) {
-      if (reader_.token() == Token::null || rules_.server_tools) return rest(Place::content);
+      if (reader_.token() == Token::null || server_tools_) return rest(Place::content);
       if (reader_.token() != Token::string) return refuse(Reason::body_shape, "tools.type", "must be a string");
       const std::string_view text = reader_.text();
       if (std::find(kClientTools.begin(), kClientTools.end(), text) != kClientTools.end()) return true;
@@ -475,6 +481,7 @@ class Walker {
   Kind kind_;
   const Route& route_;
   const Rules& rules_;
+  const bool server_tools_;
   std::string& scratch_;
   json::Reader reader_;
   Facts facts_;

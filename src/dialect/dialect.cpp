@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kNames{"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"};
 
+// A model's words without a chat's structure, or an answer kept by the server and given out on a route of its own:
+// a call in them is seen by nobody. And llama.cpp's own tools, called past the model.
+constexpr std::array<std::string_view, 9> kUninspected{"complete",     "invoke",         "chat.stored",   "responses.stored", "streams",
+                                                       "batches.read", "batches.create", "conversations", "server_tools"};
+
 bool equals_folded(std::string_view text, std::string_view lower) noexcept {
   return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
                     [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
@@ -82,6 +87,9 @@ class Tabled final : public Dialect {
     if (r.route_class == RouteClass::sensitive || r.route_class == RouteClass::administrative) {
       const auto& open = rules.operations;
       if (std::find(open.begin(), open.end(), r.operation) == open.end()) return fail(Reason::route_denied);
+    }
+    if (rules.gated_tools && std::find(kUninspected.begin(), kUninspected.end(), r.operation) != kUninspected.end()) {
+      return fail(Reason::tools_gated);
     }
     Result<void> fit = judge_query(r.query, query);
     if (!fit) return std::move(fit).error();

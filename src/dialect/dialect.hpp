@@ -41,8 +41,10 @@ struct Rules {
   std::vector<std::string> operations;  ///< sensitive and administrative operations that are open
   bool remote_urls = false;             ///< content parts may name remote URLs (the server fetches)
   bool server_objects = false;          ///< stored responses, conversations, files, client-chosen slots
-  bool server_tools = false;            ///< tools that the server runs by itself
-  bool gated_tools = false;             ///< tool calls in replies are acts of their own (inspect.hpp)
+  bool server_tools = false;            ///< tools that the server runs by itself; closed all the same if gated
+  /// Tool calls in replies are acts of their own (inspect.hpp). Then closed: server tools, and every operation that
+  /// gives out a model's words in a form in which calls cannot be found: need() says tools_gated.
+  bool gated_tools = false;
 };
 
 /// The shape in which a client of a route reads errors. It follows the route, not the server: one that
@@ -107,7 +109,7 @@ class Dialect {
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 
   /// `path`: decoded once, without the access point's prefix. route_unknown, route_denied,
-  /// method_not_allowed, request_malformed (a query that the route does not take).
+  /// method_not_allowed, request_malformed (a query that the route does not take), tools_gated.
   [[nodiscard]] virtual Result<Need> need(http::Method method, std::string_view path, std::string_view query,
                                           const Rules& rules) const = 0;
   /// Content-Type, Content-Encoding and the like, before the body is read: content_type,

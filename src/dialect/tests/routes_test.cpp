@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 
+#include "dialect/inspect.hpp"
+
 namespace vestibule::dialect {
 namespace {
 
@@ -387,6 +389,49 @@ TEST(Routes, Table) {
     const auto [at, fresh] = dangerous.emplace(r.operation, shut);
     EXPECT_EQ(at->second, shut) << r.operation;
   }
+}
+
+// Where tool calls are gated, every answer of a model is either looked through or not to be had.
+TEST(Routes, GatedTools) {
+  const std::set<std::string_view> no_words{"embed", "rerank", "classify", "score", "images.generate", "moderate"};
+  unsigned inspected = 0;
+  for (const Route& r : all_routes()) {
+    for (unsigned k = 0; k < 5; ++k) {
+      if ((r.kinds >> k & 1U) == 0 || r.reply != ReplyRule::usage || r.path.find('{') != std::string_view::npos) continue;
+      Rules rules;
+      const auto& dialect = get(static_cast<Kind>(k));
+      ASSERT_TRUE(dialect.need(Method::post, r.path, "", rules)) << r.path;
+      rules.gated_tools = true;
+      const Result<Need> need = dialect.need(Method::post, r.path, "", rules);
+      if (no_words.contains(r.operation)) {
+        EXPECT_TRUE(need) << r.path;
+      } else if (need) {
+        EXPECT_TRUE(reply_shape(*need, r.path)) << r.path;
+        ++inspected;
+      } else {
+        EXPECT_EQ(need.error().code, Reason::tools_gated) << r.path;
+      }
+    }
+  }
+  EXPECT_EQ(inspected, 15U);
+
+  // Also where the operator has opened them by name.
+  Rules rules;
+  rules.gated_tools = true;
+  const auto refused = [&](Kind kind, Method method, std::string_view path, std::string operation) {
+    rules.operations = {std::move(operation)};
+    const Result<Need> need = get(kind).need(method, path, "", rules);
+    return !need && need.error().code == Reason::tools_gated;
+  };
+  EXPECT_TRUE(refused(Kind::openai, Method::post, "/v1/completions", "complete"));
+  EXPECT_TRUE(refused(Kind::llamacpp, Method::post, "/infill", "complete"));
+  EXPECT_TRUE(refused(Kind::ollama, Method::post, "/api/generate", "complete"));
+  EXPECT_TRUE(refused(Kind::vllm, Method::post, "/invocations", "invoke"));
+  EXPECT_TRUE(refused(Kind::openai, Method::get, "/v1/chat/completions/a", "chat.stored"));
+  EXPECT_TRUE(refused(Kind::vllm, Method::get, "/v1/responses/a", "responses.stored"));
+  EXPECT_TRUE(refused(Kind::llamacpp, Method::get, "/v1/stream/a", "streams"));
+  EXPECT_TRUE(refused(Kind::anthropic, Method::get, "/v1/messages/batches/a/results", "batches.read"));
+  EXPECT_TRUE(refused(Kind::llamacpp, Method::post, "/tools", "server_tools"));
 }
 
 TEST(Routes, Patterns) {
