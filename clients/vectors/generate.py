@@ -443,4 +443,4 @@ def times():
 
 for chapter in (good, forms, actions, logs, signatures, times):
     chapter()
-print(json.dumps({"log_keys": [Log(name="other.example/audit", seed=3).vkey(), Log().vkey()], "vectors": VECTORS}, indent=0, ensure_ascii=True))
+print(json.dumps({"log_keys": [Log(name="other.example/audit", seed=3).vkey(), Log(seed=5).vkey(), Log().vkey()], "vectors": VECTORS}, indent=0, ensure_ascii=True))
