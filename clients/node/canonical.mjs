@@ -13,34 +13,22 @@ function texts(value) {
   return JSON.stringify(value);
 }
 
-// Beyond 2^53 a number must be one that a double holds as it is spelt.
-function numbers(value) {
-  if (!Number.isFinite(value)) throw new NotCanonical('number');
-  const text = JSON.stringify(value);
-  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-    const [mantissa, exponent = '0'] = text.replace('-', '').split('e');
-    const [whole, fraction = ''] = mantissa.split('.');
-    const spelt = BigInt(whole + fraction) * 10n ** BigInt(Number(exponent) - fraction.length);
-    if (spelt !== BigInt(Math.abs(value))) throw new NotCanonical('number');
-  }
-  return text;
-}
-
-export function canonicalize(value, depth = 0) {
+/** The text of a value; throws for what JSON lacks, and beyond `depth` open containers. */
+export function canonicalize(value, depth = DEPTH) {
   if (typeof value === 'string') return texts(value);
-  if (typeof value === 'number') return numbers(value);
+  if (Number.isFinite(value)) return JSON.stringify(value); // ECMAScript's own spelling is RFC 8785's
   if (value === null || typeof value === 'boolean') return String(value);
-  if (typeof value !== 'object' || depth >= DEPTH) throw new NotCanonical('value');
-  if (Array.isArray(value)) return `[${value.map((v) => canonicalize(v, depth + 1)).join(',')}]`;
+  if (typeof value !== 'object' || depth === 0) throw new NotCanonical('value');
+  if (Array.isArray(value)) return `[${value.map((v) => canonicalize(v, depth - 1)).join(',')}]`;
   const keys = Object.keys(value).sort(); // by UTF-16 code units
-  return `{${keys.map((k) => `${texts(k)}:${canonicalize(value[k], depth + 1)}`).join(',')}}`;
+  return `{${keys.map((k) => `${texts(k)}:${canonicalize(value[k], depth - 1)}`).join(',')}}`;
 }
 
 /** The value of a text in canonical form; nothing for any other text. */
-export function parseCanonical(text) {
+export function parseCanonical(text, depth = DEPTH) {
   try {
     const value = JSON.parse(text);
-    return canonicalize(value) === text ? value : undefined;
+    return canonicalize(value, depth) === text ? value : undefined;
   } catch {
     return undefined;
   }

@@ -48,7 +48,7 @@ export function fromHeader(value) {
 function form(text) {
   must(typeof text === 'string', 'malformed', 'not a text');
   must(Buffer.byteLength(text) <= MAX_RECEIPT, 'too_large', 'a receipt has at most 512 KiB');
-  const r = parseCanonical(text);
+  const r = parseCanonical(text, 8);
   must(isObject(r), 'malformed', 'not JSON in canonical form (RFC 8785)');
   const known = keysOf(r) === (r.dispatched === undefined ? 'action,confirmed,format' : 'action,confirmed,dispatched,format');
   must(known && typeof r.action === 'string' && Array.isArray(r.confirmed) && r.format === 'vestibule-receipt/v1' &&

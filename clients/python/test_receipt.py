@@ -60,6 +60,14 @@ class Receipts(unittest.TestCase):
         self.assertEqual(code(v, arguments='{"amount": 250, "to": "alice"}'), "ok")
         self.assertEqual(code(v, arguments=b'{"amount":250,"to":"alice"}'), "arguments")
 
+    def test_numbers_that_would_be_others_are_refused(self):
+        for number in (9007199254740993, 2**60, 10**400, float("inf"), float("nan")):
+            with self.assertRaises((ValueError, OverflowError)):
+                receipts._canonical(number)
+        for number, text in ((9007199254740992, "9007199254740992"), (1e21, "1e+21"), (1e-7, "1e-7"), (0.000001, "0.000001"), (-0.0, "0"),
+                             (123456789012345680000.0, "123456789012345680000"), (5e-324, "5e-324"), (0.1, "0.1"), (-1.5e300, "-1.5e+300")):
+            self.assertEqual(receipts._canonical(number), text)
+
     def test_the_clock_is_looked_at(self):
         v = named("good: by a security key")
         self.assertEqual(code(v, now=1), "not_yet")

@@ -109,18 +109,19 @@ def _time(microseconds: int) -> datetime.datetime:
 # --- JSON in canonical form (RFC 8785)
 
 def _number(value: float) -> str:
-    """As ECMAScript prints it; beyond 2^53 only what a double holds as it is spelt."""
-    if isinstance(value, int) and abs(value) < 2**53:
-        return str(value)
-    double = float(value)
+    """As ECMAScript prints it. A whole number that it would print as another has no spelling."""
+    if isinstance(value, int):
+        text = str(value) if abs(value) < 2**53 else _number(float(value))
+        if decimal.Decimal(text) != value:
+            raise ValueError("number")
+        return text
+    double = value
     if not math.isfinite(double):
         raise ValueError("number")
     if double == 0:
         return "0"
     sign, digits, exponent = decimal.Decimal(repr(double)).normalize().as_tuple()
     text, point = "".join(map(str, digits)), len(digits) + exponent
-    if abs(double) > 2**53 - 1 and decimal.Decimal(double) != decimal.Decimal(repr(double)):
-        raise ValueError("number")
     if 0 < point <= 21:
         out = text[:point].ljust(point, "0") + ("." + text[point:] if len(text) > point else "")
     elif -6 < point <= 0:
@@ -138,28 +139,28 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _canonical(value: Any, depth: int = 0) -> str:
+def _canonical(value: Any, depth: int = _DEPTH) -> str:
     if isinstance(value, str):
         return _text(value)
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, (int, float)):
         return _number(value)
-    if depth >= _DEPTH:
+    if depth == 0:
         raise ValueError("depth")
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(_canonical(v, depth + 1) for v in value) + "]"
+        return "[" + ",".join(_canonical(v, depth - 1) for v in value) + "]"
     if isinstance(value, dict):
         keys = sorted(value, key=lambda k: k.encode("utf-16-be"))
-        return "{" + ",".join(_text(k) + ":" + _canonical(value[k], depth + 1) for k in keys) + "}"
+        return "{" + ",".join(_text(k) + ":" + _canonical(value[k], depth - 1) for k in keys) + "}"
     raise ValueError("value")
 
 
-def _parse_canonical(text: str) -> Any:
+def _parse_canonical(text: str, depth: int = _DEPTH) -> Any:
     """The value of a text in canonical form; None for any other text, and for null."""
     try:
         value = json.loads(text)
-        return value if _canonical(value) == text else None
+        return value if _canonical(value, depth) == text else None
     except (ValueError, RecursionError, OverflowError):
         return None
 
@@ -323,7 +324,7 @@ def from_header(value: str) -> str:
 
 def _form(text: str) -> dict[str, Any]:
     _must(len(text.encode(errors="surrogatepass")) <= MAX_RECEIPT, "too_large", "a receipt has at most 512 KiB")
-    r = _parse_canonical(text)
+    r = _parse_canonical(text, 8)
     _must(isinstance(r, dict), "malformed", "not JSON in canonical form (RFC 8785)")
     _must(set(r) - {"dispatched"} == {"action", "confirmed", "format"} and isinstance(r["action"], str) and isinstance(r["confirmed"], list) and
           r["format"] == "vestibule-receipt/v1" and isinstance(r.get("dispatched", {}), dict), "malformed", "not a vestibule-receipt/v1")

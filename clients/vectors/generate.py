@@ -11,6 +11,7 @@ Keys are made afresh each time: the recorded file is what the tests of the three
 """
 import base64
 import copy
+import functools
 import hashlib
 import hmac
 import json
@@ -50,6 +51,8 @@ def jcs(value):
         return "{" + ",".join(jcs(k) + ":" + jcs(value[k]) for k in keys) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(jcs, value)) + "]"
+    if isinstance(value, float):
+        return json.dumps(value).replace("e-07", "e-7")
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -278,6 +281,9 @@ def good():
     add("good: arguments with every kind of JSON", "ok", Case(action=action_of(odd)), arguments=odd)
     # UTF-16 order: the surrogates of U+1F600 come before U+E000. Python's own order is the other one.
     wide = {"\U0001f600": 2, "\ue000": 1}
+    far = {"a": 1e300, "b": 1152921504606847000, "c": -1e-7, "d": 123456789012345680000}
+    add("good: numbers as ECMAScript prints them", "ok",
+        Case(action=action_of(far, '{"a":1e+300,"b":1152921504606847000,"c":-1e-7,"d":123456789012345680000}')), arguments=far)
     add("good: keys in the order of UTF-16", "ok", Case(action=action_of(wide)), arguments=wide)
 
 
@@ -309,6 +315,8 @@ def actions():
     add("the tool was changed afterwards", "record", edit=put([], "action", lambda t: t.replace('"transfer"', '"purge"')))
     add("the action is not canonical", "action", edit=put([], "action", lambda t: t.replace(":", ": ", 1)))
     add("a key twice in the arguments", "action", edit=put([], "action", lambda t: t.replace('"amount":250', '"amount":1,"amount":250')))
+    add("arguments that lie too deep", "action", Case(action=action_of(functools.reduce(lambda v, _: [v], range(64), 1))))
+    add("the receipt lies too deep", "malformed", edit=put(["confirmed", 0, "actions"], 0, [[[[[[1]]]]]]))
     add("a number beyond what a double holds", "action", edit=put([], "action", lambda t: t.replace("250", "9007199254740993")))
     add("half a surrogate pair in the arguments", "action", edit=put([], "action", lambda t: t.replace('"alice"', '"\\ud800"')))
     add("a noncharacter in the arguments", "malformed", edit=put([], "action", lambda t: t.replace('"alice"', '"\uffff"')))

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMembers = 9;
 constexpr std::size_t kBindingMembers = 5;
+constexpr std::int64_t kMostExact = (std::int64_t{1} << 53U) - 1;  // what every reader of JSON reads alike
 
 Error wrong(std::string_view what) { return fail(Reason::code_wrong, std::string(what)); }
 
@@ -34,7 +35,7 @@ std::optional<Said> said_by(std::string_view binding) {
   if (!value || value->members().size() != kBindingMembers) return std::nullopt;
   std::string object, operation, session, user;
   const auto expires = value->get_int("expires");
-  if (!expires || !take(*value, "object", object) || !take(*value, "operation", operation) || !take(*value, "session", session) ||
+  if (!expires || *expires < 0 || *expires > kMostExact || !take(*value, "object", object) || !take(*value, "operation", operation) || !take(*value, "session", session) ||
       !take(*value, "user", user)) {
     return std::nullopt;
   }
