@@ -132,7 +132,7 @@ fastcgi_temp_path {self.dir}; uwsgi_temp_path {self.dir}; scgi_temp_path {self.d
 class Gateway:
     """A gateway with one administrator and a token; one access point `bench` in front of `upstream`."""
 
-    def __init__(self, upstream, core=PROXY_CORE, cores=1, await_admission=True, extra="", kind="openai"):
+    def __init__(self, upstream, core=PROXY_CORE, cores=1, await_admission=True, extra="", kind="openai", tools="open", rules=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vestibule-bench-"))
         atexit.register(shutil.rmtree, self.dir, True)
         self.port, self.status = free_port(), free_port()
@@ -154,10 +154,11 @@ idle = "24h"
 kind = "{kind}"
 upstreams = ["{upstream}"]
 sensitivity = "low"
+tools = "{tools}"
 {extra}
 """)
         default = subprocess.run([BINARY, "policy", "default"], capture_output=True, text=True, check=True).stdout
-        (self.dir / "policy.toml").write_text(default)
+        (self.dir / "policy.toml").write_text(default + rules)
         self.core = core
         self.start()
         self.token = self._sign_in()

@@ -173,6 +173,9 @@ bool reachable(const net::Address& a) {
 
 void check_point(Findings& out, const access::AccessPoint& point, std::optional<bool> closed) {
   const std::string check = "access " + point.name;
+  if (!point.rules.gated_tools && point.kind != dialect::Kind::http) {
+    out.add(Grade::warn, check, "tools = \"open\": what its models ask their callers to run passes unread, and no person confirms it");
+  }
   if (closed.value_or(point.closed(false))) {
     out.add(Grade::ok, check, "closed: only the gateway reaches the model server");
     return;
