@@ -110,7 +110,7 @@ Result<void> Reply::end() {
   if (!calls_ended()) return unreadable("a call without an end");
 
   struct Place {
-    std::size_t unit;
+    std::size_t unit, order;
     const ToolCall* call;
     std::size_t* ruling;
   };
@@ -125,14 +125,14 @@ Result<void> Reply::end() {
   for (Begun& b : begun_) {
     Result<void> settled = settle(b);
     if (!settled) return settled;
-    places.push_back({b.unit, &b.call, &b.ruling});
+    places.push_back({b.unit, places.size(), &b.call, &b.ruling});
   }
   std::size_t next = 0;
   for (Channel& c : channels_) {
     c.rulings.resize(c.scan.calls().size());
-    for (std::size_t i = 0; i < c.rulings.size(); ++i) places.push_back({c.scan.calls()[i].unit, &in_text[next++], &c.rulings[i]});
+    for (std::size_t i = 0; i < c.rulings.size(); ++i) places.push_back({c.scan.calls()[i].unit, places.size(), &in_text[next++], &c.rulings[i]});
   }
-  std::stable_sort(places.begin(), places.end(), [](const Place& x, const Place& y) { return x.unit < y.unit; });
+  std::sort(places.begin(), places.end(), [](const Place& x, const Place& y) { return x.unit != y.unit ? x.unit < y.unit : x.order < y.order; });
   for (const Place& place : places) {
     *place.ruling = calls_.size();
     calls_.push_back(*place.call);

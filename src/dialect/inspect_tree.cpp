@@ -90,7 +90,7 @@ std::string Edits::apply(std::string_view text, std::size_t begin, std::size_t e
   for (const Part& part : parts_) {
     if (part.begin >= begin && part.end <= end) order.push_back(&part);
   }
-  std::stable_sort(order.begin(), order.end(), [](const Part* a, const Part* b) { return a->begin < b->begin; });
+  std::sort(order.begin(), order.end(), [](const Part* a, const Part* b) { return a->begin != b->begin ? a->begin < b->begin : a < b; });
   std::string out;
   for (const Part* part : order) {
     out.append(text.substr(begin, part->begin - begin)).append(part->by);
