@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <utility>
 
+#include "base/bytes.hpp"
 #include "dialect/inspect_reply.hpp"
 #include "http/ndjson.hpp"
 #include "http/sse.hpp"
@@ -30,6 +33,31 @@ bool lines_for_some(std::string_view raw, std::string_view begin) noexcept {
   }
   return false;
 }
+
+// The unit before, if one text was all it said. Most units of a stream differ from the one before in the characters
+// of that text alone: then all that was found about the rest holds of them too.
+class Pattern {
+ public:
+  void clear() noexcept { set_ = false; }
+  void set(std::string_view event, std::string_view data, const Tree& tree, Tree::At text) {
+    set_ = true;
+    event_ = event;
+    before_ = data.substr(0, tree.begin(text) + 1);
+    behind_ = data.substr(tree.end(text) - 1);
+  }
+  // The text's characters in this unit, if they stand for themselves and nothing else differs.
+  [[nodiscard]] std::optional<std::string_view> text_of(std::string_view event, std::string_view data) const noexcept {
+    if (!set_ || data.size() < before_.size() + behind_.size() || !data.starts_with(before_) || !data.ends_with(behind_) || event != event_) return std::nullopt;
+    const std::string_view text = data.substr(before_.size(), data.size() - before_.size() - behind_.size());
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
+    if (!plain || !is_utf8(text)) return std::nullopt;
+    return text;
+  }
+
+ private:
+  bool set_ = false;
+  std::string event_, before_, behind_;
+};
 
 // A body as a whole, as events, or as lines: what all of them share. What is held is in sequence and whole units.
 class Framed : public Inspector {
@@ -79,8 +107,8 @@ class Framed : public Inspector {
   void unit(std::string_view raw, std::string_view event, std::string_view data, std::string& out) {
     if (error_) return;
     if (!data.empty()) {
-      Result<void> read = tree_.read(data, limits_.depth);
-      if (read) read = reply_->read(event, tree_);
+      const std::optional<std::string_view> text = pattern_.text_of(event, data);
+      Result<void> read = text ? reply_->repeat(*text) : read_anew(event, data);
       if (!read) return stop(std::move(read).error());
     }
     pass(raw, out);
@@ -116,6 +144,13 @@ class Framed : public Inspector {
   [[nodiscard]] const InspectLimits& limits() const noexcept { return limits_; }
 
  private:
+  Result<void> read_anew(std::string_view event, std::string_view data) {
+    pattern_.clear();
+    Result<void> read = tree_.read(data, limits_.depth);
+    if (read) read = reply_->read(event, tree_);
+    if (read && reply_->only_text() != Tree::kNone) pattern_.set(event, data, tree_, reply_->only_text());
+    return read;
+  }
   Result<void> judged() const {
     if (error_) return *error_;
     return {};
@@ -128,6 +163,7 @@ class Framed : public Inspector {
   InspectLimits limits_;
   std::unique_ptr<Reply> reply_;
   Tree tree_;
+  Pattern pattern_;
   std::string held_;
   std::optional<Error> error_;
   bool ended_ = false;
@@ -196,8 +232,10 @@ class Events final : public Framed {
         return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
       });
     };
-    const std::size_t at = data.empty() ? std::string_view::npos : raw.find(data);
-    if (at == std::string_view::npos) return has(raw);
+    // One line of data stands in the event itself.
+    const std::less_equal<> before;
+    if (data.empty() || !before(raw.data(), data.data()) || !before(data.data() + data.size(), raw.data() + raw.size())) return has(raw);
+    const auto at = static_cast<std::size_t>(data.data() - raw.data());
     return has(raw.substr(0, at)) || has(raw.substr(at + data.size()));
   }
 

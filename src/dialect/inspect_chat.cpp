@@ -134,7 +134,7 @@ class Chat final : public Reply {
     const auto [here, not_here] = message_keys();
     if (!tree.is_nothing(tree.find(holder, not_here))) return unreadable("a message where a delta belongs, or the other way round");
     if (server_ == Server::openai && tree.is_string(tree.find(holder, "text"))) {
-      Result<void> ok = add_text(index, 0, kOther, tree.text(tree.find(holder, "text")));
+      Result<void> ok = add_piece(index, 0, kOther, tree, tree.find(holder, "text"));
       if (!ok) return ok;
     }
     const Tree::At message = tree.find(holder, here);
@@ -142,7 +142,7 @@ class Chat final : public Reply {
     if (!tree.is_object(message)) return unreadable("a message that is no object");
     Result<void> ok = sound(tree, message);
     if (!ok) return ok;
-    ok = each_text(tree, message, [&](std::string_view kind, Tree::At at) { return add_text(index, 0, kind, tree.text(at)); });
+    ok = each_text(tree, message, [&](std::string_view kind, Tree::At at) { return add_piece(index, 0, kind, tree, at); });
     if (!ok) return ok;
     ok = tool_calls(tree, tree.find(message, "tool_calls"), index);
     if (!ok) return ok;

@@ -149,10 +149,14 @@ class Messages final : public Reply {
       return add_arguments(*call, tree.text(json));
     }
     if (call != nullptr || !tree.is_nothing(json)) return unreadable("a piece of another kind");
-    if (type == "text_delta") return add_text(0, 0, kText, tree.text(tree.find(delta, kText)));
-    if (type == "thinking_delta") return add_text(0, 0, kThinking, tree.text(tree.find(delta, kThinking)));
+    if (type == "text_delta") return piece(tree, tree.find(delta, kText), kText);
+    if (type == "thinking_delta") return piece(tree, tree.find(delta, kThinking), kThinking);
     if (type == "signature_delta") return {};
     return texts(tree, delta);
+  }
+
+  Result<void> piece(const Tree& tree, Tree::At at, std::string_view kind) {
+    return tree.is_string(at) ? add_piece(0, 0, kind, tree, at) : unreadable("a piece of text that is none");
   }
 
   bool calls_ended() const override {

@@ -75,6 +75,14 @@ Reply::Channel& Reply::channel(int a, int b, std::string_view kind) {
   return channels_.emplace_back(Channel{a, b, kind, TextScan(limits_.arguments, limits_.depth)});
 }
 
+Result<void> Reply::add_piece(int a, int b, std::string_view kind, const Tree& tree, Tree::At at) {
+  Channel& c = channel(a, b, kind);
+  ++pieces_;
+  piece_ = at;
+  piece_channel_ = static_cast<std::size_t>(&c - channels_.data());
+  return c.scan.feed(tree.text(at), unit_);
+}
+
 bool Reply::open() const noexcept {
   if (!begun_.empty()) return true;
   return std::any_of(channels_.begin(), channels_.end(),

@@ -32,7 +32,15 @@ class Reply {
 
   Result<void> read(std::string_view event, const Tree& tree) {
     ++unit_;
+    pieces_ = 0;
     return unit(event, tree);
+  }
+  /// The string that was the whole sense of the unit just read: a unit that differs from it in nothing but that
+  /// string's characters says repeat(them). kNone: there was more to it, or less.
+  [[nodiscard]] Tree::At only_text() const noexcept { return pieces_ == 1 ? piece_ : Tree::kNone; }
+  Result<void> repeat(std::string_view text) {
+    ++unit_;
+    return channels_[piece_channel_].scan.feed(text, unit_);
   }
   /// No unit is left. Then calls() is complete.
   Result<void> end();
@@ -90,6 +98,9 @@ class Reply {
   [[nodiscard]] static Result<void> set_once(std::string& field, std::string_view value, std::string_view what);
 
   Channel& channel(int a, int b, std::string_view kind);
+  /// A piece of text, which with nothing else in the unit may be repeated.
+  Result<void> add_piece(int a, int b, std::string_view kind, const Tree& tree, Tree::At at);
+  /// Text in a unit that is read for more than that.
   Result<void> add_text(int a, int b, std::string_view kind, std::string_view text) { return channel(a, b, kind).scan.feed(text, unit_); }
 
   /// Why a call was refused, or null.
@@ -116,6 +127,9 @@ class Reply {
   InspectLimits limits_;
   Coming coming_;
   std::size_t unit_ = 0;
+  unsigned pieces_ = 0;
+  Tree::At piece_ = Tree::kNone;
+  std::size_t piece_channel_ = 0;
   std::vector<Begun> begun_;
   std::vector<Channel> channels_;
   std::vector<ToolCall> calls_;

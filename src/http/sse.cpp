@@ -63,8 +63,21 @@ SseEvent SseSplitter::read() {
   std::string_view rest = event_;
   if (first_ && rest.substr(0, 3) == "\xEF\xBB\xBF") rest.remove_prefix(3);
   bool joining = false;
+  // Each byte is looked at once, also where lines end in CR only.
+  const char* lf = nullptr;
+  const auto line_end = [&lf](std::string_view text) {
+    const char* const stop = text.data() + text.size();
+    if (lf == nullptr || lf < text.data()) {
+      lf = static_cast<const char*>(std::memchr(text.data(), '\n', text.size()));
+      if (lf == nullptr) lf = stop;
+    }
+    const auto size = static_cast<std::size_t>(lf - text.data());
+    const auto* cr = static_cast<const char*>(std::memchr(text.data(), '\r', size));
+    if (cr != nullptr) return static_cast<std::size_t>(cr - text.data());
+    return lf == stop ? std::string_view::npos : size;
+  };
   while (!rest.empty()) {
-    const std::size_t end = rest.find_first_of("\r\n");
+    const std::size_t end = line_end(rest);
     const std::string_view line = rest.substr(0, end);
     if (end == std::string_view::npos) {
       rest = {};

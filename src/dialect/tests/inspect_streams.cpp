@@ -123,6 +123,13 @@ void add_chat(std::vector<Stream>& out) {
   good("the server's own log of what the model wrote", open + chunk(piece(0, "", "", R"({"n":5777})")) + "data: {\"choices\":[{\"finish_reason\":\"tool_calls\",\"index\":0,\"delta\":{}}],\"__verbose\":{\"content\":\"wipe_disk\"}}\n\n" + done,
        {{"call_1", "wipe_disk", R"({"n":5777})"}});
 
+  const std::string word = chunk(R"({"content":"a"})");
+  good("a call where the event before had words", word + chunk(R"({"content":"b","tool_calls":[{"index":0,"id":"w","function":{"name":"wipe_disk","arguments":"{\"n\":57}"}}],"x":"c"})") + end + done,
+       {{"w", "wipe_disk", R"({"n":57})"}});
+  good("words with quotes behind words", word + chunk(R"({"content":"\"b\" \\"})") + word + chunk("{\"content\":\"\xC3\xA9\"}") + chunk("{}", "\"stop\"") + done);
+  bad("invalid UTF-8 behind words", word + chunk("{\"content\":\"\xC3\"}") + done);
+  bad("a control behind words", word + chunk("{\"content\":\"\x01\"}") + done);
+  bad("a folded key behind words", word + chunk(R"({"content":"b","Tool_calls":"c"})") + done);
   bad("cut within a call", open + chunk(piece(0, "", "", "{\"path\":")));
   bad("cut behind a call", open + chunk(piece(0, "", "", "{}")));
   bad("no end of one choice", open + chunk("{}", "\"tool_calls\"", 1) + done);

@@ -111,6 +111,7 @@ void add_messages(std::vector<Stream>& out) {
   add("input for words", kStart + start(0, R"({"type":"text","text":""})") + delta(0, json("{}")) + stop(0) + end, {}, kBad);
   add("no stop of the block", kStart + one + delta(1, json("{}")) + end, {}, kBad);
   add("no stop of the message", kStart + one + delta(1, json("{}")) + stop(1), {}, kBad);
+  add("words behind the end of their block", kStart + start(0, R"({"type":"text","text":""})") + delta(0, text("a")) + stop(0) + delta(0, text("b")) + ended("end_turn"), {}, kBad);
   add("half the input", kStart + one + delta(1, json("{\"a\":")) + stop(1) + end, {}, kBad);
   add("an input that is a list", kStart + one + delta(1, json("[1]")) + stop(1) + end, {}, kBad);
   add("duplicate keys", kStart + one + delta(1, json(R"({"a":1,"a":2})")) + stop(1) + end, {}, kBad);
