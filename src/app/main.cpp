@@ -445,12 +445,16 @@ class CommandLine {
     what->add_option("--access-point", stop_.access_point, "This access point")->type_name("NAME");
     what->add_option("--user", stop_.user, "This user")->type_name("NAME");
     what->add_option("--agent", stop_.agent, "This agent, whoever runs it")->type_name("NAME");
+    what->add_option("--client", stop_.client, "This program or key, as the log names it: \"client IDE\", \"key nightly\"")->type_name("NAME");
+    what->add_option("--tool", stop_.tool, "This tool, everywhere or at one access point")->type_name("NAME");
+    what->add_flag("--tools", stop_.tools, "Every tool call");
     what->add_flag("--all", stop_.all, "Everything");
     return what;
   }
   void stops() {
     CLI::App* c = command(&app_, "stop", "Emergency stop: shut out at once, until it is lifted",
                           "  vestibule stop --access-point lab --why \"odd prompts since noon\"\n"
+                          "  vestibule stop --tool delete_file\n"
                           "  vestibule stop list\n"
                           "  vestibule stop lift --access-point lab",
                           [this](Context& ctx) { return stop_set(ctx, stop_); });
@@ -458,7 +462,7 @@ class CommandLine {
     c->add_option("--why", stop_.why, "Told to administrators, kept in the log")->type_name("TEXT");
     command(c, "list", "What is stopped", "", [](Context& ctx) { return stop_list(ctx); });
     CLI::App* lift = command(c, "lift", "Open it again", "", [this](Context& ctx) { return stop_lift(ctx, stop_); });
-    stop_target(lift)->require_option(1);
+    stop_target(lift)->require_option(1, 2);
     takes_code(lift);
   }
 

@@ -71,8 +71,8 @@ class Asking {
   [[nodiscard]] const domain::Subject& person() const noexcept { return sponsor_ ? *sponsor_ : who_; }
   /// A service that nobody answers for.
   [[nodiscard]] bool alone() const noexcept { return alone_; }
-  [[nodiscard]] bool stopped(const Stops& stops, std::string_view access_point) const noexcept {
-    return stops.covers(access_point, who_) || (sponsor_ && stops.covers(access_point, *sponsor_));
+  [[nodiscard]] bool stopped(const Stops& stops, const domain::Act& act) const noexcept {
+    return stops.covers(act, who_) || (sponsor_ && stops.covers(act, *sponsor_));
   }
 
  private:
@@ -323,7 +323,7 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::service_asleep;
   }
-  if (asking.stopped(*core.stops, act.access_point)) {
+  if (asking.stopped(*core.stops, act)) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
   }
@@ -501,7 +501,7 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
 
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
   const Asking asking(sessions_, s.subject);
-  if (asking.stopped(*core.stops, s.access_point)) return Reason::stopped;
+  if (asking.stopped(*core.stops, s.act)) return Reason::stopped;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
   if (asking.alone()) return Reason::revoked_in_flight;
   if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;

@@ -10,12 +10,18 @@ std::string_view name(StopScope scope) noexcept {
     case StopScope::access_point: return "access_point";
     case StopScope::user: return "user";
     case StopScope::agent: return "agent";
+    case StopScope::client: return "client";
+    case StopScope::tool: return "tool";
+    case StopScope::tools: return "tools";
   }
   return "all";
 }
 
+bool has_target(StopScope scope) noexcept { return scope != StopScope::all && scope != StopScope::tools; }
+
 std::optional<StopScope> stop_scope_from(std::string_view text) noexcept {
-  for (const StopScope s : {StopScope::all, StopScope::access_point, StopScope::user, StopScope::agent}) {
+  for (const StopScope s : {StopScope::all, StopScope::access_point, StopScope::user, StopScope::agent, StopScope::client,
+                            StopScope::tool, StopScope::tools}) {
     if (name(s) == text) return s;
   }
   return std::nullopt;
@@ -35,18 +41,41 @@ std::optional<Stop> unpack_stop(Unpacker& in) {
   s.since = WallTime(Duration(static_cast<std::int64_t>(in.number())));
   s.by = in.text();
   s.why = in.text();
-  if ((s.scope == StopScope::all) != s.target.empty()) in.refuse();
+  if (has_target(s.scope) == s.target.empty()) in.refuse();
   if (in.failed()) return std::nullopt;
   return s;
 }
 
-bool Stops::covers(std::string_view access_point, const domain::Subject& subject) const noexcept {
+namespace {
+
+// A service names the key behind its own name: "service crawler, key nightly".
+bool is_client(std::string_view via, std::string_view client) noexcept {
+  constexpr std::string_view kBehind = ", ";
+  if (!via.ends_with(client)) return false;
+  const std::string_view before = via.substr(0, via.size() - client.size());
+  return before.empty() || before.ends_with(kBehind);
+}
+
+bool is_tool(const domain::Act& act, std::string_view target) noexcept {
+  if (act.tool.empty() || !target.ends_with(act.tool)) return false;
+  std::string_view place = target.substr(0, target.size() - act.tool.size());
+  if (!place.ends_with('/')) return false;
+  place.remove_suffix(1);
+  return place == "*" || place == act.access_point;
+}
+
+}  // namespace
+
+bool Stops::covers(const domain::Act& act, const domain::Subject& subject) const noexcept {
   return std::any_of(all_.begin(), all_.end(), [&](const Stop& s) {
     switch (s.scope) {
       case StopScope::all: return true;
-      case StopScope::access_point: return s.target == access_point;
+      case StopScope::access_point: return s.target == act.access_point;
       case StopScope::user: return s.target == subject.name.view();
       case StopScope::agent: return domain::agent_of(subject) == s.target;
+      case StopScope::client: return is_client(subject.via.view(), s.target);
+      case StopScope::tool: return is_tool(act, s.target);
+      case StopScope::tools: return domain::is_tool_call(act);
     }
     return true;
   });

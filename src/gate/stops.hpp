@@ -12,13 +12,17 @@
 
 namespace vestibule::gate {
 
-enum class StopScope : std::uint8_t { all = 1, access_point = 2, user = 3, agent = 4 };
+enum class StopScope : std::uint8_t { all = 1, access_point = 2, user = 3, agent = 4, client = 5, tool = 6, tools = 7 };
 [[nodiscard]] std::string_view name(StopScope scope) noexcept;
 [[nodiscard]] std::optional<StopScope> stop_scope_from(std::string_view name) noexcept;
+/// Whether a stop of this kind names what it stops: all that of everything and of every tool call do not.
+[[nodiscard]] bool has_target(StopScope scope) noexcept;
 
 struct Stop {
   StopScope scope{};
-  std::string target;  ///< name of the access point, user or agent; empty for all
+  /// Name of the access point, user or agent. A client as subjects have it ("client IDE", "key nightly"),
+  /// whoever uses it, by himself or for a service. A tool as "ACCESS_POINT/NAME", or "*/NAME" at any.
+  std::string target;
   WallTime since{};
   std::string by;      ///< name of who stopped it
   std::string why;
@@ -34,7 +38,7 @@ class Stops {
  public:
   Stops() = default;
   explicit Stops(std::vector<Stop> all) : all_(std::move(all)) {}
-  [[nodiscard]] bool covers(std::string_view access_point, const domain::Subject& subject) const noexcept;
+  [[nodiscard]] bool covers(const domain::Act& act, const domain::Subject& subject) const noexcept;
   [[nodiscard]] bool has(StopScope scope, std::string_view target) const noexcept;
   [[nodiscard]] const std::vector<Stop>& all() const noexcept { return all_; }
   [[nodiscard]] Stops with(Stop stop) const;

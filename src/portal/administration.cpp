@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxWhy = 512;
 constexpr std::size_t kMaxPath = 4096;
+constexpr std::size_t kMaxTarget = policy::kMaxFact + 128;
 constexpr std::size_t kMaxCredential = 8192;
 
 Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
@@ -27,10 +28,10 @@ struct Target {
 
 Result<Target> target_of(const Call& call) {
   const auto scope = gate::stop_scope_from(call.body.text("scope"));
-  if (!scope) return fail(Reason::invalid_argument, "scope: all, access_point, user or agent");
+  if (!scope) return fail(Reason::invalid_argument, "scope: all, access_point, user, agent, client, tool or tools");
   Target out{*scope, std::string(call.body.text("target"))};
-  if ((*scope == gate::StopScope::all) != out.target.empty()) {
-    return fail(Reason::invalid_argument, "target: whom or what, and nothing for all");
+  if (gate::has_target(*scope) == out.target.empty()) {
+    return fail(Reason::invalid_argument, "target: whom or what, and nothing for all or tools");
   }
   return out;
 }
@@ -106,7 +107,20 @@ net::Task<Result<Reply>> Portal::set_stop(Call& call) {
     }
   } else if (target->scope == gate::StopScope::access_point && target->target != policy::kAdministration) {
     if (services_.catalogue()->find(target->target) == nullptr) co_return fail(Reason::not_found, "no such access point");
+  } else if (target->scope == gate::StopScope::client) {
+    const std::string_view client = target->target;
+    if (!client.starts_with("client ") && !client.starts_with("key ")) {
+      co_return fail(Reason::invalid_argument, "target: as the log names it, \"client NAME\" or \"key NAME\"");
+    }
+  } else if (target->scope == gate::StopScope::tool) {
+    const std::size_t slash = target->target.find('/');
+    const std::string_view place = std::string_view(target->target).substr(0, slash);
+    if (slash == std::string::npos || slash + 1 == target->target.size()) {
+      co_return fail(Reason::invalid_argument, "target: \"ACCESS_POINT/TOOL\", or \"*/TOOL\" at any");
+    }
+    if (place != "*" && services_.catalogue()->find(place) == nullptr) co_return fail(Reason::not_found, "no such access point");
   }
+  if (target->target.size() > kMaxTarget) co_return fail(Reason::invalid_argument, "target: too long");
   gate::Stop stop;
   stop.scope = target->scope;
   stop.target = std::move(target->target);
@@ -241,7 +255,7 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
     text.append("\nBoth together: ").append(domain::name(both.outcome)).append(" (").append(info(both.reason).code).append(")\n");
   }
   const gate::Stops stops = services_.gate.stops();
-  if (stops.covers(act.access_point, subject) || (service && stops.covers(act.access_point, sponsor))) {
+  if (stops.covers(act, subject) || (service && stops.covers(act, sponsor))) {
     text.insert(0, "An emergency stop shuts this out, whatever the policy says.\n");
   }
   if (set->staged) {

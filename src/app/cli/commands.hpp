@@ -192,7 +192,8 @@ int service_remove(Context& ctx, const std::string& name);
 
 struct StopOptions {
   bool all = false;
-  std::string access_point, user, agent, why;
+  bool tools = false;
+  std::string access_point, user, agent, client, tool, why;
 };
 int stop_set(Context& ctx, const StopOptions& o);
 int stop_list(Context& ctx);

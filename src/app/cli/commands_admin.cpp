@@ -13,16 +13,33 @@ namespace vestibule::app::cli {
 namespace {
 
 Result<Body> stop_body(const StopOptions& o) {
-  const int given = (o.all ? 1 : 0) + (o.access_point.empty() ? 0 : 1) + (o.user.empty() ? 0 : 1) + (o.agent.empty() ? 0 : 1);
-  if (given != 1) return fail(Reason::invalid_argument, "give one of --all, --access-point NAME, --user NAME");
+  const bool at_one = !o.tool.empty() && !o.access_point.empty();  // a tool, there
+  const int given = int{o.all} + int{o.tools} + int{!o.access_point.empty() && !at_one} + int{!o.user.empty()} + int{!o.agent.empty()} +
+                    int{!o.client.empty()} + int{!o.tool.empty()};
+  if (given != 1) {
+    return fail(Reason::invalid_argument,
+                "give one of --all, --tools, --access-point NAME, --user NAME, --agent NAME, --client NAME, --tool NAME [--access-point NAME]");
+  }
   Body body;
-  body.set("scope", o.all ? "all" : !o.user.empty() ? "user" : !o.agent.empty() ? "agent" : "access_point");
-  body.set_if("target", o.access_point + o.user + o.agent);  // one of them
+  if (!o.tool.empty()) {
+    body.set("scope", "tool").set("target", (o.access_point.empty() ? "*" : o.access_point) + "/" + o.tool);
+    return body;
+  }
+  body.set("scope", o.all               ? "all"
+                    : o.tools           ? "tools"
+                    : !o.user.empty()   ? "user"
+                    : !o.agent.empty()  ? "agent"
+                    : !o.client.empty() ? "client"
+                                        : "access_point");
+  body.set_if("target", o.access_point + o.user + o.agent + o.client);  // one of them
   return body;
 }
 
 std::string stop_target(const StopOptions& o) {
   if (o.all) return "everything";
+  if (o.tools) return "every tool call";
+  if (!o.tool.empty()) return "tool " + printable(o.tool) + (o.access_point.empty() ? " everywhere" : " at " + printable(o.access_point));
+  if (!o.client.empty()) return printable(o.client);
   if (!o.agent.empty()) return "agent " + printable(o.agent);
   return o.user.empty() ? "access point " + printable(o.access_point) : "user " + printable(o.user);
 }

@@ -88,6 +88,77 @@ TEST_F(GateTest, AStopOfAnAgentShutsOutNobodyElse) {
   EXPECT_EQ(ask(agent, act_of("chat")), Reason::ok);
 }
 
+TEST(Stops, WhatClientsAndToolsTheyCover) {
+  struct Row { const char* name; StopScope scope; std::string target, via, tool; bool covered; };
+  const Row rows[] = {
+      {"a client", StopScope::client, "client IDE", "client IDE", "", true},
+      {"another client", StopScope::client, "client IDE", "client IDE 2", "", false},
+      {"a client whose name ends so", StopScope::client, "client IDE", "my client IDE", "", false},
+      {"case counts", StopScope::client, "client IDE", "client ide", "", false},
+      {"a key is no client", StopScope::client, "client IDE", "key IDE", "", false},
+      {"a key", StopScope::client, "key nightly", "key nightly", "", true},
+      {"a service's key", StopScope::client, "key nightly", "service crawler, key nightly", "", true},
+      {"another service's key", StopScope::client, "key nightly", "service crawler, key nightly2", "", false},
+      {"his own session", StopScope::client, "client IDE", "", "", false},
+      {"a client and its tool calls", StopScope::client, "client IDE", "client IDE", "rm", true},
+      {"a tool anywhere", StopScope::tool, "*/rm", "", "rm", true},
+      {"a tool here", StopScope::tool, "lab/rm", "", "rm", true},
+      {"a tool there", StopScope::tool, "den/rm", "", "rm", false},
+      {"another tool", StopScope::tool, "*/rm", "", "rm2", false},
+      {"a tool whose name ends so", StopScope::tool, "*/rm", "", "farm", false},
+      {"a tool whose name begins so", StopScope::tool, "*/farm", "", "rm", false},
+      {"a tool with a slash", StopScope::tool, "*/fs/rm", "", "fs/rm", true},
+      {"the end of one with a slash", StopScope::tool, "*/fs/rm", "", "rm", false},
+      {"a homoglyph", StopScope::tool, "*/pay", "", "p\xD0\xB0y", false},
+      {"a space at the end", StopScope::tool, "*/rm", "", "rm ", false},
+      {"a tool is no chat", StopScope::tool, "*/rm", "", "", false},
+      {"every tool", StopScope::tools, "", "", "rm", true},
+      {"every tool and no chat", StopScope::tools, "", "", "", false},
+  };
+  for (const Row& r : rows) {
+    SCOPED_TRACE(r.name);
+    const Stops stops = Stops().with({r.scope, r.target, {}, "root", "drill"});
+    domain::Act act = act_of(r.tool.empty() ? "chat" : domain::kToolCall);
+    act.tool = r.tool;
+    domain::Subject subject;
+    subject.via = domain::Via(r.via);
+    EXPECT_EQ(stops.covers(act, subject), r.covered);
+    Packer out;
+    pack(out, stops.all().front());
+    const Bytes packed = out.take();
+    Unpacker in(packed);
+    EXPECT_EQ(unpack_stop(in), stops.all().front());
+    EXPECT_EQ(stop_scope_from(name(r.scope)), r.scope);
+  }
+}
+
+TEST_F(GateRestart, AStopOfAToolOutlivesTheProcessAndLeavesTheRestOpen) {
+  Person root = person("root", {"administrator"});
+  Person alice = person("alice");
+  domain::Act tool = act_of(domain::kToolCall);
+  tool.tool = "rm";
+  tool.arguments = "{}";
+  Caller own = caller(alice);
+  Caller ide = own;
+  ide.who.subject.via = domain::Via("client IDE");
+  EXPECT_EQ(considered(own, tool), Reason::confirmation_required);
+  for (const auto& [scope, target] : {std::pair(StopScope::tool, "lab/rm"), std::pair(StopScope::tools, "")}) {
+    ASSERT_TRUE(stop(scope, target, root));
+    restart();
+    for (unsigned core = 0; core < 2; ++core) {
+      EXPECT_EQ(considered(own, tool, core), Reason::stopped);
+      EXPECT_EQ(ask(own, act_of("chat"), core), Reason::ok);
+    }
+    ASSERT_TRUE(lift(scope, target, root));
+    EXPECT_EQ(considered(own, tool), Reason::confirmation_required);
+  }
+  ASSERT_TRUE(stop(StopScope::client, "client IDE", root));
+  restart();
+  EXPECT_EQ(ask(ide, act_of("chat")), Reason::stopped);
+  EXPECT_EQ(considered(ide, tool), Reason::stopped);
+  EXPECT_EQ(ask(own, act_of("chat")), Reason::ok);
+}
+
 TEST_F(GateRestart, AStopSurvivesAndALiftToo) {
   Person root = person("root", {"administrator"});
   Person alice = person("alice");

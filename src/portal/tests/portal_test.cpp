@@ -514,6 +514,12 @@ TEST_F(PortalTest, WhatProtectsNeverWaitsForTheLog) {
   Person alice = create(root, "alice", "member");
   Person bob = create(root, "bob", "member");
   hook.broken = true;
+  for (const auto& [scope, target, code] : {std::tuple("tools", "x", "invalid_argument"), std::tuple("client", "IDE", "invalid_argument"),
+                                            std::tuple("client", "", "invalid_argument"), std::tuple("tool", "rm", "invalid_argument"),
+                                            std::tuple("tool", "lab/", "invalid_argument"), std::tuple("tool", "/rm", "not_found"),
+                                            std::tuple("tool", "nowhere/rm", "not_found")}) {
+    EXPECT_EQ(post("/v1/stops", object({{"scope", scope}, {"target", target}}).dump(), root.handle).code(), code) << scope << " " << target;
+  }
   HttpReply disabled = post("/v1/users/alice/disable", "{}", root.handle);
   EXPECT_EQ(disabled.code(), "ok") << disabled.body;
   EXPECT_FALSE(disabled.json.get_bool("durable").value_or(true));

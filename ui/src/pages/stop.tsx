@@ -12,6 +12,12 @@ const label = (s: Stop) => {
     case 'all': return t.stop.allLabel;
     case 'user': return t.stop.userLabel(s.target);
     case 'agent': return t.stop.agentLabel(s.target);
+    case 'client': return t.stop.clientLabel(s.target);
+    case 'tools': return t.stop.toolsLabel;
+    case 'tool': {
+      const slash = s.target.indexOf('/');
+      return t.stop.toolLabel(s.target.slice(slash + 1), slash === 1 && s.target[0] === '*' ? '' : s.target.slice(0, slash));
+    }
     default: return t.stop.pointLabel(s.target);
   }
 };
@@ -21,12 +27,13 @@ export function StopPage({ me }: { me: Me }) {
   useLive(() => changed(['stops'], again));
   const [scope, setScope] = useState('all');
   const [target, setTarget] = useState('');
+  const [place, setPlace] = useState('*');  // of a tool
   const [why, setWhy] = useState('');
   const [note, setNote] = useState('');
   const [lifting, setLifting] = useState<Stop | null>(null);
-  const point = scope === 'access_point' ? target || (me.access_points[0]?.name ?? '') : target;
+  const point = scope === 'access_point' ? target || (me.access_points[0]?.name ?? '') : scope === 'tool' ? `${place}/${target}` : target;
   const run = async () => {
-    const done = await post<{ durable: boolean }>('/v1/stops', { scope, ...(scope === 'all' ? {} : { target: point }), ...(why ? { why } : {}) });
+    const done = await post<{ durable: boolean }>('/v1/stops', { scope, ...(scope === 'all' || scope === 'tools' ? {} : { target: point }), ...(why ? { why } : {}) });
     setNote(done.durable ? t.stop.stopped : `${t.stop.stopped} ${t.stop.notDurable}`);
     setWhy('');
     again();
@@ -56,6 +63,9 @@ export function StopPage({ me }: { me: Me }) {
           {scope === 'access_point' && <Select label={t.stop.target.access_point!} value={point} change={setTarget} options={me.access_points.map((p) => [p.name, p.name])} />}
           {scope === 'user' && <Field label={t.stop.target.user!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
           {scope === 'agent' && <Field label={t.stop.target.agent!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
+          {scope === 'client' && <Field label={t.stop.target.client!} value={target} change={setTarget} hint={t.stop.clientHint} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
+          {scope === 'tool' && <Field label={t.stop.target.tool!} value={target} change={setTarget} required autoComplete="off" autoCapitalize="none" spellcheck={false} />}
+          {scope === 'tool' && <Select label={t.stop.place} value={place} change={setPlace} options={[['*', t.stop.everywhere], ...me.access_points.map((p): [string, string] => [p.name, p.name])]} />}
           <Field label={t.stop.why} value={why} change={setWhy} hint={t.stop.whyHint} maxLength={200} autoComplete="off" />
         </Form>
       </div>

@@ -156,8 +156,11 @@ export const administration = {
     intro: 'Shuts the doors to the models at once and cuts the answers that are under way. Stopping takes no code. Lifting does.',
     none: 'Nothing is stopped.',
     scope: 'What shall stop?',
-    scopes: { all: 'Everything', access_point: 'One access point', user: 'One user', agent: 'One agent, whoever runs it' } as Record<string, string>,
-    target: { access_point: 'Access point', user: 'User name', agent: 'Name of the agent' } as Record<string, string>,
+    scopes: { all: 'Everything', access_point: 'One access point', user: 'One user', agent: 'One agent, whoever runs it', client: 'One program or key, whoever uses it', tool: 'One tool', tools: 'Every tool call' } as Record<string, string>,
+    target: { access_point: 'Access point', user: 'User name', agent: 'Name of the agent', client: 'Program or key', tool: 'Name of the tool' } as Record<string, string>,
+    clientHint: 'As the log names it: “client IDE” or “key nightly”.',
+    place: 'Where?',
+    everywhere: 'At every access point',
     why: 'Why',
     whyHint: 'For the log and for those who will ask.',
     submit: 'Stop now',
@@ -172,6 +175,9 @@ export const administration = {
     pointLabel: (name: string) => `Access point ${name} is stopped`,
     userLabel: (name: string) => `User ${name} is stopped`,
     agentLabel: (name: string) => `Agent ${name} is stopped`,
+    clientLabel: (name: string) => `${name} is stopped`,
+    toolLabel: (name: string, place: string) => `Tool ${name} is stopped${place ? ` at ${place}` : ''}`,
+    toolsLabel: 'Every tool call is stopped',
   },
 
   status: {
