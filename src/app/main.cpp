@@ -470,16 +470,22 @@ class CommandLine {
     CLI::App* g = group("policy", "Who may do what",
                         "  vestibule policy check policy.toml\n"
                         "  vestibule policy explain --user maria --access-point lab --operation chat\n"
+                        "  vestibule policy explain --access-point bank --tool transfer --arguments '{\"amount\": 250}'\n"
                         "  vestibule policy approve DIGEST");
     command(g, "show", "The policy in force, and what waits for approval", "", [](Context& ctx) { return policy_show(ctx); });
     CLI::App* c = command(g, "explain", "What would be decided, and why", "", [this](Context& ctx) { return policy_explain(ctx, explain_); });
     c->add_option("--user", explain_.user, "User (otherwise you)")->type_name("NAME");
     c->add_option("--access-point", explain_.access_point, "Access point")->type_name("NAME")->required();
-    c->add_option("--operation", explain_.operation, "Operation, e.g. chat")->type_name("OPERATION")->required();
+    c->add_option("--operation", explain_.operation, "Operation, e.g. chat")->type_name("OPERATION");
+    c->add_option("--tool", explain_.tool, "A call of this tool, in place of an operation")->type_name("NAME");
+    c->add_option("--arguments", explain_.arguments, "Its arguments")->type_name("JSON");
     c->add_option("--model", explain_.model, "Model")->type_name("NAME");
     c->add_option("--source", explain_.source, "Address that the request comes from")->type_name("ADDRESS");
     c->add_option("--signal", explain_.signals, "As if this signal were up; may be given again")
         ->check(CLI::IsMember({"new_source", "new_client", "prompt_flood", "many_refusals"}));
+    c = command(g, "suggest", "Draft rules from the tool calls in the log", "  vestibule policy suggest --since 7d",
+                [this](Context& ctx) { return policy_suggest(ctx, since_); });
+    c->add_option("--since", since_, "From this time on: 2026-11-23, or 7d ago (the default)")->type_name("TIME");
     c = command(g, "approve", "Put a policy that loosens into force", "", [this](Context& ctx) { return policy_approve(ctx, digest_); });
     c->add_option("digest", digest_, "Digest, as `policy show` gives it")->required();
     takes_code(c);
@@ -639,6 +645,7 @@ class CommandLine {
   SessionRevokeOptions revoke_;
   StopOptions stop_;
   ExplainOptions explain_;
+  std::string since_ = "7d";
   AuditListOptions list_;
   AuditVerifyOptions verify_;
   AuditProveOptions prove_;

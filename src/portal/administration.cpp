@@ -209,6 +209,16 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   act.access_point = call.body.text("access_point");
   act.operation = call.body.text("operation");
   act.model = call.body.text("model");
+  act.tool = call.body.text("tool");
+  if (act.tool.empty() == act.operation.empty()) {
+    co_return fail(Reason::invalid_argument, "operation, or tool: one of them");
+  }
+  if (!act.tool.empty()) {
+    act.operation = domain::kToolCall;
+    act.arguments = call.body.has("arguments") ? call.body.text("arguments") : std::string_view("{}");
+    const Result<json::Value> given = json::parse(act.arguments);
+    if (!given) co_return fail(Reason::invalid_argument, "arguments: " + given.error().detail);
+  }
   if (act.access_point == policy::kAdministration) {
     act.sensitivity = services_.sensitivity;
   } else {

@@ -121,6 +121,22 @@ test('a person is told why, asked for a code, and the same prompt goes on', asyn
   assert.match(up.seen[0].body.toString(), /keep this/);
 });
 
+test('policy and stop know tools', () => {
+  const explain = () => gateway.cli(['policy', 'explain', '--access-point', 'main', '--tool', 'rm', '--arguments', '{"path":"/srv/x"}']);
+  const why = explain();
+  assert.equal(why.code, 0, why.err);
+  assert.match(why.out, /asks for tool "rm"[^]*no rule allows this tool call/);
+  const draft = gateway.cli(['policy', 'suggest']);
+  assert.equal(draft.code, 0, draft.err);
+  assert.match(draft.out, /No tool calls were seen/);
+  const stop = gateway.cli(['stop', '--tool', 'rm', '--access-point', 'main']);
+  assert.equal(stop.code, 0, stop.err);
+  assert.match(stop.out, /Stopped: tool rm at main/);
+  assert.match(gateway.cli(['stop', 'list']).out, /tool +main\/rm/);
+  assert.match(explain().out, /emergency stop shuts this out/);
+  assert.notEqual(gateway.cli(['stop', '--tool', 'rm', '--tools']).code, 0);
+});
+
 test('doctor and status say that this upstream is bypassable and that the policy file is trusted', () => {
   const run = gateway.cli(['doctor']);
   assert.match(run.out + run.err, /bypass/i);

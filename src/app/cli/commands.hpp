@@ -201,7 +201,7 @@ int stop_lift(Context& ctx, const StopOptions& o);
 
 int policy_show(Context& ctx);
 struct ExplainOptions {
-  std::string user, access_point, operation, model, source;
+  std::string user, access_point, operation, model, source, tool, arguments;
   std::vector<std::string> signals;
 };
 int policy_explain(Context& ctx, const ExplainOptions& o);
@@ -241,6 +241,8 @@ struct AuditListOptions {
   bool oldest = false;
 };
 int audit_list(Context& ctx, const AuditListOptions& o);
+/// Rules on tools, drafted from the tool calls of the log.
+int policy_suggest(Context& ctx, const std::string& since);
 struct AuditVerifyOptions {
   std::string checkpoints, database, vkey;
 };

@@ -130,7 +130,8 @@ int policy_show(Context& ctx) {
 
 int policy_explain(Context& ctx, const ExplainOptions& o) {
   Body body;
-  body.set_if("user", o.user).set("access_point", o.access_point).set("operation", o.operation);
+  body.set_if("user", o.user).set("access_point", o.access_point).set_if("operation", o.operation);
+  body.set_if("tool", o.tool).set_if("arguments", o.arguments);
   body.set_if("model", o.model).set_if("source", o.source);
   if (!o.signals.empty()) body.set("signals", o.signals);
   Result<Reply> reply = ctx.post("/policy/explain", As::session, std::move(body));

@@ -1,4 +1,4 @@
-// audit: list, verify, export, prove, erase; verify and prove offline too.
+// audit: list, verify, export, prove, erase; verify and prove offline too. policy suggest, which reads it.
 
 #include <fmt/format.h>
 
@@ -14,7 +14,9 @@
 #include "audit/log.hpp"
 #include "audit/note.hpp"
 #include "audit/proof.hpp"
+#include "domain/act.hpp"
 #include "http/ndjson.hpp"
+#include "policy/suggest.hpp"
 
 namespace vestibule::app::cli {
 namespace {
@@ -179,6 +181,28 @@ int audit_list(Context& ctx, const AuditListOptions& o) {
   if (!reply) return ctx.failed(reply.error());
   splitter.finish(line);
   if (!json) print(table);
+  return status(Exit::ok);
+}
+
+int policy_suggest(Context& ctx, const std::string& since) {
+  Result<std::string> from = moment(since);
+  if (!from) return ctx.failed(from.error());
+  constexpr std::uint64_t kMostRecords = 1'000'000;
+  Query q;
+  q.add("operation", std::string(domain::kToolCall)).add("since", *from).add("limit", std::to_string(kMostRecords)).add("order", "newest");
+  policy::Suggestions all;
+  http::NdjsonSplitter splitter;
+  const auto line = [&](std::string_view, std::string_view text) {
+    if (text.empty()) return;
+    const Result<json::Value> record = json::parse(text);
+    const std::optional<policy::SeenCall> call = record ? policy::seen_call(*record) : std::nullopt;
+    if (call) all.add(*call);
+  };
+  const Result<Reply> reply = ctx.call(http::Method::get, "/audit" + q.text(), As::session, {},
+                                       [&](std::string_view piece) { return splitter.feed(piece, line); });
+  if (!reply) return ctx.failed(reply.error());
+  splitter.finish(line);
+  out("# Since " + *from + ".\n" + all.toml());
   return status(Exit::ok);
 }
 

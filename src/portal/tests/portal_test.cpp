@@ -107,6 +107,23 @@ TEST_F(PortalTest, FromSetUpToAuditLog) {
   EXPECT_EQ(why.code(), "ok") << why.body;
   why = post("/v1/policy/explain", R"({"access_point":"nowhere","operation":"chat"})", root.handle);
   EXPECT_EQ(why.code(), "not_found");
+  // Of a tool call: its name in place of an operation.
+  why = post("/v1/policy/explain", object({{"access_point", "lab"}, {"tool", "transfer"}, {"arguments", R"({"amount":250})"}}).dump(), alice.handle);
+  ASSERT_EQ(why.code(), "ok") << why.body;
+  EXPECT_NE(why.text("text").find("asks for tool \"transfer\""), std::string::npos) << why.body;
+  EXPECT_NE(why.text("text").find("no rule allows this tool call"), std::string::npos) << why.body;
+  for (const json::Value& wrong : {object({{"access_point", "lab"}}), object({{"access_point", "lab"}, {"tool", "x"}, {"operation", "chat"}}),
+                                   object({{"access_point", "lab"}, {"tool", "x"}, {"arguments", R"({"a":1,"a":2})"}}),
+                                   object({{"access_point", "lab"}, {"tool", "x"}, {"arguments", ""}})}) {
+    EXPECT_EQ(post("/v1/policy/explain", wrong.dump(), alice.handle).code(), "invalid_argument") << wrong.dump();
+  }
+  EXPECT_EQ(post("/v1/stops", R"({"scope":"tool","target":"lab/transfer"})", root.handle).code(), "ok");
+  why = post("/v1/policy/explain", object({{"access_point", "lab"}, {"tool", "transfer"}}).dump(), alice.handle);
+  EXPECT_NE(why.text("text").find("An emergency stop shuts this out"), std::string::npos) << why.body;
+  why = post("/v1/policy/explain", object({{"access_point", "lab"}, {"tool", "other"}}).dump(), alice.handle);
+  EXPECT_EQ(why.text("text").find("An emergency stop"), std::string::npos) << why.body;
+  lifted = bound(root, "/v1/stops/lift", object({{"scope", "tool"}, {"target", "lab/transfer"}}));
+  EXPECT_TRUE(lifted.json.get_bool("lifted").value_or(false)) << lifted.body;
 
   HttpReply status = get("/v1/status", alice.handle);
   EXPECT_EQ(status.code(), "ok") << status.body;
@@ -497,6 +514,12 @@ TEST_F(PortalTest, StopsOfPeopleAndOfTheDoorItself) {
   EXPECT_EQ(post("/v1/stops", object({{"scope", "access_point"}, {"target", "x"}}).dump(), root.handle).code(), "not_found");
   EXPECT_EQ(post("/v1/stops", object({{"scope", "all"}, {"target", "x"}}).dump(), root.handle).code(), "invalid_argument");
   EXPECT_EQ(post("/v1/stops", object({{"scope", "everything"}}).dump(), root.handle).code(), "invalid_argument");
+  for (const auto& [scope, target, code] : {std::tuple("tools", "x", "invalid_argument"), std::tuple("client", "IDE", "invalid_argument"),
+                                            std::tuple("client", "", "invalid_argument"), std::tuple("tool", "rm", "invalid_argument"),
+                                            std::tuple("tool", "lab/", "invalid_argument"), std::tuple("tool", "/rm", "not_found"),
+                                            std::tuple("tool", "nowhere/rm", "not_found")}) {
+    EXPECT_EQ(post("/v1/stops", object({{"scope", scope}, {"target", target}}).dump(), root.handle).code(), code) << scope << " " << target;
+  }
   EXPECT_EQ(post("/v1/stops", object({{"scope", "user"}, {"target", "toor"}}).dump(), root.handle).code(), "ok");
   EXPECT_EQ(get("/v1/users", toor.handle).code(), "stopped");
   EXPECT_EQ(bound(toor, "/v1/stops/lift", object({{"scope", "user"}, {"target", "toor"}})).code(), "stopped");
@@ -514,12 +537,6 @@ TEST_F(PortalTest, WhatProtectsNeverWaitsForTheLog) {
   Person alice = create(root, "alice", "member");
   Person bob = create(root, "bob", "member");
   hook.broken = true;
-  for (const auto& [scope, target, code] : {std::tuple("tools", "x", "invalid_argument"), std::tuple("client", "IDE", "invalid_argument"),
-                                            std::tuple("client", "", "invalid_argument"), std::tuple("tool", "rm", "invalid_argument"),
-                                            std::tuple("tool", "lab/", "invalid_argument"), std::tuple("tool", "/rm", "not_found"),
-                                            std::tuple("tool", "nowhere/rm", "not_found")}) {
-    EXPECT_EQ(post("/v1/stops", object({{"scope", scope}, {"target", target}}).dump(), root.handle).code(), code) << scope << " " << target;
-  }
   HttpReply disabled = post("/v1/users/alice/disable", "{}", root.handle);
   EXPECT_EQ(disabled.code(), "ok") << disabled.body;
   EXPECT_FALSE(disabled.json.get_bool("durable").value_or(true));
