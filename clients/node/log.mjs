@@ -28,7 +28,7 @@ export function bytes(text, encoding) {
 
 /** "<name>+<hash>+<key>", C2SP's form of a verifier key. */
 export function parseLogKey(text) {
-  const line = String(text).trim();
+  const line = String(text).trim(); // of a file, often
   const first = line.indexOf('+');
   const second = line.indexOf('+', first + 1);
   const name = line.slice(0, first);

@@ -30,7 +30,8 @@ export interface Expectations {
   now?: number | Date | null;
   /** Take a code for a confirmation too, which signs nothing: then it is the gateway's word alone. */
   allowUnbound?: boolean;
-  requireDispatch?: boolean;
+  /** Take one that the gateway has not let out: too few may have confirmed it, or taken it back. */
+  allowUndispatched?: boolean;
 }
 
 export interface Confirmation {
@@ -70,4 +71,4 @@ export interface Receipt {
 /** Who confirmed what, when and with which key; rejects with a ReceiptError. */
 export function verifyReceipt(receipt: string | Uint8Array, expectations: Expectations): Promise<Receipt>;
 /** The receipt in the value of the header Vestibule-Receipt. */
-export function fromHeader(value: string): string;
+export function fromHeader(value: string | undefined): string;

@@ -15,8 +15,8 @@ ALL = json.loads((here.parent / "vectors/receipts.json").read_text())
 def check(v, **more):
     e = v["expect"]
     names = {"tool": "tool", "access_point": "access_point", "arguments": "arguments", "relying_party": "relying_party_id", "origins": "origins",
-             "max_age": "max_age", "now": "now", "unbound": "allow_unbound", "dispatched": "require_dispatch"}
-    want = {names[k]: value for k, value in e.items()} | more
+             "max_age": "max_age", "now": "now", "unbound": "allow_unbound"}
+    want = {names[k]: value for k, value in e.items() if k != "dispatched"} | {"allow_undispatched": not e.get("dispatched", False)} | more
     return receipts.verify_receipt(v["receipt"] + " " * v.get("spaces", 0), log_keys=ALL["log_keys"], **want)
 
 
@@ -55,6 +55,9 @@ class Receipts(unittest.TestCase):
         self.assertEqual(code(v, seen=lambda name, expires: claimed.append(name) or len(claimed) == 1), "ok")
         self.assertEqual(code(v, seen=lambda name, expires: claimed.append(name) or len(claimed) == 1), "replayed")
 
+    def test_is_let_out_where_nothing_else_is_said(self):
+        self.assertEqual(code(named("good: not let out yet"), allow_undispatched=False), "not_dispatched")
+
     def test_raw_arguments_are_the_very_bytes(self):
         v = named("good: by a security key")
         self.assertEqual(code(v, arguments='{"amount": 250, "to": "alice"}'), "ok")
@@ -76,7 +79,7 @@ class Receipts(unittest.TestCase):
     def test_travels_in_a_header(self):
         v = named("good: not let out yet")
         self.assertEqual(receipts.from_header(receipts._b64url(v["receipt"].encode())), v["receipt"])
-        for bad, wanted in (("a=", "malformed"), ("A" * 20000, "too_large"), ("_w", "malformed")):
+        for bad, wanted in (("a=", "malformed"), ("A" * 20000, "too_large"), ("_w", "malformed"), (None, "malformed")):
             with self.assertRaises(receipts.ReceiptError) as e:
                 receipts.from_header(bad)
             self.assertEqual(e.exception.code, wanted)

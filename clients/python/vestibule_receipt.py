@@ -311,8 +311,9 @@ def _open_record(opened: Any, keys: list[_LogKey]) -> _Record:
 
 # --- the receipt
 
-def from_header(value: str) -> str:
+def from_header(value: str | None) -> str:
     """The receipt in the value of the header Vestibule-Receipt (base64url)."""
+    _must(isinstance(value, str), "malformed", "there is none")
     _must(len(value) <= MAX_HEADER, "too_large", "a receipt in a header has at most 12 KiB")
     raw = _bytes(value, "base64url")
     _must(raw is not None, "malformed", "not base64url")
@@ -469,12 +470,13 @@ _UNSET: Any = object()
 
 def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str | None = None, access_point: str | None = None,
                    arguments: Any = _UNSET, max_age: float | None = None, relying_party_id: str | None = None, origins: Iterable[str] = (),
-                   now: float | None = _UNSET, allow_unbound: bool = False, require_dispatch: bool = False,
+                   now: float | None = _UNSET, allow_unbound: bool = False, allow_undispatched: bool = False,
                    seen: MutableSet[str] | Callable[[str, datetime.datetime], bool] | None = None) -> Receipt:
     """Gives who confirmed what, when and with which key, or raises ReceiptError.
 
     arguments: a value, compared in canonical form; str or bytes are compared with the very bytes that were confirmed.
     now: seconds since 1970 (default: the clock); None looks at no clock, for receipts kept as evidence.
+    allow_undispatched: take one that the gateway has not let out; too few may have confirmed it, or taken it back.
     seen: a set, or a callable(name, expires) that claims a name atomically and says whether it was free.
     """
     keys = [_log_key(k) for k in log_keys]
@@ -483,6 +485,7 @@ def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str |
             receipt = receipt.decode()
         except UnicodeDecodeError:
             raise ReceiptError("malformed", "not UTF-8") from None
+    _must(isinstance(receipt, str), "malformed", "not a text")
     r = _form(receipt)
     action = _action(r["action"])
     _must(tool is None or tool == action["tool"], "tool", "it is for the tool " + action["tool"])
@@ -497,7 +500,7 @@ def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str |
         _must(all(other.account != by.account for other in confirmed), "twice", by.user + " counts once")
         confirmed.append(by)
         times.append(at)
-    _must("dispatched" in r or not require_dispatch, "not_dispatched", "it was not let out")
+    _must("dispatched" in r or allow_undispatched, "not_dispatched", "it was not let out")
     dispatched = check.dispatch(r["dispatched"], confirmed) if "dispatched" in r else None
     if now is not None:
         at = int((time.time() if now is _UNSET else now) * 1_000_000)

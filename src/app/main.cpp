@@ -53,6 +53,7 @@ class CommandLine {
     stops();
     policies();
     audits();
+    receipts();
     clients();
     keeping();
   }
@@ -536,6 +537,26 @@ class CommandLine {
     takes_code(c);
   }
 
+  void receipts() {
+    CLI::App* g = group("receipt", "Who confirmed a tool call, with which key: for those who believe no gateway",
+                        "  vestibule receipt get cfm_aaaa > receipt.json\n"
+                        "  vestibule receipt verify receipt.json --log-key KEY              offline\n"
+                        "  vestibule receipt verify receipt.json --log-key KEY --arguments arguments.json");
+    CLI::App* c = command(g, "get", "The receipt of a confirmation", "", [this](Context& ctx) { return receipt_get(ctx, which_); });
+    c->add_option("id", which_, "Confirmation")->required();
+    c = command(g, "verify", "Check a receipt, offline and with public keys alone",
+                "  vestibule receipt verify receipt.json --log-key \"$(cat log.vkey)\" --tool transfer",
+                [this](Context& ctx) { return receipt_verify(ctx, receipt_); });
+    c->add_option("file", receipt_.file, "Receipt, or the value of its header; - for standard input")->required();
+    c->add_option("--log-key", receipt_.log_keys, "Verifier key of the log, as `audit verify` shows it; may be given again")->required()->type_name("KEY");
+    c->add_option("--tool", receipt_.tool, "It must be for this tool")->type_name("NAME");
+    c->add_option("--arguments", receipt_.arguments, "It must be for these arguments (JSON)")->type_name("FILE");
+    c->add_option("--rp-id", receipt_.relying_party, "Signed for this relying party")->type_name("NAME");
+    c->add_option("--origin", receipt_.origins, "Signed at this address of the portal; may be given again")->type_name("ORIGIN");
+    c->add_flag("--dispatched", receipt_.dispatched, "The gateway must have let it out");
+    c->add_flag("--unbound", receipt_.unbound, "Take a code for a confirmation too, which signs nothing");
+  }
+
   void clients() {
     CLI::App* g = group("client", "Programs that ask people for tokens (OAuth)",
                         "  vestibule client add Editor --redirect http://127.0.0.1/cb\n  vestibule client list");
@@ -649,6 +670,7 @@ class CommandLine {
   AuditListOptions list_;
   AuditVerifyOptions verify_;
   AuditProveOptions prove_;
+  ReceiptVerifyOptions receipt_;
   std::string erase_;
   RestoreOptions restore_;
   ClockOptions clock_;

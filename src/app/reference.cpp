@@ -1,6 +1,7 @@
 #include "app/reference.hpp"
 
 #include "app/config.hpp"
+#include "approval/receipt.hpp"
 #include "approval/requests.hpp"
 #include "factors/factors.hpp"
 #include "factors/token_csv.hpp"
@@ -95,6 +96,8 @@ std::string limits() {
   row("waiting call: codes that were none", std::to_string(w.guesses) + " in " + time(w.guess_window));
   row("waiting call: a credential at a source, after \"it was not me\", is shut out for", time(w.refuses));
   row("waiting call: what is approved is open for, at most", time(approval::kLongest));
+  row("receipt of a confirmed tool call", std::to_string(approval::kMaxReceipt) + " bytes");
+  row("receipt of a confirmed tool call: in a header", std::to_string(approval::kMaxReceiptHeader) + " bytes");
   row("waiting call: a store that is slow to take the request", time(w.patience));
   const notify::BellOptions b;
   row("bell: one request to a push service or doorbell", time(b.limit));

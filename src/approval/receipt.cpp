@@ -1,9 +1,5 @@
 #include "approval/receipt.hpp"
 
-#include <limits>
-
-#include "audit/log.hpp"
-#include "domain/act.hpp"
 #include "factors/statement.hpp"
 #include "json/canonical.hpp"
 #include "json/writer.hpp"
@@ -18,31 +14,6 @@ std::string confirmation_note(const Digest& action, const factors::Given& given)
 }
 
 std::string dispatch_note(const Digest& action) { return "action " + hex(action); }
-
-Result<RecordsOf> records_of(store::Tx& tx, const Digest& action, WallTime since) {
-  RecordsOf out;
-  const std::string confirmed = dispatch_note(action) + " by ";
-  const std::string dispatched = dispatch_note(action);
-  audit::Filter filter;
-  filter.since = since;
-  filter.limit = std::numeric_limits<std::size_t>::max();
-  filter.newest_first = false;
-  filter.reason = info(Reason::ok).code;
-  filter.operation = kConfirm;
-  auto listed = audit::list(tx, filter, [&](const audit::Entry& e) {
-    if (e.note.starts_with(confirmed)) out.confirmed.push_back(e.seq);
-    return true;
-  });
-  if (!listed) return std::move(listed).error();
-  filter.operation = domain::kToolCall;
-  filter.kind = audit::Kind::admission;
-  listed = audit::list(tx, filter, [&](const audit::Entry& e) {
-    if (e.note == dispatched) out.dispatched = e.seq;
-    return !out.dispatched;
-  });
-  if (!listed) return std::move(listed).error();
-  return out;
-}
 
 Result<std::string> write_receipt(const Receipt& r) {
   json::Writer w;

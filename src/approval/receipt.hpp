@@ -1,7 +1,6 @@
 #pragma once
 // A receipt: what somebody needs who has no gateway, and does not believe one, to see which person confirmed which
-// tool call with which key, when, and that it stands in the log. Pure but for records_of(); docs/receipts.md has the
-// format.
+// tool call with which key, when, and that it stands in the log. Pure; docs/receipts.md has the format.
 
 #include <optional>
 #include <span>
@@ -12,7 +11,6 @@
 #include "approval/action.hpp"
 #include "audit/proof.hpp"
 #include "factors/attempt.hpp"
-#include "store/tx.hpp"
 
 namespace vestibule::approval {
 
@@ -28,13 +26,6 @@ inline constexpr std::size_t kMaxReceiptHeader = 12 * 1024;
 /// Note of the admission that lets the call out (operation domain::kToolCall, its access point the action's,
 /// the digest of its body that of the raw arguments): "action HEX".
 [[nodiscard]] std::string dispatch_note(const Digest& action);
-
-/// Numbers of the log's records of an action, from `since` on: confirmations in their order, and the letting out.
-struct RecordsOf {
-  std::vector<std::uint64_t> confirmed;
-  std::optional<std::uint64_t> dispatched;
-};
-[[nodiscard]] Result<RecordsOf> records_of(store::Tx& tx, const Digest& action, WallTime since);
 
 // --- writing
 

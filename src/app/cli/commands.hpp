@@ -255,6 +255,17 @@ struct AuditProveOptions {
 int audit_prove(Context& ctx, const AuditProveOptions& o);
 int audit_erase(Context& ctx, const std::string& user);
 
+// --- receipts of confirmed tool calls (commands_receipt.cpp); verify needs no gateway
+
+struct ReceiptVerifyOptions {
+  std::string file, arguments, tool, relying_party;
+  std::vector<std::string> log_keys, origins;
+  bool unbound = false;
+  bool dispatched = false;
+};
+int receipt_verify(Context& ctx, const ReceiptVerifyOptions& o);
+int receipt_get(Context& ctx, const std::string& id);
+
 // --- without a gateway (commands_offline.cpp, commands_restore.cpp, commands_clock.cpp, commands_recover.cpp,
 //     commands_doctor.cpp)
 

@@ -3,6 +3,7 @@
 
 #include "approval/receipt.hpp"
 #include "approval/tests/world.hpp"
+#include "audit/log.hpp"
 #include "crypto/hash.hpp"
 #include "domain/act.hpp"
 #include "factors/tests/authenticator.hpp"
@@ -97,19 +98,23 @@ class ReceiptFlow : public ::testing::Test, public testing::ApprovalWorld {
   Result<std::string> receipt_of(const Action& a, std::span<const Digest> digests, const factors::Statement& statement) {
     return database->read_blocking([&](store::Tx& tx) -> Result<std::string> {
       const std::string text = *canonical(a);
-      auto records = records_of(tx, digest_of(text), start);
-      if (!records) return std::move(records).error();
+      const std::string dispatched = dispatch_note(digest_of(text));
+      std::vector<audit::Entry> about;
+      auto listed = audit::list(tx, {}, [&](const audit::Entry& e) {
+        if (e.note.starts_with(dispatched)) about.push_back(e);
+        return true;
+      });
+      if (!listed) return std::move(listed).error();
       Receipt r;
       r.action = text;
-      for (const std::uint64_t seq : records->confirmed) {
-        auto opened = audit::prove_opened(tx, seq);
+      for (const audit::Entry& e : about) {
+        auto opened = audit::prove_opened(tx, e.seq);
         if (!opened) return std::move(opened).error();
-        r.confirmed.push_back({*opened, {digests.begin(), digests.end()}, factors::canonical(statement)});
-      }
-      if (records->dispatched) {
-        auto opened = audit::prove_opened(tx, *records->dispatched);
-        if (!opened) return std::move(opened).error();
-        r.dispatched = *opened;
+        if (e.note == dispatched) {
+          r.dispatched = *opened;
+        } else {
+          r.confirmed.push_back({*opened, {digests.begin(), digests.end()}, factors::canonical(statement)});
+        }
       }
       return write_receipt(r);
     });
@@ -128,7 +133,6 @@ class ReceiptFlow : public ::testing::Test, public testing::ApprovalWorld {
 
   testing::SoftAuthenticator key;
   UserId alice;
-  WallTime start = clock.wall();
 };
 
 TEST_F(ReceiptFlow, WhatWasConfirmedAndLetOutProvesItself) {
