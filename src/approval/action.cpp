@@ -46,9 +46,11 @@ Digest group_of(const Sameness& c) noexcept {
   part(c.credential);
   part(as_bytes(c.source_key));
   part(as_bytes(c.access_point));
+  part(as_bytes(c.model));
   part(as_bytes(c.tool));
   part(as_bytes(c.arguments));
   part(c.policy);
+  part(c.need);
   return h.finish();
 }
 

@@ -43,14 +43,15 @@ inline constexpr std::string_view kConfirm = "tools.confirm";
 [[nodiscard]] std::string object_of(std::span<const Digest> actions);
 [[nodiscard]] std::string purpose_of(std::span<const Digest> actions);
 
-/// Which calls are the same call, asked again: who asks, with what, from where, where, which tool, which raw
-/// and canonical arguments, under which policy. Another conversation does not matter.
+/// Which calls are the same call, asked again: who asks, with what, from where, where, which model, which tool, which
+/// raw arguments, under which policy, and what that asks for. Another conversation does not matter.
 struct Sameness {
   UserId account{};
   Digest credential{};          ///< hash of what the call showed
   std::string_view source_key;
-  std::string_view access_point, tool, arguments;
+  std::string_view access_point, model, tool, arguments;
   Digest policy{};
+  ByteView need;                ///< the requirement, as rows keep it
 };
 [[nodiscard]] Digest group_of(const Sameness& call) noexcept;
 

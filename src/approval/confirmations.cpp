@@ -18,7 +18,8 @@ namespace vestibule::approval {
 namespace {
 
 constexpr std::size_t kMaxText = 128;  // of words of the caller
-constexpr Duration kSameLately = std::chrono::hours(24);
+constexpr std::size_t kMostArguments = std::size_t{64} << 10U;  // that a person reads and signs
+constexpr Duration kLately = std::chrono::hours(1);
 constexpr Duration kKeepUnused = std::chrono::hours(24);
 
 crypto::Place place_of(const ConfirmationId& id) { return {"confirmation", "content", as_text(id.bytes)}; }
@@ -38,6 +39,7 @@ std::string_view name(Stage stage) noexcept {
     case Stage::dispatched: return "dispatched";
     case Stage::declined: return "declined";
     case Stage::not_me: return "not me";
+    case Stage::withheld: return "withheld";
   }
   return "";
 }
@@ -217,7 +219,9 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
   if (!refused) return moved(refused);
   if (*refused) return fail(Reason::push_not_me);
 
-  const Digest group = group_of({a.account, w.credential, w.source_key, a.access_point, a.tool, a.arguments, a.policy});
+  if (a.arguments.size() > kMostArguments) return fail(Reason::body_too_large, "arguments that a person can read");
+  const Bytes need = packed_need(w.need);
+  const Digest group = group_of({a.account, w.credential, w.source_key, a.access_point, a.model, a.tool, a.arguments, a.policy, need});
   std::optional<Asked> same;
   auto found = tx.query("SELECT id, stage FROM confirmation WHERE call_group = $1 AND expires > $2 AND stage IN (0, 1, 3) ORDER BY stage DESC, created",
                         {group, now.wall}, [&](const store::Row& row) {
@@ -233,17 +237,17 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
 
   std::int64_t waiting = 0;
   std::int64_t rung = 0;
+  std::int64_t lately = 0;
   auto counted = tx.one(
-      "SELECT COUNT(CASE WHEN stage = 0 AND expires > $2 THEN 1 END), COUNT(CASE WHEN rung = 1 AND created > $3 THEN 1 END) FROM confirmation "
-      "WHERE account = $1 AND expires > $3",
-      {a.account, now.wall, now.wall - options_.bell_window}, [&](const store::Row& row) {
+      "SELECT COUNT(CASE WHEN stage = 0 AND expires > $2 THEN 1 END), COUNT(CASE WHEN rung = 1 AND created > $3 THEN 1 END), COUNT(*) FROM "
+      "confirmation WHERE account = $1 AND expires > $4",
+      {a.account, now.wall, now.wall - options_.bell_window, now.wall - kLately}, [&](const store::Row& row) {
         waiting = row.integer(0);
         rung = row.integer(1);
+        lately = row.integer(2);
       });
   if (!counted) return moved(counted);
-  if (waiting >= options_.most) return fail(Reason::overloaded, "too many tool calls wait for this account");
-  auto swept = sweep_in(tx, now.wall);
-  if (!swept) return moved(swept);
+  if (waiting >= options_.most || lately >= options_.most_an_hour) return fail(Reason::overloaded, "too many tool calls asked for this account");
 
   a.id = ConfirmationId::make(rng_);
   a.expires = now.wall + options_.lives;
@@ -252,7 +256,6 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
   const Digest digest = digest_of(*text);
   const Digest raw = crypto::sha256(as_bytes(a.arguments));
   const Bytes content = sealed_content(keys_, a.id, *text, a.arguments);
-  const Bytes need = packed_need(w.need);
   const bool others = w.need.confirmation == domain::Confirmation::people;
   const bool rings = !others && rung < options_.bells;
   auto put = tx.run(
@@ -284,7 +287,7 @@ Result<void> Confirmations::tell_in(store::Tx& tx, UserId account, const domain:
 // --- the one use
 
 Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy,
-                                                  Instant now) {
+                                                  const domain::Requirement& present, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   Used used;
   UserId account{};
@@ -304,6 +307,8 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
     if (!why) return moved(why);
     return fail(expired ? Reason::confirmation_expired : Reason::confirmation_void);
   }
+  // Roles, hours, signals: more may be asked for than when it was signed.
+  if (!(domain::stricter(need, present) == need)) return fail(Reason::confirmation_void, "more is asked for now");
   // What was signed must still count: a factor that was lost, an account that was shut out, rights that were
   // taken away since.
   struct One {
@@ -334,6 +339,17 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
   auto told = tell_in(tx, account, need);
   if (!told) return moved(told);
   return used;
+}
+
+net::Task<Result<void>> Confirmations::withhold(ConfirmationId id) {
+  auto job = [id](store::Tx& tx) -> Result<void> {
+    auto done = tx.run("UPDATE confirmation SET stage = $2 WHERE id = $1 AND stage = $3", {id, Stage::withheld, Stage::dispatched});
+    if (!done) return moved(done);
+    tx.changed(kConfirmationTopic, {});
+    return {};
+  };
+  Result<void> done = co_await database_.write(std::move(job));
+  co_return done;
 }
 
 // --- upkeep

@@ -34,6 +34,7 @@ enum class Stage : std::uint8_t {
   dispatched = 2,  ///< used: the call was let out
   declined = 3,
   not_me = 4,      ///< the person says that it was somebody else
+  withheld = 5,    ///< used, and stopped or revoked before a byte went out
 };
 [[nodiscard]] std::string_view name(Stage stage) noexcept;
 
@@ -73,6 +74,7 @@ struct ConfirmationOptions {
   Duration lives = std::chrono::minutes(5);
   Duration keeps = std::chrono::hours(24 * 90);  ///< what was dispatched, for receipts
   int most = 24;                                 ///< that wait, an account
+  int most_an_hour = 240;                        ///< that were asked for, an account
   int bells = 6;                                 ///< an account, within `bell_window`
   Duration bell_window = std::chrono::minutes(15);
   Duration refuses = std::chrono::hours(1);      ///< a credential at a source, after "it was not me" or "put it to sleep"
@@ -101,19 +103,23 @@ class Confirmations {
   };
   /// One for each call of a reply, in its order, all or none. One that waits, or is confirmed and not used, for
   /// the same call (Sameness) is found again; what was declined stays so until it expires. body_not_json:
-  /// arguments that have no one canonical form; overloaded: too many wait; push_not_me: this credential was
+  /// arguments that have no one canonical form; body_too_large: more than a person reads (64 KB); overloaded: too many
+  /// wait, or were asked for within the hour; push_not_me: this credential was
   /// disowned here; user_disabled. `by`: the caller, for the record.
   net::Task<Result<std::vector<Asked>>> ask(std::vector<Wanted> calls, Actor by);
   /// From memory; nothing once it has expired.
   [[nodiscard]] std::optional<Stage> stage(ConfirmationId id) const;
   /// In the job that writes the dispatch record. Used by this statement, once, if it is confirmed and has not
-  /// expired, these are its raw arguments, this its policy, and every signature still counts: its factor is
-  /// there, its account stands. confirmation_expired, confirmation_void. Gives what the record names.
+  /// expired, these are its raw arguments, this its policy, no more is asked for now, and every signature still counts:
+  /// its factor is there, its account stands. confirmation_expired, confirmation_void. Gives what the record names.
   struct Used {
     Digest action{};
     std::vector<domain::Proof> proofs;  ///< of each signature
   };
-  Result<Used> use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy, Instant now);
+  Result<Used> use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy,
+                      const domain::Requirement& present, Instant now);
+  /// It was used, and then kept in after all: no receipt says that it was let out.
+  net::Task<Result<void>> withhold(ConfirmationId id);
 
   // --- people (confirming.cpp); nobody hears of what is neither his nor his to sign: not_found
   /// That wait, of his own, of services that he answers for, and of others that he may sign; the oldest first.

@@ -114,17 +114,27 @@ net::Task<Result<std::vector<Confirmation>>> Confirmations::list(UserId person) 
       auto own = tx.query("SELECT id FROM confirmation WHERE account = $1 AND stage = 0 AND expires > $2", {account, now}, add);
       if (!own) return moved(own);
     }
-    auto others = tx.query("SELECT id FROM confirmation WHERE people > 0 AND stage = 0 AND expires > $1", {now}, add);
-    if (!others) return moved(others);
+    // Of others' first whether they are his to sign; then what they say.
+    std::vector<Confirmation> others;
+    auto asked = tx.query("SELECT id, account, need FROM confirmation WHERE people > 0 AND stage = 0 AND expires > $1", {now}, [&](const store::Row& row) {
+      Confirmation& c = others.emplace_back();
+      c.id = row.id<ConfirmationId>(0);
+      c.account = row.id<UserId>(1);
+      c.need = unpacked_need(row.blob(2));
+      return true;
+    });
+    if (!asked) return moved(asked);
+    for (const Confirmation& c : others) {
+      auto sees = sees_in(tx, c, person);
+      if (!sees) return moved(sees);
+      if (*sees) ids.push_back(c.id);
+    }
     Out out;
     for (const ConfirmationId id : ids) {
       if (std::ranges::any_of(out, [&](const Confirmation& c) { return c.id == id; })) continue;
       auto one = read_in(tx, id);
       if (!one) return moved(one);
-      if (!*one) continue;
-      auto sees = sees_in(tx, **one, person);
-      if (!sees) return moved(sees);
-      if (*sees) out.push_back(std::move(**one));
+      if (*one) out.push_back(std::move(**one));
     }
     std::ranges::sort(out, [](const Confirmation& a, const Confirmation& b) { return std::tie(a.created, a.id.bytes) < std::tie(b.created, b.id.bytes); });
     return out;

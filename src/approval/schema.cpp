@@ -85,7 +85,6 @@ CREATE TABLE confirmation (
   source_key TEXT NOT NULL,
   access_point TEXT NOT NULL,
   tool TEXT NOT NULL,
-  content BYTES NOT NULL,
   digest BYTES NOT NULL,
   raw BYTES NOT NULL,
   policy BYTES NOT NULL,
@@ -96,7 +95,8 @@ CREATE TABLE confirmation (
   rung BIGINT NOT NULL,
   stage BIGINT NOT NULL,
   settled BIGINT NOT NULL,
-  justification TEXT NOT NULL
+  justification TEXT NOT NULL,
+  content BYTES NOT NULL
 );
 CREATE INDEX confirmation_by_account ON confirmation (account, expires);
 CREATE INDEX confirmation_by_group ON confirmation (call_group);

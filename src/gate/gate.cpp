@@ -41,6 +41,7 @@ CREATE TABLE policy_active (
 constexpr std::size_t kSettleAt = 256;  // completions sent: looked after before the sweep's time
 constexpr std::size_t kSpare = 1024;    // a core's admissions kept for reuse
 constexpr std::chrono::milliseconds kSettleWait{20};
+constexpr std::chrono::minutes kTidy{10};  // confirmations that are over go
 constexpr std::size_t kNewClients = 16;  // written down in one round
 
 constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
@@ -662,6 +663,7 @@ net::Task<> Gate::sweep(net::Core& core) {
 net::Task<> Gate::persist(net::Core& core) {
   PerCore& own = *per_core_[core.index()];
   auto covered = std::chrono::steady_clock::now();
+  auto tidied = covered - kTidy;
   while (own.sweeping) {
     co_await net::sleep_for(core, options_.sweep);
     co_await persist_stops();
@@ -673,6 +675,11 @@ net::Task<> Gate::persist(net::Core& core) {
     const auto now = std::chrono::steady_clock::now();
     if (now - covered <= std::chrono::seconds(10)) continue;
     covered = now;
+    if (options_.confirmations != nullptr && now - tidied > kTidy) {
+      tidied = now;
+      const Result<void> tidy = co_await options_.confirmations->maintain();
+      static_cast<void>(tidy);  // the next time
+    }
     const Result<void> done = co_await log_.cover();
     static_cast<void>(done);  // a store that fails says so by itself
   }

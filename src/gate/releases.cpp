@@ -37,7 +37,7 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
   const auto begun = std::chrono::steady_clock::now();
   auto job = [this, &caller, &call, &d, raw, id = *confirmed](store::Tx& tx) -> Result<void> {
     const Instant now = clock_.now();
-    auto used = options_.confirmations->use_in(tx, id, raw, d.policy, now);
+    auto used = options_.confirmations->use_in(tx, id, raw, d.policy, d.need, now);
     if (!used) return std::move(used).error();
     audit::Record r;
     fill(r, call, caller.who.subject, caller.source, caller.client, caller.request);
@@ -63,7 +63,11 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
     const domain::Decision again = consider_call(caller, call);
     const bool stands = again.outcome == Outcome::confirm && again.policy == d.policy &&
                         sessions_.standing(caller.who.subject.session, caller.who.subject.user, caller.who.handle, clock_.now());
-    if (!stands) reason = again.outcome == Outcome::deny ? again.reason : Reason::revoked_in_flight;
+    if (!stands) {
+      reason = again.outcome == Outcome::deny ? again.reason : Reason::revoked_in_flight;
+      const Result<void> kept_in = co_await options_.confirmations->withhold(*confirmed);
+      static_cast<void>(kept_in);  // the completion says so
+    }
   }
   const Instant now = clock_.now();
   audit::Record r;

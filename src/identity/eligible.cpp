@@ -29,6 +29,25 @@ Result<std::optional<User>> account_in(store::Tx& tx, UserId id) {
   return out;
 }
 
+Result<bool> descends_in(store::Tx& tx, const User& from, UserId maker) {
+  constexpr std::size_t kFar = 32;  // makers looked at
+  std::vector<UserId> seen{from.id};
+  std::vector<UserId> next{from.created_by, from.reset_by};
+  while (!next.empty() && seen.size() < kFar) {
+    const UserId one = next.back();
+    next.pop_back();
+    if (one == maker) return true;
+    if (one.is_nil() || std::ranges::find(seen, one) != seen.end()) continue;
+    seen.push_back(one);
+    auto account = account_in(tx, one);
+    if (!account) return std::move(account).error();
+    if (!*account) continue;
+    next.push_back((*account)->created_by);
+    next.push_back((*account)->reset_by);
+  }
+  return false;
+}
+
 Result<std::string> why_no_second(store::Tx& tx, const User& approver, UserId account, Duration wait, WallTime now) {
   if (approver.disabled || approver.service || !approver.has_password) return std::string("your account may not");
   auto chain = tenders_in(tx, account);
@@ -42,7 +61,12 @@ Result<std::string> why_no_second(store::Tx& tx, const User& approver, UserId ac
   for (const UserId one : *chain) {
     auto asker = account_in(tx, one);
     if (!asker) return std::move(asker).error();
-    if (*asker && related(approver, **asker)) return std::string("one of you has made or reset the other's account: somebody else confirms it");
+    if (!*asker) continue;
+    auto up = descends_in(tx, approver, one);
+    if (!up) return std::move(up).error();
+    auto down = descends_in(tx, **asker, approver.id);
+    if (!down) return std::move(down).error();
+    if (*up || *down) return std::string("one of you has made or reset the other's account: somebody else confirms it");
   }
   return std::string();
 }

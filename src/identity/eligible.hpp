@@ -17,6 +17,9 @@ namespace vestibule::identity {
 /// The account with its roles and groups, as the store has it. Nothing: there is none.
 Result<std::optional<User>> account_in(store::Tx& tx, UserId id);
 
+/// The same through others: one's maker's maker. (Two whom one administrator has made are not: often he makes all.)
+Result<bool> descends_in(store::Tx& tx, const User& from, UserId maker);
+
 /// Why `approver` is nobody who may look at what was asked in the name of `account`; empty: he may, as far as
 /// accounts tell. Neither that account, nor, where it is a service's, who answers for it; none that is
 /// disabled, without a password, a service, too new, or related to one of them.

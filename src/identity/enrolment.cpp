@@ -154,7 +154,8 @@ Result<UserId> Users::use_enrolment_code_in(store::Tx& tx, std::string_view code
 }
 
 Result<void> Users::note_factor_reset_in(store::Tx& tx, UserId user, WallTime now) {
-  auto dated = tx.run("UPDATE account SET factors_reset = $2, reset_by = $1 WHERE id = $1", {user, now});
+  // Who gave it its last start stays who he is: what one does to oneself makes nobody a second person.
+  auto dated = tx.run("UPDATE account SET factors_reset = $2 WHERE id = $1", {user, now});
   if (!dated) return std::move(dated).error();
   return touch(tx, user);
 }

@@ -127,7 +127,9 @@ net::Task<Result<void>> Proxy::Relay::put(http::HeadWriter& head, std::string_vi
 
 net::Task<> Proxy::Relay::reassure() {
   if (!event_stream_ || !exchange_.begun()) co_return;
+  writing_ = true;
   const Result<void> sent = co_await exchange_.write(": a tool call waits for a person\n\n");
+  writing_ = false;
   static_cast<void>(sent);  // that the client has gone is found out otherwise
 }
 
@@ -178,7 +180,9 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
     Result<void> sent = co_await put(head, out);
     if (!sent) co_return sent;
   }
+  writing_ = true;
   Result<void> ended = co_await exchange_.end();
+  writing_ = false;
   co_return ended;
 }
 

@@ -54,9 +54,17 @@ approval::Wanted wanted_of(const Calling& c, const Pending& p) {
   return out;
 }
 
+/// A name that is one: whatever else a model calls a tool could read as a call itself.
+bool plain(std::string_view name) noexcept {
+  constexpr std::size_t kLongest = 64;
+  return !name.empty() && name.size() <= kLongest && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+}
+
 /// For whoever reads the refusal: the model, and the person behind it.
 std::string sentence(const Pending& p, const dialect::ToolCall& call) {
-  std::string out = "[The tool call " + call.name + " was not let out: " + std::string(info(*p.refused).text);
+  std::string out = "[The tool call " + (plain(call.name) ? call.name + " " : std::string()) + "was not let out: " + std::string(info(*p.refused).text);
   if (!p.hint.empty()) out.append(" (").append(p.hint).append(")");
   return out + "]";
 }
@@ -86,7 +94,8 @@ bool look(const approval::Confirmations& confirmations, std::span<Pending> all) 
     switch (*p.stage) {
       case Stage::waiting: waits = true; break;
       case Stage::confirmed: break;
-      case Stage::dispatched: settle(p, Reason::confirmation_void, "it was used already"); break;
+      case Stage::dispatched:
+      case Stage::withheld: settle(p, Reason::confirmation_void, "it was used already"); break;
       case Stage::declined: settle(p, Reason::confirmation_declined); break;
       case Stage::not_me: settle(p, Reason::push_not_me); break;
     }
@@ -106,8 +115,10 @@ net::Task<> ask(approval::Confirmations& confirmations, const Calling& c, std::s
   for (Pending& p : all) {
     if (p.refused || p.decision.outcome != domain::Outcome::confirm) continue;
     if (!asked) {
-      const bool shapeless = asked.error().code == Reason::body_not_json;
-      settle(p, shapeless ? Reason::tool_denied : asked.error().code, shapeless ? "its arguments have no one form that a person could confirm" : std::string());
+      const Reason why = asked.error().code;
+      if (why == Reason::body_not_json) settle(p, Reason::tool_denied, "its arguments have no one form that a person could confirm");
+      if (why == Reason::body_too_large) settle(p, Reason::tool_denied, "its arguments are longer than a person could confirm");
+      settle(p, why);
       continue;
     }
     p.confirmation = (*asked)[i].id;
@@ -168,6 +179,7 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
       if (c.tell && steady_clock::now() >= next) {
         next = steady_clock::now() + c.tell_every;
         co_await c.tell();
+        continue;  // it may have taken long
       }
       co_await place->wait(std::min(left, c.tell_every));
     }

@@ -118,11 +118,15 @@ class ConfirmationsTest : public ConfirmationWorld, public ::testing::Test {
     return done ? Reason::ok : done.error().code;
   }
   Reason sign(UserId by, ConfirmationId id) { return sign(by, {id}, given(by)); }
-  Reason use(ConfirmationId id, std::string_view arguments = R"({"amount": 250, "to": "alice"})", std::uint8_t policy = 5) {
+  Reason use(ConfirmationId id, std::string_view arguments = R"({"amount": 250, "to": "alice"})", std::uint8_t policy = 5,
+             std::optional<domain::Requirement> present = std::nullopt) {
     Digest p{};
     p[0] = policy;
+    domain::Requirement least;
+    least.level = 0;
+    least.max_age = Duration::max();
     auto done = database->write_blocking([&](store::Tx& tx) -> Result<Confirmations::Used> {
-      return confirmations->use_in(tx, id, crypto::sha256(as_bytes(arguments)), p, clock.now());
+      return confirmations->use_in(tx, id, crypto::sha256(as_bytes(arguments)), p, present.value_or(least), clock.now());
     });
     return done ? Reason::ok : done.error().code;
   }
@@ -180,6 +184,47 @@ TEST_F(ConfirmationsTest, WhatWasConfirmedIsWhatIsLetOut) {
   EXPECT_EQ(use(id, R"({"amount": 250, "to": "alice"})", 6), Reason::confirmation_void) << "another policy";
   EXPECT_EQ(use(ConfirmationId::make(rng)), Reason::confirmation_void);
   EXPECT_EQ(use(id), Reason::ok) << "none of these has used it";
+}
+
+TEST_F(ConfirmationsTest, WhatWasSignedForLessIsNotEnoughForMore) {
+  const ConfirmationId id = ask();
+  ASSERT_EQ(sign(alice, id), Reason::ok);
+  domain::Requirement more = wanted().need;
+  more.level = 3;
+  EXPECT_EQ(use(id, R"({"amount": 250, "to": "alice"})", 5, more), Reason::confirmation_void);
+  more = wanted().need;
+  more.confirmation = Confirmation::people;
+  more.people = 2;
+  EXPECT_EQ(use(id, R"({"amount": 250, "to": "alice"})", 5, more), Reason::confirmation_void);
+  // Nor is it found again by a call that asks for more, or by another model.
+  Wanted w = wanted();
+  w.need.level = 3;
+  EXPECT_NE(ask(w).bytes, id.bytes);
+  w = wanted();
+  w.action.model = "big";
+  EXPECT_NE(ask(w).bytes, id.bytes);
+  EXPECT_EQ(use(id, R"({"amount": 250, "to": "alice"})", 5, wanted().need), Reason::ok);
+}
+
+TEST_F(ConfirmationsTest, WhatIsKeptInAfterItsUseHasNoReceiptOfLettingOut) {
+  const ConfirmationId id = ask();
+  ASSERT_EQ(sign(alice, id), Reason::ok);
+  ASSERT_EQ(use(id), Reason::ok);
+  ASSERT_TRUE(run(confirmations->withhold(id)));
+  EXPECT_EQ(stage(id), Stage::withheld);
+  EXPECT_EQ(use(id), Reason::confirmation_void);
+  EXPECT_EQ(run(confirmations->kept(alice, id))->dispatched, WallTime{});
+}
+
+TEST_F(ConfirmationsTest, NoMoreThanAPersonReads) {
+  EXPECT_EQ(refused(wanted("{\"a\":\"" + std::string(70'000, 'x') + "\"}")), Reason::body_too_large);
+  for (int i = 0; i < options_confirmations.most_an_hour; ++i) {
+    const ConfirmationId id = ask(wanted("{\"n\":" + std::to_string(i) + "}"));
+    ASSERT_EQ(refuse(id, Confirmations::Refusal::decline, alice), Reason::ok);
+  }
+  EXPECT_EQ(refused(wanted("{}")), Reason::overloaded) << "whatever was said of the others";
+  clock.advance(70min);
+  EXPECT_EQ(refused(wanted("{}")), Reason::ok);
 }
 
 TEST_F(ConfirmationsTest, ExpiresUnsignedAndSigned) {
@@ -430,6 +475,28 @@ TEST_F(ConfirmationsTest, NobodyMakesHimselfASecondPerson) {
   ASSERT_EQ(sign(bob, id), Reason::ok);
   ASSERT_TRUE(run(users->set_roles(bob, {"member", "auditor"}, administrator())));
   EXPECT_EQ(use(id), Reason::confirmation_void);
+}
+
+TEST_F(ConfirmationsTest, NorThroughSomebodyInBetween) {
+  identity::Users::Create what;
+  what.roles = {"member"};
+  what.name = "middle";
+  auto middle = run(users->create(what, known(alice)));
+  ASSERT_TRUE(middle);
+  what.name = "puppet";
+  auto puppet = run(users->create(what, known(*middle)));
+  ASSERT_TRUE(puppet);
+  key_of[*puppet] = enrol(*puppet);
+  auto able = database->write_blocking([&](store::Tx& tx) -> Result<void> {
+    auto done = tx.run("UPDATE account SET password = $2 WHERE id = $1", {*puppet, as_bytes("x")});
+    return done ? Result<void>() : Result<void>(std::move(done).error());
+  });
+  ASSERT_TRUE(able);
+  clock.advance(73h);
+  Wanted w = wanted();
+  w.need.confirmation = Confirmation::people;
+  w.need.people = 1;
+  EXPECT_EQ(sign(*puppet, ask(w)), Reason::not_found);
 }
 
 TEST_F(ConfirmationsTest, OnlyThoseWhoAreListedSignForOthers) {
