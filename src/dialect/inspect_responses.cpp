@@ -22,11 +22,20 @@ constexpr std::string_view kOther = "other";
 // Texts that come in pieces: of `<event>.delta` and `<event>.done`.
 struct TextEvent {
   std::string_view event, kind, whole, index;
+  [[nodiscard]] Tree::At text(const Tree& tree, std::string_view type) const { return tree.find(0, type.ends_with(".delta") ? "delta" : whole); }
+  [[nodiscard]] int place(const Tree& tree) const { return tree.number(tree.find(0, index)); }
 };
 constexpr std::array<TextEvent, 4> kTextEvents{{{"response.output_text", kText, "text", "content_index"},
                                                 {"response.refusal", kRefusal, "refusal", "content_index"},
                                                 {"response.reasoning_text", kReasoning, "text", "content_index"},
                                                 {"response.reasoning_summary_text", kSummary, "text", "summary_index"}}};
+
+const TextEvent* text_event(std::string_view type) {
+  for (const TextEvent& e : kTextEvents) {
+    if (type.starts_with(e.event) && (type.substr(e.event.size()) == ".delta" || type.substr(e.event.size()) == ".done")) return &e;
+  }
+  return nullptr;
+}
 
 // Events whose members are all read by their keys.
 constexpr std::array<std::string_view, 13> kRead{
@@ -90,12 +99,7 @@ class Responses final : public Reply {
     }
     if (last) ended_ = true;
     if (std::find(kRead.begin(), kRead.end(), type) != kRead.end()) return {};
-    for (const TextEvent& e : kTextEvents) {
-      if (!type.starts_with(e.event) || type.find('.', e.event.size()) != e.event.size()) continue;
-      const int index = tree.number(tree.find(0, e.index));
-      if (type.substr(e.event.size()) == ".delta") return words(tree, tree.find(0, "delta"), place, index, e.kind, Word::first);
-      if (type.substr(e.event.size()) == ".done") return words(tree, tree.find(0, e.whole), place, index, e.kind, Word::last);
-    }
+    if (const TextEvent* e = text_event(type)) return words(tree, e->text(tree, type), place, e->place(tree), e->kind, word(type));
     if (type.starts_with("response.function_call_arguments.")) return arguments(tree, place, "function_call", type, "arguments");
     if (type.starts_with("response.custom_tool_call_input.")) return arguments(tree, place, "custom_tool_call", type, "input");
     // The progress of another call: the item says it whole at its end.
@@ -318,10 +322,8 @@ class Responses final : public Reply {
       const bool summary = tree.is_nothing(tree.find(0, "content_index"));
       rewrite_part(tree, at, place, tree.number(tree.find(0, summary ? "summary_index" : "content_index")), word(type), edits);
     }
-    for (const TextEvent& e : kTextEvents) {
-      if (!type.starts_with(e.event) || type.find('.', e.event.size()) != e.event.size()) continue;
-      const Tree::At text = tree.find(0, type.ends_with(".delta") ? "delta" : e.whole);
-      rewrite_text(tree, text, place, tree.number(tree.find(0, e.index)), e.kind, word(type), edits);
+    if (const TextEvent* e = text_event(type)) {
+      rewrite_text(tree, e->text(tree, type), place, e->place(tree), e->kind, word(type), edits);
       empty_list(tree, tree.find(0, "logprobs"), edits);
     }
     out.push_back({std::string(event), edits.apply(tree.whole(), 0, tree.whole().size())});
