@@ -45,7 +45,9 @@ struct ToolCall {
   /// JSON text, the bytes that the client's own parser would read: of OpenAI's forms the decoded string, of
   /// Anthropic and Ollama the object as it stands. One value that json::Reader accepts; "{}" where none came.
   std::string arguments;
-  bool in_text = false;   ///< not in the protocol's own field: text that a tool-call format would parse
+  /// Not in the protocol's own field: text that a tool-call format would parse. What cannot be read whole and for
+  /// sure is called "unknown", with its text as a JSON string for arguments.
+  bool in_text = false;
 };
 
 /// What was decided about one call.
