@@ -114,6 +114,8 @@ Result<void> Reply::end() {
     Result<void> read = c.scan.finish();
     if (!read) return read;
   }
+  Result<void> texts = after_texts();
+  if (!texts) return texts;
   if (!open()) return {};
   if (!calls_ended()) return unreadable("a call without an end");
 

@@ -45,7 +45,7 @@ class Reply {
   /// No unit is left. Then calls() is complete.
   Result<void> end();
   /// A call has begun, or text may be the beginning of one: what was read is held.
-  [[nodiscard]] bool open() const noexcept;
+  [[nodiscard]] virtual bool open() const noexcept;
   /// What was read is held no more.
   void flowed() noexcept;
   [[nodiscard]] std::span<const ToolCall> calls() const noexcept { return calls_; }
@@ -84,6 +84,8 @@ class Reply {
   [[nodiscard]] virtual bool calls_ended() const = 0;
   /// Whether texts of this kind are written anew (or left out).
   [[nodiscard]] virtual bool writes(std::string_view) const { return true; }
+  /// The last word on texts, when all have ended.
+  virtual Result<void> after_texts() { return {}; }
   /// The last word on the calls' arguments.
   virtual Result<void> before_settling() { return {}; }
 

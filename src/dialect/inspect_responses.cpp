@@ -58,7 +58,9 @@ bool is_other_call(std::string_view type) {
 
 class Responses final : public Reply {
  public:
-  using Reply::Reply;
+  Responses(const InspectLimits& limits, Coming coming) : Reply(limits, coming), joined_(limits.arguments, limits.depth) {}
+
+  bool open() const noexcept override { return Reply::open() || joined_.open() || !joined_.calls().empty(); }
 
  private:
   struct Item {
@@ -236,9 +238,9 @@ class Responses final : public Reply {
     const std::string_view text = tree.text(at);
     if (said == Word::first && text.empty()) return {};
     Channel& c = channel(place, index, kind);
-    if (said == Word::first) return c.ended ? unreadable("text behind its end") : add_text(place, index, kind, text);
+    if (said == Word::first) return c.ended ? unreadable("text behind its end") : new_words(c, text);
     if (c.scan.size() == 0 && !c.ended) {
-      Result<void> ok = add_text(place, index, kind, text);
+      Result<void> ok = new_words(c, text);
       if (!ok) return ok;
       c.ended = true;
       return c.scan.finish();
@@ -255,6 +257,20 @@ class Responses final : public Reply {
                                    return x.begin == y.begin && x.end == y.end && x.name == y.name && x.arguments == y.arguments;
                                  });
     return same ? Result<void>{} : unreadable("text that differs");
+  }
+
+  Result<void> new_words(Channel& c, std::string_view text) {
+    Result<void> ok = add_text(c.a, c.b, c.kind, text);
+    return ok && c.kind == kText ? joined_.feed(text, 0) : ok;
+  }
+
+  // The SDKs offer all parts as one text.
+  Result<void> after_texts() override {
+    Result<void> ok = joined_.finish();
+    if (!ok) return ok;
+    std::size_t calls = 0;
+    for (const Channel& c : channels()) calls += c.kind == kText ? c.scan.calls().size() : 0;
+    return calls == joined_.calls().size() ? Result<void>{} : unreadable("a call over two parts");
   }
 
   // Every string of what is not known.
@@ -403,6 +419,7 @@ class Responses final : public Reply {
   static constexpr int kUnknownEvents = -1;  // the place of text that belongs to no item
 
   std::vector<Item> items_;
+  TextScan joined_;
   bool ended_ = false;
   bool numbered_ = false;
   long long sequence_ = 0;

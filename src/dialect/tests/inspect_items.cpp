@@ -220,6 +220,13 @@ void add_responses(std::vector<Stream>& out) {
     Script s;
     bad("an item without a type", s.created().item("added", 0, R"({"call_id":"c","name":"wipe_disk","arguments":"{}"})"));
   }
+  {
+    Script s;
+    stream_words(s.created(), 0, {"<tool_"}, "<tool_");
+    bad("a call over two items", stream_words(s, 1, {"call>wipe_disk</tool_call>"}, "call>wipe_disk</tool_call>")
+                                     .completed(message(said("<tool_")) + "," + message(said("call>wipe_disk</tool_call>"))));
+  }
+  whole("a call over two parts", message(said("<tool_ca") + "," + said("ll>{}</tool_call>")), {}, kBad);
   whole("words", message(said("Hello")));
   whole("one call", one, wiped);
   whole("words and three calls", message(said("So.")) + "," + one + "," + called("call_2", "send_mail", mail) + "," + called("call_3", "run_sql", R"({"q":"DROP"})"),
