@@ -141,7 +141,7 @@ export function ConfirmPage({ me }: { me: Me }) {
     again();
   };
   // In the order in which they stand on the page.
-  const list = (waiting ?? []).filter((c) => c.may_sign && Date.parse(c.expires) > Date.now() && (chosen.includes(c.id) || waiting!.length === 1));
+  const list = (waiting ?? []).filter((c) => c.may_sign && Date.parse(c.expires) > Date.now() && chosen.includes(c.id));
   // The gateway's replies forbid frames; a browser that does not know how shows no buttons either.
   const framed = top !== self;
   return (
@@ -161,7 +161,7 @@ export function ConfirmPage({ me }: { me: Me }) {
               {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.confirm.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
               <ul class="cards">
                 {waiting?.map((c) => (
-                  <Call key={c.id} me={me} of={c} alone={waiting.length === 1} chosen={chosen.includes(c.id)} done={done}
+                  <Call key={c.id} me={me} of={c} alone={waiting.length === 1 && chosen.includes(c.id)} chosen={chosen.includes(c.id)} done={done}
                     choose={(yes) => setChosen((before) => (yes ? [...before, c.id] : before.filter((id) => id !== c.id)))} />
                 ))}
               </ul>

@@ -6,29 +6,36 @@ import { t } from '../strings';
 
 // Without a shape, or with that of a space: controls, formats, private and unassigned ones, separators, fillers.
 const hidden = /[\p{C}\p{Zl}\p{Zp}\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?! )\p{Zs}/u;
-// Letters of alphabets that share shapes with Latin ones.
-const alike = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u;
+// Letters of alphabets that share shapes with Latin ones, and signs that pass for others.
+const other = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u;
+const passes = /[\u2024\u2044\u2215\u2010\u2011\u2212\u2236\ua789\u0334-\u0338\u20d2-\u20e5]/u;
+// Those of them that look just like a Latin letter.
+const twins = /^[асеорхуіјѕһԁԛԝвкмнтгбАВЕКМНОРСТУХІЈЅԌԛԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοιανρυκτωϲј\uff01-\uff5e\u{1d400}-\u{1d7ff}]+$/u;
 const number = (c: string) => `U+${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 
-/// A word with letters of two alphabets, or one of another alphabet where names are ASCII.
-const mixed = (text: string) => alike.test(text) && /[A-Za-z]/.test(text);
+/// In a word with letters of two alphabets, or all of whose letters pass for Latin ones, the others are marked; in a
+/// name, which is ASCII as a rule, always.
+const marked = (word: string, name: boolean) => other.test(word) && (name || /[A-Za-z]/.test(word) || twins.test([...word].filter((c) => other.test(c)).join('')));
 
 export function Plain({ text, name }: { text: string; name?: boolean }) {
-  const marks = name ? alike.test(text) : mixed(text);
   const out: ComponentChildren[] = [];
   let run = '';
   const flush = () => { if (run) out.push(run); run = ''; };
-  for (const c of text) {
+  const each = (c: string, marks: boolean) => {
     if (c === '\n' && !name) {
       flush();
       out.push(<span class="odd" title={t.confirm.newline}>↵</span>, '\n');
     } else if (hidden.test(c)) {
       flush();
       out.push(<span class="odd" title={t.confirm.hidden}>{number(c)}</span>);
-    } else if (marks && alike.test(c)) {
+    } else if (passes.test(c) || (marks && other.test(c))) {
       flush();
       out.push(<span class="odd alike" title={`${t.confirm.alike} ${number(c)}`}>{c}<small>{number(c)}</small></span>);
     } else run += c;
+  };
+  for (const word of text.split(/(?<![\p{L}\p{M}\p{N}])(?=[\p{L}\p{N}])|(?<=[\p{L}\p{M}\p{N}])(?![\p{L}\p{M}\p{N}])/u)) {
+    const marks = marked(word, !!name);
+    for (const c of word) each(c, marks);
   }
   flush();
   return <span class="plain" dir="ltr">{out.map((part, n) => <bdi key={n}>{part}</bdi>)}</span>;

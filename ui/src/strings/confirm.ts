@@ -13,7 +13,7 @@ export const confirm = {
   mine: (user: string) => `you (${user})`,
   ran: (time: string) => `The same call ran ${time} ago. Confirm it only if it shall run once more.`,
   people: (n: number, of: number, who: string) => `It takes ${of} ${of === 1 ? 'person' : 'people'} other than who asks${who ? ` (${who})` : ''}; ${n} so far.`,
-  select: 'Confirm together with the others that are ticked',
+  select: 'I have read it: confirm it, with the others that are ticked',
   justification: 'Why',
   justificationHint: 'It stands in the log, and the next one who signs reads it.',
   confirm: (n: number) => (n === 1 ? 'Confirm this call' : `Confirm these ${n} calls`),
