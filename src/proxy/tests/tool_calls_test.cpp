@@ -92,7 +92,7 @@ class ToolCallsTest : public HoldingWorld, public ::testing::Test {
   void start_json(std::string_view calls) { start(ok(answer(calls))); }
   std::string call(const Person& p) { return request("POST", "/v1/chat/completions", p.token, kChat); }
   static Reply whole(Plug& plug) {
-    Reply out = parse_head(plug.until("\r\n\r\n", 5000));
+    Reply out = testing::parse_head(plug.until("\r\n\r\n", 5000));
     const std::string length = out.field("content-length");
     while (!length.empty() && out.body.size() < std::stoul(length)) {
       const std::string piece = plug.until("}", 2000);
@@ -150,8 +150,8 @@ TEST_F(ToolCallsTest, WhatARuleAllowsGoesOutAsItCame) {
 }
 
 TEST_F(ToolCallsTest, ANumberDecides) {
-  start_json(one("pay", R"({"amount": 10})") + "," + one("pay", R"({"amount": 10.5})", "c2"));
   held_for = 0s;
+  start_json(one("pay", R"({"amount": 10})") + "," + one("pay", R"({"amount": 10.5})", "c2"));
   Person p = person("alice");
   const Reply r = send(call(p));
   EXPECT_NE(r.body.find(R"({\"amount\": 10})"), std::string::npos) << r.body;

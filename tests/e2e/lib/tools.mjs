@@ -1,5 +1,5 @@
 // A model that asks for tool calls, scripted, and what people say of them.
-import { chunk, eventStream, json } from './upstream.mjs';
+import { chat, chunk, eventStream, json } from './upstream.mjs';
 
 export const call = (name, args, id = `call_${name}`) => ({ id, type: 'function', function: { name, arguments: typeof args === 'string' ? args : JSON.stringify(args) } });
 export const tool = (name) => ({ type: 'function', function: { name, description: name, parameters: { type: 'object', properties: {} } } });
@@ -9,6 +9,7 @@ const event = (delta, finish = null) =>
 
 /// Answers with `calls` until it is told a tool's result; then it says that all is done.
 export const asking = (calls, { said = 'I will do that.' } = {}) => async (request, socket) => {
+  if (request.target.endsWith('/models')) return chat(request, socket);
   const asked = JSON.parse(request.body.toString() || '{}');
   const last = asked.messages?.at(-1);
   const over = last?.role === 'tool';

@@ -70,7 +70,7 @@ function Call(props: { me: Me; of: Confirmation; chosen: boolean; alone: boolean
   return (
     <li class="card prompt-card call" id={of.id}>
       <h2><Plain text={action.tool} name /> <small>{t.confirm.at} {action.access_point}</small></h2>
-      <section aria-label={t.confirm.arguments} class="arguments" tabIndex={0}><Value of={action.arguments} /></section>
+      <div role="group" aria-label={t.confirm.arguments} class="arguments" tabIndex={0}><Value of={action.arguments} /></div>
       <details><summary>{t.confirm.raw}</summary><pre class="said"><Plain text={of.arguments} /></pre><p class="hint">{t.confirm.rawHint}</p></details>
       {of.ran_before_s !== null && <p class="problem">{t.confirm.ran(duration(of.ran_before_s))}</p>}
       {of.need.people > 0 && <p class="notice">{t.confirm.people(of.signatures.length, of.need.people, of.need.approvers)}</p>}
