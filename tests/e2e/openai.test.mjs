@@ -13,7 +13,7 @@ let gateway, admin, client;
 before(async () => {
   assert.ok(server, 'LLAMA_SERVER is not set (tests/e2e/run does it)');
   gateway = await Gateway.start({
-    policy: policy('10m'),
+    policy: policy('10m', '[[rule]]\nname = "weather"\neffect = "allow"\ntool = ["get_weather"]\nconfirm = "none"\n'),
     points: {
       demo: {
         kind: 'llamacpp',

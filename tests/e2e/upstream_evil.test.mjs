@@ -281,7 +281,7 @@ test('two hundred requests on one connection: each gets its own reply', async ()
     const n = Number(said);
     if (n % 7 === 3) {
       socket.write(eventStream);
-      socket.write(chunk(`data: ${said}\n\n`) + '0\r\n\r\n');
+      socket.write(chunk(piece('scripted', said)) + '0\r\n\r\n');
     } else {
       socket.write(json(completion('scripted', said)) + (n % 11 === 5 ? json(completion('scripted', 'stolen')) : ''));
       if (n % 13 === 6) socket.end();
@@ -292,7 +292,7 @@ test('two hundred requests on one connection: each gets its own reply', async ()
     wire.write(post(path, token, prompt(String(n))));
     const reply = await wire.reply();
     assert.equal(reply.status, 200);
-    assert.equal(n % 7 === 3 ? reply.body : content(reply), n % 7 === 3 ? `data: ${n}\n\n` : String(n));
+    assert.equal(n % 7 === 3 ? reply.body : content(reply), n % 7 === 3 ? piece('scripted', String(n)) : String(n));
   }
   wire.close();
 });
