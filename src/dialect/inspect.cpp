@@ -215,6 +215,7 @@ class Events final : public Framed {
     const bool first = std::exchange(first_, false);
     if (!first && raw.starts_with("\xEF\xBB\xBF")) return stop(fail(Reason::reply_unreadable, "a byte order mark within"));
     if (controls_beside(raw, e.data) || lines_for_some(raw, "data")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
+    if (!e.strict) return stop(fail(Reason::reply_unreadable, "a line that is none of an event"));
     if (is_words(e.data)) return pass(raw, out);
     unit(raw, e.name, e.data, out);
   }
@@ -264,14 +265,7 @@ class Events final : public Framed {
 
   static void write(const Piece& piece, std::string& out) {
     if (!piece.event.empty()) out.append("event: ").append(piece.event).append("\n");
-    std::string_view rest = piece.data;
-    for (;;) {
-      const std::size_t end = rest.find('\n');
-      out.append("data: ").append(rest.substr(0, end)).append("\n");
-      if (end == std::string_view::npos) break;
-      rest.remove_prefix(end + 1);
-    }
-    out.append("\n");
+    out.append("data: ").append(piece.data).append("\n\n");
   }
 
   http::SseSplitter splitter_;
@@ -295,6 +289,7 @@ class Lines final : public Framed {
     if (stopped()) return;
     if (lines_for_some(raw, "{")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) return pass(raw, out);
+    if (text.find('\r') != std::string_view::npos) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
     unit(raw, {}, text, out);
   }
 
@@ -369,13 +364,12 @@ std::optional<ReplyShape> reply_shape(const Need& need, std::string_view path) n
 }
 
 std::unique_ptr<Inspector> inspect(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
-  std::unique_ptr<Reply> reply = reply_of(shape, limits, form == ReplyForm::json ? Coming::whole : Coming::in_pieces);
-  switch (form) {
-    case ReplyForm::json: return std::make_unique<Whole>(std::move(reply), limits);
-    case ReplyForm::events: return std::make_unique<Events>(std::move(reply), limits);
-    case ReplyForm::ndjson: return std::make_unique<Lines>(std::move(reply), limits);
-    case ReplyForm::unknown: break;
-  }
+  const bool ollama = shape == ReplyShape::ollama_chat;
+  const Coming coming = form == ReplyForm::json ? Coming::whole : Coming::in_pieces;
+  if (form == ReplyForm::events && !ollama) return std::make_unique<Events>(reply_of(shape, limits, coming), limits);
+  if (form == ReplyForm::json && !ollama) return std::make_unique<Whole>(reply_of(shape, limits, coming), limits);
+  // Its clients read line by line whatever the type says, and some pass over lines that are no JSON.
+  if ((form == ReplyForm::json || form == ReplyForm::ndjson) && ollama) return std::make_unique<Lines>(reply_of(shape, limits, coming), limits);
   return std::make_unique<Unread>();
 }
 

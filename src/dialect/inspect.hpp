@@ -87,6 +87,7 @@ class Inspector {
   virtual Result<void> resolve(std::span<const Ruling> rulings, std::string& out) = 0;
 };
 
+/// A form that the shape's clients do not expect is unreadable: they might not go by its Content-Type.
 [[nodiscard]] std::unique_ptr<Inspector> inspect(ReplyShape shape, ReplyForm form, const InspectLimits& limits = {});
 
 }  // namespace vestibule::dialect

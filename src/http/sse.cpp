@@ -90,6 +90,8 @@ SseEvent SseSplitter::read() {
     std::string_view value;
     if (colon != std::string_view::npos) value = line.substr(colon + 1);
     if (!value.empty() && value[0] == ' ') value.remove_prefix(1);
+    const bool named = field == "data" || field == "event" || field == "id" || field == "retry" || (field.empty() && colon == 0);
+    if (!line.empty() && (!named || (field == "data" ? out.has_data : line.find('{') != std::string_view::npos))) out.strict = false;
     if (field == "event") {
       out.name = value;
     } else if (field == "data") {

@@ -13,6 +13,9 @@ struct SseEvent {
   std::string_view name;  ///< of the last `event:` line; empty if none
   std::string_view data;  ///< `data:` lines joined by LF
   bool has_data = false;  ///< false: a comment or keep-alive, which clients ignore
+  /// Nobody can read it otherwise, whatever he knows of the standard: each line is a comment or one of its fields,
+  /// one at most is data, and no brace stands outside of that.
+  bool strict = true;
 };
 
 /// Cuts a stream into events, however it was cut on the way. Lines end in LF, CRLF or CR. Every

@@ -274,13 +274,27 @@ void add_framings(std::vector<Stream>& out) {
   add("mixed", ": hi\n\ndata: " + json + "\r\n\ndata: [DONE]\n\r");
   add("no space", "data:" + json + "\n\ndata:[DONE]\n\n");
   add("comments, id, retry", ": ping\n\nid: 7\nretry: 100\nevent: chunk\n: more\ndata: " + json + "\n\n");
-  add("two lines of data", "data: {\"choices\":\ndata: [{\"index\":0,\"delta\":" + delta + ",\ndata: \"finish_reason\":\"tool_calls\"}]}\n\n");
+  // To those who take each line of data for an event, one of several may be a call that the whole is not.
+  add("two lines of data", "data: {\"choices\":\ndata: [{\"index\":0,\"delta\":" + delta + ",\ndata: \"finish_reason\":\"tool_calls\"}]}\n\n", kBad);
+  add("a call in a line of data", "data: {\"x\":\ndata: " + json + "\ndata: }\n\n", kBad);
   add("a byte order mark", "\xEF\xBB\xBF" "data: " + json + "\n\n");
   add("an event cut by the end", "data: " + json + "\n");
   add("an event cut by the end, no line end", "data: " + json);
   add("an event cut by the end, CR", "data: " + json + "\r");
   add("empty data", "data:\n\ndata: \n\ndata: " + json + "\n\n");
-  add("unknown fields", "foo: bar\ndata: " + json + "\nbaz\n\n");
+  add("an unknown field", "foo: bar\ndata: " + json + "\n\n", kBad);
+  add("a line that is no field", "data: " + json + "\nbaz\n\n", kBad);
+  add("lines of JSON", json + "\n" + json + "\n", kBad);
+  add("a line of JSON in an event", "data: [DONE]\n" + json + "\n\n", kBad);
+  add("a whole body", "{\"choices\":\n\n[{\"index\":0,\"message\":" + delta + "}]}", kBad);
+  add("a blank before data", " data: " + json + "\n\n", kBad);
+  add("a blank behind data", "data : " + json + "\n\n", kBad);
+  add("data in another case", "Data: " + json + "\n\n", kBad);
+  add("a call in a comment", ": " + json + "\n\n", kBad);
+  add("a call in a comment, within CR", ": ping\r" + json + "\r\n\n", kBad);
+  add("a call in an id", "id: " + json + "\n\n", kBad);
+  add("a call in an event's name", "event: " + json + "\n\n", kBad);
+  add("a call as a field's name", json + "\n\n", kBad);
   add("a mark within", ": a\n\n\xEF\xBB\xBF" "data: " + json + "\n\n", kBad);
   add("U+2028 before data", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\xE2\x80\xA8" "data: {}\"}}]}\n\n", kBad);
   add("NEL before data", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\xC2\x85 data: {}\"}}]}\n\n", kBad);
@@ -289,6 +303,15 @@ void add_framings(std::vector<Stream>& out) {
   add("JSON over two events", "data: {\"choices\":[{\"index\":0,\n\ndata: \"delta\":" + delta + "}]}\n\n", kBad);
   out.push_back({"framing: U+2028 in words", kChat, kEvents, chunk("{\"content\":\"a\xE2\x80\xA8" "b\"}") + std::string(kDone)});
   out.push_back({"framing: nothing", kChat, kEvents, ""});
+  // What clients do not expect of a path they may read as what they do expect.
+  const std::string line = R"({"message":)" + delta + ",\"done\":true}\n";
+  out.push_back({"framing: lines that are called events", ReplyShape::ollama_chat, kEvents, line, {}, kBad});
+  out.push_back({"framing: events of Ollama", ReplyShape::ollama_chat, kEvents, "data: " + line + "\n", {}, kBad});
+  out.push_back({"framing: a call as a line of a value", ReplyShape::ollama_chat, kJson, "{\"x\":\n" + line + ",\"done\":true}", {}, kBad});
+  out.push_back({"framing: a call as a line of a value, CR", ReplyShape::ollama_chat, ReplyForm::ndjson, "{\"x\":\r{\"message\":{}}\r,\"done\":true}\n", {}, kBad});
+  for (const ReplyShape shape : {kChat, ReplyShape::responses, ReplyShape::messages}) {
+    out.push_back({"framing: lines for " + std::to_string(static_cast<int>(shape)), shape, ReplyForm::ndjson, "{}\n", {}, kBad});
+  }
   out.push_back({"framing: an unknown form", kChat, ReplyForm::unknown, "data: " + json + "\n\n", {}, kBad});
 }
 

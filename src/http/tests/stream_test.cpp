@@ -76,6 +76,39 @@ TEST(Sse, EventsHoweverTheStreamIsCut) {
   }
 }
 
+TEST(Sse, StrictIsWhatAllReadAlike) {
+  struct Row {
+    std::string name, event;
+    bool strict;
+  };
+  for (const Row& r : std::vector<Row>{{"all fields", "event: a\nid: 1\nretry: 5\n: c\ndata: {}\n", true},
+                                       {"no values", "event\nid\nretry\ndata\n", true},
+                                       {"nothing", "", true},
+                                       {"CR", "id: 1\rdata: {}\r\n", true},
+                                       {"no data", ": ping\n", true},
+                                       {"two lines of data", "data: a\ndata: b\n", false},
+                                       {"two lines, one empty", "data\ndata: {}\n", false},
+                                       {"unknown", "foo: bar\n", false},
+                                       {"unknown, no colon", "{}\n", false},
+                                       {"another case", "Data: {}\n", false},
+                                       {"a blank before", " data: {}\n", false},
+                                       {"a blank behind", "data : {}\n", false},
+                                       {"a blank line", " \ndata: {}\n", false},
+                                       {"a brace in a comment", ": {\n", false},
+                                       {"a brace in a name", "event: {\n", false},
+                                       {"a brace in an id", "id:{}\n", false},
+                                       {"unknown behind CR", "data: {}\r{}\n", false}}) {
+    SCOPED_TRACE(r.name);
+    SseSplitter s;
+    int events = 0;
+    EXPECT_TRUE(s.feed(r.event + "\n", [&](const SseEvent& e) {
+      ++events;
+      EXPECT_EQ(e.strict, r.strict);
+    }));
+    EXPECT_EQ(events, 1);
+  }
+}
+
 TEST(Sse, LimitHoweverTheStreamIsCut) {
   const std::string text = "data: 0123456789\n\n";
   const std::string twice = text + text;
