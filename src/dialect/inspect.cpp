@@ -147,6 +147,7 @@ class Framed : public Inspector {
   Result<void> read_anew(std::string_view event, std::string_view data) {
     pattern_.clear();
     Result<void> read = tree_.read(data, limits_.depth);
+    if (read && tree_.reaches_prototypes()) return fail(Reason::reply_unreadable, "a key of JavaScript's prototypes");
     if (read) read = reply_->read(event, tree_);
     if (read && reply_->only_text() != Tree::kNone) pattern_.set(event, data, tree_, reply_->only_text());
     return read;

@@ -261,7 +261,7 @@ class Messages final : public Reply {
     if (tree.text(reason) == "tool_use" && calls_left(0) == 0) edits.replace(tree.begin(reason), tree.end(reason), "\"end_turn\"");
   }
 
-  static constexpr std::size_t kBlocks = 4096;
+  static constexpr std::size_t kBlocks = 1024;
   std::vector<Block> blocks_;
   bool stopped_ = false;
 };

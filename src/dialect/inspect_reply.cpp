@@ -80,7 +80,14 @@ Result<void> Reply::add_piece(int a, int b, std::string_view kind, const Tree& t
   ++pieces_;
   piece_ = at;
   piece_channel_ = static_cast<std::size_t>(&c - channels_.data());
-  return c.scan.feed(tree.text(at), unit_);
+  return feed(c, tree.text(at));
+}
+
+Result<void> Reply::feed(Channel& c, std::string_view text) {
+  if (channels_.size() > kChannels) return fail(Reason::reply_too_large, "texts");
+  Result<void> fed = c.scan.feed(text, unit_);
+  if (fed && c.scan.calls().size() > limits_.calls) return fail(Reason::reply_too_large, "calls");
+  return fed;
 }
 
 bool Reply::open() const noexcept {
@@ -104,7 +111,7 @@ Result<void> Reply::settle(Begun& begun) const {
   if (call.arguments.empty()) call.arguments = "{}";
   Tree tree;
   Result<void> read = tree.read(call.arguments, limits_.depth);
-  if (!read) return unreadable("arguments that are no JSON");
+  if (!read || tree.reaches_prototypes()) return unreadable("arguments that are no JSON, or are one thing to JavaScript and another to others");
   if (begun.form == Arguments::object && !tree.is_object(0)) return unreadable("arguments that are no object");
   return {};
 }

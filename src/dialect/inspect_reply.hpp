@@ -40,7 +40,7 @@ class Reply {
   [[nodiscard]] Tree::At only_text() const noexcept { return pieces_ == 1 ? piece_ : Tree::kNone; }
   Result<void> repeat(std::string_view text) {
     ++unit_;
-    return channels_[piece_channel_].scan.feed(text, unit_);
+    return feed(channels_[piece_channel_], text);
   }
   /// No unit is left. Then calls() is complete.
   Result<void> end();
@@ -103,7 +103,7 @@ class Reply {
   /// A piece of text, which with nothing else in the unit may be repeated.
   Result<void> add_piece(int a, int b, std::string_view kind, const Tree& tree, Tree::At at);
   /// Text in a unit that is read for more than that.
-  Result<void> add_text(int a, int b, std::string_view kind, std::string_view text) { return channel(a, b, kind).scan.feed(text, unit_); }
+  Result<void> add_text(int a, int b, std::string_view kind, std::string_view text) { return feed(channel(a, b, kind), text); }
 
   /// Why a call was refused, or null.
   [[nodiscard]] const std::string* refusal(const Begun& call) const { return refusal(call.ruling); }
@@ -124,6 +124,9 @@ class Reply {
   [[nodiscard]] const std::vector<Channel>& channels() const noexcept { return channels_; }
 
  private:
+  /// More texts than any answer has would make each look-up long.
+  static constexpr std::size_t kChannels = 256;
+  Result<void> feed(Channel& channel, std::string_view text);
   Result<void> settle(Begun& call) const;
 
   InspectLimits limits_;

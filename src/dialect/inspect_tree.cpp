@@ -6,6 +6,12 @@ namespace vestibule::dialect {
 
 using json::Token;
 
+namespace {
+
+bool is_prototype(std::string_view key) noexcept { return key == "__proto__" || key == "prototype" || key == "constructor"; }
+
+}  // namespace
+
 Tree::Text Tree::keep(json::Reader& reader) {
   if (!reader.escaped()) {
     return {static_cast<std::uint32_t>(reader.begin_offset() + 1),
@@ -22,6 +28,7 @@ Result<void> Tree::read(std::string_view text, unsigned depth) {
   nodes_.clear();
   open_.clear();
   newest_.clear();
+  reaches_prototypes_ = false;
   json::Limits limits;
   limits.depth = depth;
   json::Reader reader(text, limits);
@@ -31,7 +38,10 @@ Result<void> Tree::read(std::string_view text, unsigned depth) {
     switch (t) {
       case Token::error: return fail(Reason::reply_unreadable, reader.error().detail);
       case Token::end: return {};
-      case Token::key: key = keep(reader); continue;
+      case Token::key:
+        key = keep(reader);
+        reaches_prototypes_ = reaches_prototypes_ || is_prototype(slice(key));
+        continue;
       case Token::object_end:
       case Token::array_end:
         nodes_[open_.back()].end = static_cast<std::uint32_t>(reader.end_offset());

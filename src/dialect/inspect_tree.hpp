@@ -42,6 +42,9 @@ class Tree {
   /// The first element or member, and the one behind; kNone behind the last.
   [[nodiscard]] At first(At container) const noexcept { return container + 1 < nodes_[container].next ? container + 1 : kNone; }
   [[nodiscard]] At behind(At child) const noexcept { return nodes_[child].last ? kNone : nodes_[child].next; }
+  /// A key at any depth is one that JavaScript gives a meaning of its own: assigned to an object, `__proto__` makes
+  /// members that no reader of the JSON has seen.
+  [[nodiscard]] bool reaches_prototypes() const noexcept { return reaches_prototypes_; }
   /// The member, or kNone; also of what is no object.
   [[nodiscard]] At find(At object, std::string_view key) const noexcept;
 
@@ -68,6 +71,7 @@ class Tree {
   std::vector<Node> nodes_;
   std::vector<At> open_;
   std::vector<At> newest_;  // of each open container: its newest child
+  bool reaches_prototypes_ = false;
 };
 
 /// Changes to one text, each a part replaced. Parts do not overlap.

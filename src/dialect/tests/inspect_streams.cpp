@@ -123,6 +123,14 @@ void add_chat(std::vector<Stream>& out) {
   good("the server's own log of what the model wrote", open + chunk(piece(0, "", "", R"({"n":5777})")) + "data: {\"choices\":[{\"finish_reason\":\"tool_calls\",\"index\":0,\"delta\":{}}],\"__verbose\":{\"content\":\"wipe_disk\"}}\n\n" + done,
        {{"call_1", "wipe_disk", R"({"n":5777})"}});
 
+  // openai-node assigns what it does not know to the message: then the call is inherited.
+  bad("a call in __proto__", role + chunk(R"({"__proto__":{"tool_calls":[{"index":0,"id":"p","function":{"name":"wipe_disk","arguments":"{}"}}]}})") + end + done);
+  bad("a call in __proto__ by escape", role + chunk(R"({"_\u005fproto__":{"tool_calls":[]}})") + end + done);
+  bad("a call in constructor.prototype", role + chunk(R"({"content":"a","x":[{"constructor":{"prototype":{"tool_calls":[]}}}]})") + end + done);
+  bad("__proto__ around a choice", role + "data: {\"__proto__\":{\"choices\":[]}}\n\n" + done);
+  bad("__proto__ in arguments", open + chunk(piece(0, "", "", R"({"a":{"__proto__":{"path":"/"}}})")) + end + done);
+  bad("__proto__ in words' event", chunk(R"({"content":"a"})") + "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"__proto__\":null}]}\n\n" + done);
+  good("__proto__ as a word", role + chunk(R"({"content":"__proto__ and constructor"})") + chunk("{}", "\"stop\"") + done);
   const std::string word = chunk(R"({"content":"a"})");
   good("a call where the event before had words", word + chunk(R"({"content":"b","tool_calls":[{"index":0,"id":"w","function":{"name":"wipe_disk","arguments":"{\"n\":57}"}}],"x":"c"})") + end + done,
        {{"w", "wipe_disk", R"({"n":57})"}});
@@ -218,6 +226,12 @@ void add_chat(std::vector<Stream>& out) {
   whole("choices out of order", R"({"choices":[{"index":1,"message":{"content":"a"}},{"index":0,"message":{"content":"b"}}]})", {}, kBad);
   whole("an object as arguments", called(R"({"id":"a","function":{"name":"wipe_disk","arguments":{"a":1}}})"), {}, kBad);
   whole("a folded key", completion(R"({"content":null,"TOOL_CALLS":[]})"), {}, kBad);
+  whole("more calls in text than allowed", [] {
+    std::string text;
+    for (int i = 0; i < 65; ++i) text += R"(<tool_call>{"name":"f","arguments":{}}</tool_call>)";
+    return completion("{\"content\":" + q(text) + "}");
+  }(), {}, kBig);
+  whole("a call in __proto__", completion(R"({"role":"assistant","content":"a","__proto__":{"tool_calls":[)" + call("a", "wipe_disk", "{}") + "]}}"), {}, kBad);
   whole("too many calls", [] {
     std::string calls;
     for (int i = 0; i < 65; ++i) calls += (i == 0 ? "" : ",") + call("a", "wipe_disk", "{}");
@@ -253,6 +267,7 @@ void add_ollama(std::vector<Stream>& out) {
   add("empty lines", kLines, "\n\r\n" + line(calling("wipe_disk", R"({"n":84})")) + "\n" + end, {{"", "wipe_disk", R"({"n":84})"}});
   add("CRLF", kLines, line(R"({"role":"assistant","content":"a"})").insert(line(R"({"role":"assistant","content":"a"})").size() - 1, "\r") + end);
   add("an error", kLines, "{\"error\":\"model is busy\"}\n");
+  add("__proto__ in arguments", kLines, line(calling("wipe_disk", R"({"__proto__":{"path":"/"}})")) + end, {}, kBad);
   add("not done", kLines, line(calling("wipe_disk", "{}")), {}, kBad);
   add("arguments as text", kLines, line(calling("wipe_disk", R"("{}")")) + end, {}, kBad);
   add("folded, as Go reads it", kLines, line(R"({"role":"assistant","content":"","Tool_Calls":[{"function":{"name":"wipe_disk","arguments":{}}}]})") + end, {}, kBad);
