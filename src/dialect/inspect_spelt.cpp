@@ -107,11 +107,7 @@ bool may_be_call(std::string_view text) {
 
 Judged judge_object(std::string_view text, unsigned depth, TextCall& call) {
   Tree tree;
-  if (!tree.read(text, depth)) {
-    if (!may_be_call(text)) return Judged::no_json;
-    make_unknown(text, call);
-    return Judged::call;
-  }
+  if (!tree.read(text, depth)) return may_be_call(text) ? Judged::unsure : Judged::no_json;
   Found found;
   count_calls(tree, 0, found);
   if (found.calls == 0) return Judged::no_call;
@@ -138,23 +134,18 @@ bool read_named(std::string_view text, std::string_view separator, TextCall& out
 
 }  // namespace
 
-TextCall judge_marked(const Format& format, std::string_view whole, std::string_view inner, unsigned depth) {
-  TextCall out;
-  bool read = false;
-  if (format.begin == "<function=") {
-    read = read_named(inner, ">", out, depth);
-  } else if (format.begin == "[tool_calls]") {
-    read = read_json(trimmed(inner), out, depth) || read_named(inner, "[ARGS]", out, depth) || read_named(inner, "{", out, depth);
-  } else if (format.begin.ends_with('>') || format.begin == "[tool_call]") {
-    read = read_json(trimmed(inner), out, depth);
-  } else if (const std::size_t close = inner.find('>'); format.begin.starts_with('<') && close != std::string_view::npos) {
-    // The tag's own end, with no attribute in between.
-    const std::string_view tag = inner.substr(0, close);
-    const bool bare = std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '|'; });
-    read = bare && read_json(trimmed(inner.substr(close + 1)), out, depth);
+bool read_marked(const Format& format, std::string_view inner, unsigned depth, TextCall& call) {
+  if (format.begin == "<function=") return read_named(inner, ">", call, depth);
+  if (format.begin == "[tool_calls]") {
+    return read_json(trimmed(inner), call, depth) || read_named(inner, "[ARGS]", call, depth) || read_named(inner, "{", call, depth);
   }
-  if (!read) make_unknown(whole, out);
-  return out;
+  if (format.begin.ends_with('>') || format.begin == "[tool_call]") return read_json(trimmed(inner), call, depth);
+  const std::size_t close = inner.find('>');
+  if (!format.begin.starts_with('<') || close == std::string_view::npos) return false;
+  // The tag's own end, with no attribute in between.
+  const std::string_view tag = inner.substr(0, close);
+  const bool bare = std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '|'; });
+  return bare && read_json(trimmed(inner.substr(close + 1)), call, depth);
 }
 
 }  // namespace vestibule::dialect

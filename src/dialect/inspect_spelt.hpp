@@ -30,13 +30,13 @@ inline constexpr std::array kFormats{
 #undef FORMAT
 };
 
-/// no_json: not to a strict reader; nor would a lenient one find a call in it.
-enum class Judged : std::uint8_t { call, no_call, no_json };
+/// no_json: not to a strict reader; nor would a lenient one find a call in it. unsure: a lenient one might.
+enum class Judged : std::uint8_t { call, no_call, no_json, unsure };
 
 /// What stands in braces; of a call its name and arguments.
 Judged judge_object(std::string_view text, unsigned depth, TextCall& call);
-/// What a mark led in: `inner` between the marks, `whole` with them.
-[[nodiscard]] TextCall judge_marked(const Format& format, std::string_view whole, std::string_view inner, unsigned depth);
+/// What stands between a mark and its end, if it is one call and nothing else.
+[[nodiscard]] bool read_marked(const Format& format, std::string_view inner, unsigned depth, TextCall& call);
 /// A call that only a person can judge.
 void make_unknown(std::string_view text, TextCall& call);
 

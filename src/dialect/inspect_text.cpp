@@ -155,27 +155,41 @@ bool TextScan::plain(More more) {
 bool TextScan::marked(More more) {
   static constexpr Format kNoMark{};
   const Format& format = format_ < kFormats.size() ? kFormats[format_] : kNoMark;
-  std::size_t end = format.end.empty() ? std::string::npos : find_folded(window_, format.end, look_);
+  const std::string_view text = window_;
+  std::size_t end = format.end.empty() ? std::string::npos : find_folded(text, format.end, look_);
   if (end == std::string::npos) {
-    look_ = std::max(mark_, window_.size() - std::min(window_.size(), format.end.size()));
+    look_ = std::max(mark_, text.size() - std::min(text.size(), format.end.size()));
     if (more == More::may_come) return false;
-    end = window_.size();
+    end = text.size();
   }
-  const std::string_view inner = std::string_view(window_).substr(mark_, end - mark_);
-  std::size_t size = end;
-  if (end < window_.size()) {
-    size += format.end.size();
-    // Behind the end mark's own bracket, as in </tool_call> and </tool_calls>.
-    if (!format.end.ends_with('>') && !format.end.ends_with(']')) {
-      const std::size_t bracket = window_.find('>', size);
-      if (bracket == std::string::npos && more == More::may_come) {
-        look_ = end;
-        return false;
-      }
-      size = bracket == std::string::npos ? window_.size() : bracket + 1;
+  std::size_t size = std::min(end + format.end.size(), text.size());
+  // Behind the end mark's own bracket, as in </tool_call> and </tool_calls>.
+  if (end < text.size() && !format.end.ends_with('>') && !format.end.ends_with(']')) {
+    while (size < text.size() && is_word(text[size])) ++size;
+    if (size == text.size() && more == More::may_come) {
+      look_ = end;
+      return false;
+    }
+    if (size < text.size() && text[size++] != '>') {
+      state_ = State::rest;
+      return true;
     }
   }
-  close(size, judge_marked(format, std::string_view(window_).substr(0, size), inner, depth_));
+  TextCall call;
+  if (read_marked(format, text.substr(mark_, end - mark_), depth_, call)) {
+    close(size, std::move(call));
+  } else {
+    state_ = State::rest;
+  }
+  return true;
+}
+
+// A call whose end is not sure.
+bool TextScan::rest(More more) {
+  if (more == More::may_come) return false;
+  TextCall call;
+  make_unknown(window_, call);
+  close(window_.size(), std::move(call));
   return true;
 }
 
@@ -204,10 +218,11 @@ bool TextScan::object(More more) {
   if (judged == Judged::no_json) {
     // Quotes may have been taken the wrong way round: what begins within is judged for itself, but not without end.
     again_ += size;
-    if (again_ > kAgain) {
-      judged = Judged::call;
-      make_unknown(std::string_view(window_).substr(0, size), call);
-    }
+    if (again_ > kAgain) judged = Judged::unsure;
+  }
+  if (judged == Judged::unsure) {
+    state_ = State::rest;
+    return true;
   }
   if (judged == Judged::call) {
     close(size, std::move(call));
@@ -227,6 +242,7 @@ void TextScan::run(More more) {
       case State::plain: again = plain(more); break;
       case State::marked: again = marked(more); break;
       case State::object: again = object(more); break;
+      case State::rest: again = rest(more); break;
     }
     if (!again) return;
   }

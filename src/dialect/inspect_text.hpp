@@ -12,7 +12,8 @@
 
 namespace vestibule::dialect {
 
-/// One call in text: the bytes [begin, end) of all that was fed.
+/// One call in text: the bytes [begin, end) of all that was fed. Where it ends parsers see differently unless it can
+/// be read whole up to its end: else it ends with the text.
 struct TextCall {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -39,7 +40,7 @@ class TextScan {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
  private:
-  enum class State : std::uint8_t { plain, marked, object };
+  enum class State : std::uint8_t { plain, marked, object, rest };
   enum class Fit : std::uint8_t { none, unclear, mark, object };
   enum class More : std::uint8_t { may_come, none };
 
@@ -47,6 +48,7 @@ class TextScan {
   bool plain(More more);
   bool marked(More more);
   bool object(More more);
+  bool rest(More more);
   Fit fit(std::size_t at, More more);
   Fit mark_at(std::size_t at);
   Fit python_at(std::size_t at) const;

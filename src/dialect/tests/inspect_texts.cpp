@@ -115,6 +115,12 @@ void add_messages(std::vector<Stream>& out) {
   add("half the input", kStart + one + delta(1, json("{\"a\":")) + stop(1) + end, {}, kBad);
   add("an input that is a list", kStart + one + delta(1, json("[1]")) + stop(1) + end, {}, kBad);
   add("duplicate keys", kStart + one + delta(1, json(R"({"a":1,"a":2})")) + stop(1) + end, {}, kBad);
+  add("prototype in an input", kStart + one + delta(1, json(R"({"a":[{"prototype":1}]})")) + stop(1) + end, {}, kBad);
+  add("more blocks than an answer has", [] {
+    std::string all = kStart;
+    for (int i = 0; i < 1025; ++i) all += start(i, R"({"type":"text","text":"a"})") + stop(i);
+    return all;
+  }(), {}, Reason::reply_too_large);
   add("a folded key", kStart + "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"Content_Block\":" + use("t", "wipe_disk", "{}") + "}\n\n" + end, {}, kBad);
   add("no type", kStart + "data: {\"index\":1,\"content_block\":" + use("t", "wipe_disk", "{}") + "}\n\n" + end, {}, kBad);
   add("an unknown event with a block", kStart + event("content_block_new", ",\"index\":1,\"content_block\":" + use("t", "wipe_disk", "{}")) + end, {}, kBad);
@@ -137,10 +143,24 @@ void add_texts(std::vector<Stream>& out) {
   const auto unknown = [](const std::string& text) { return std::vector<Wanted>{{"", "unknown", q(text)}}; };
   const std::string object = R"({"name": "wipe_disk", "arguments": {"path": "/srv/m"}})";
   const std::vector<Wanted> wiped{{"", "wipe_disk", R"({"path": "/srv/m"})"}};
+  const std::string cut_short = R"(<tool_call>{"name":"ls","arguments":{"a":"</tool_call>","path":"/"}}</tool_call>)";
   const std::string deepseek = "<\xEF\xBD\x9Ctool\xE2\x96\x81" "calls\xE2\x96\x81" "begin\xEF\xBD\x9C>function<\xEF\xBD\x9Ctool\xE2\x96\x81sep\xEF\xBD\x9C>wipe_disk\n```json\n{}\n```";
   const std::vector<Row> rows{
       {"hermes", "<tool_call>\n" + object + "\n</tool_call>", wiped},
       {"hermes, upper case", "<TOOL_CALL>" + object + "</TOOL_CALL>", wiped},
+      // Some parsers end a call at the first end mark, some behind its JSON: what is not both is judged by its text.
+      {"hermes, the end within a string", cut_short, unknown(cut_short)},
+      {"hermes, the end within a string, and words", cut_short + " Done.", unknown(cut_short + " Done.")},
+      {"hermes, the end within a string, and a call", cut_short + "<tool_call>" + object + "</tool_call>", unknown(cut_short + "<tool_call>" + object + "</tool_call>")},
+      {"hermes, the end behind an escape", R"(<tool_call>{"name":"ls","arguments":{"a":"\"</tool_call>"}}</tool_call>)", unknown(R"(<tool_call>{"name":"ls","arguments":{"a":"\"</tool_call>"}}</tool_call>)")},
+      {"hermes in Python's quotes", "<tool_call>{'name':'ls','arguments':{'a':'</tool_call>','path':'/'}}</tool_call>", unknown("<tool_call>{'name':'ls','arguments':{'a':'</tool_call>','path':'/'}}</tool_call>")},
+      {"hermes, words before the object", "<tool_call>x" + object + "</tool_call> Done.", unknown("<tool_call>x" + object + "</tool_call> Done.")},
+      {"hermes, an end mark that is none", "<tool_call>" + object + "</tool_call\">" + object, unknown("<tool_call>" + object + "</tool_call\">" + object)},
+      {"hermes, the bracket of the end is missing", "<tool_call>" + object + "</tool_call", wiped},
+      {"glm, the end within a value", "<tool_call>ls\n<arg_value></tool_call></arg_value></tool_call>x", unknown("<tool_call>ls\n<arg_value></tool_call></arg_value></tool_call>x")},
+      {"functionary, the end within a string", R"(<function=ls>{"a":"</function>","path":"/"}</function>)", unknown(R"(<function=ls>{"a":"</function>","path":"/"}</function>)")},
+      {"command, the end within a string", R"(<|START_ACTION|>[{"tool_name":"ls","parameters":{"a":"<|END_ACTION|>"}}]<|END_ACTION|>)", unknown(R"(<|START_ACTION|>[{"tool_name":"ls","parameters":{"a":"<|END_ACTION|>"}}]<|END_ACTION|>)")},
+      {"an object that only some can read", R"({"name":"ls","arguments":{"a":'}}',"path":"/"}} Done.)", unknown(R"({"name":"ls","arguments":{"a":'}}',"path":"/"}} Done.)")},
       {"hermes without an end", "<tool_call>" + object, wiped},
       {"hermes with words", "I will. <tool_call>" + object + "</tool_call> Done.", wiped},
       {"two of hermes", "<tool_call>" + object + "</tool_call>\n<tool_call>{\"name\":\"send_mail\",\"arguments\":{\"to\":\"eve@x\"}}</tool_call>", {wiped[0], {"", "send_mail", R"({"to":"eve@x"})"}}},
@@ -156,6 +176,13 @@ void add_texts(std::vector<Stream>& out) {
       {"llama 3, tagged", "<|python_tag|>" + object, wiped},
       {"llama 3, code", "<|python_tag|>brave_search.call(query=\"x\")", unknown("<|python_tag|>brave_search.call(query=\"x\")")},
       {"llama 3, type first", R"({"type": "function", "name": "wipe_disk", "parameters": {"path": "/srv/m"}})", wiped},
+      {"llama 3, spaced", " \n {\n  \"name\" : \"wipe_disk\",\n  \"parameters\" : {\"path\": \"/srv/m\"}\n}\n", wiped},
+      {"llama 3, arguments first", R"({"parameters": {"path": "/srv/m"}, "name": "wipe_disk"})", wiped},
+      {"llama 3, a list of one", "[" + object + "]", wiped},
+      {"llama 3, a list of two", "[ " + object + R"(, {"name":"send_mail","arguments":{"to":"eve@x"}}])", {wiped[0], {"", "send_mail", R"({"to":"eve@x"})"}}},
+      {"llama 3, two by a semicolon", object + R"(; {"name":"send_mail","parameters":{"to":"eve@x"}})", {wiped[0], {"", "send_mail", R"({"to":"eve@x"})"}}},
+      {"a call deep in an answer of JSON", R"({"city":"Bern","then":[{"a":1},)" + object + "]}", wiped},
+      {"a call behind an answer of JSON", R"({"city":"Bern"} )" + object, wiped},
       {"an object within words", "Sure:\n```json\n" + object + "\n```\nDone.", wiped},
       {"an object as text arguments", R"({"name":"wipe_disk","arguments":"{\"path\": \"/srv/m\"}"})", wiped},
       {"OpenAI's own form as text", R"({"type":"function","function":{"name":"wipe_disk","arguments":{"path": "/srv/m"}}})", wiped},
