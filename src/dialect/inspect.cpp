@@ -59,10 +59,22 @@ class Pattern {
   std::string event_, before_, behind_;
 };
 
+std::unique_ptr<Reply> reply_of(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
+  const Coming coming = form == ReplyForm::json ? Coming::whole : Coming::in_pieces;
+  switch (shape) {
+    case ReplyShape::chat_completions: return chat_reply(limits, coming);
+    case ReplyShape::responses: return responses_reply(limits, coming);
+    case ReplyShape::messages: return messages_reply(limits, coming);
+    case ReplyShape::ollama_chat: return ollama_reply(limits, coming);
+  }
+  return nullptr;
+}
+
 // A body as a whole, as events, or as lines: what all of them share. What is held is in sequence and whole units.
 class Framed : public Inspector {
  public:
-  Framed(std::unique_ptr<Reply> reply, const InspectLimits& limits) : limits_(limits), reply_(std::move(reply)) {}
+  Framed(ReplyShape shape, ReplyForm form, const InspectLimits& limits)
+      : shape_(shape), form_(form), limits_(limits), reply_(reply_of(shape, form, limits)) {}
 
   Result<void> feed(std::string_view bytes, std::string& out) final {
     if (error_) return *error_;
@@ -92,6 +104,7 @@ class Framed : public Inspector {
       std::string anew;
       rewrite(held_, anew);
       if (error_) return judged();
+      if (!asks_only_for(anew, rulings)) return broken(fail(Reason::reply_unreadable, "what is left of it asks for something else"));
       held_ = std::move(anew);
     }
     release(out);
@@ -152,6 +165,7 @@ class Framed : public Inspector {
     if (read && reply_->only_text() != Tree::kNone) pattern_.set(event, data, tree_, reply_->only_text());
     return read;
   }
+  [[nodiscard]] bool asks_only_for(std::string_view anew, std::span<const Ruling> rulings) const;
   Result<void> judged() const {
     if (error_) return *error_;
     return {};
@@ -161,6 +175,8 @@ class Framed : public Inspector {
     return judged();
   }
 
+  ReplyShape shape_;
+  ReplyForm form_;
   InspectLimits limits_;
   std::unique_ptr<Reply> reply_;
   Tree tree_;
@@ -188,7 +204,7 @@ class Whole final : public Framed {
 
 class Events final : public Framed {
  public:
-  Events(std::unique_ptr<Reply> reply, const InspectLimits& limits) : Framed(std::move(reply), limits), splitter_(limits.event) {}
+  Events(ReplyShape shape, ReplyForm form, const InspectLimits& limits) : Framed(shape, form, limits), splitter_(limits.event) {}
 
  private:
   void take(std::string_view bytes, std::string& out) override {
@@ -275,7 +291,7 @@ class Events final : public Framed {
 
 class Lines final : public Framed {
  public:
-  Lines(std::unique_ptr<Reply> reply, const InspectLimits& limits) : Framed(std::move(reply), limits), splitter_(limits.event) {}
+  Lines(ReplyShape shape, ReplyForm form, const InspectLimits& limits) : Framed(shape, form, limits), splitter_(limits.event) {}
 
  private:
   void take(std::string_view bytes, std::string& out) override {
@@ -313,6 +329,36 @@ class Lines final : public Framed {
   http::NdjsonSplitter splitter_;
 };
 
+// Null: no form that the shape's clients expect.
+std::unique_ptr<Framed> framed(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
+  const bool ollama = shape == ReplyShape::ollama_chat;
+  if (form == ReplyForm::events && !ollama) return std::make_unique<Events>(shape, form, limits);
+  if (form == ReplyForm::json && !ollama) return std::make_unique<Whole>(shape, form, limits);
+  // Its clients read line by line whatever the type says, and some pass over lines that are no JSON.
+  if ((form == ReplyForm::json || form == ReplyForm::ndjson) && ollama) return std::make_unique<Lines>(shape, form, limits);
+  return nullptr;
+}
+
+// The second fence. What was written anew is read once more, behind what is out: it may ask for what was released,
+// and for nothing that the words around a refused call, or the sentence in its place, would make of it.
+bool Framed::asks_only_for(std::string_view anew, std::span<const Ruling> rulings) const {
+  InspectLimits limits = limits_;
+  limits.held += anew.size();
+  limits.event += anew.size();
+  const std::unique_ptr<Framed> again = framed(shape_, form_, limits);
+  again->reply_->follow(*reply_);
+  std::string out;
+  if (!again->feed(anew, out) || !again->finish(out)) return false;
+  std::span<const ToolCall> asked = again->calls();
+  const std::span<const ToolCall> calls = reply_->calls();
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (!rulings[i].release) continue;
+    if (asked.empty() || asked.front() != calls[i]) return false;
+    asked = asked.subspan(1);
+  }
+  return asked.empty();
+}
+
 // A form that is not known is let through by nobody.
 class Unread final : public Inspector {
  public:
@@ -322,16 +368,6 @@ class Unread final : public Inspector {
   bool holding() const noexcept override { return false; }
   Result<void> resolve(std::span<const Ruling>, std::string&) override { return fail(Reason::reply_unreadable, "Content-Type"); }
 };
-
-std::unique_ptr<Reply> reply_of(ReplyShape shape, const InspectLimits& limits, Coming coming) {
-  switch (shape) {
-    case ReplyShape::chat_completions: return chat_reply(limits, coming);
-    case ReplyShape::responses: return responses_reply(limits, coming);
-    case ReplyShape::messages: return messages_reply(limits, coming);
-    case ReplyShape::ollama_chat: return ollama_reply(limits, coming);
-  }
-  return nullptr;
-}
 
 std::string_view trimmed(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -365,13 +401,8 @@ std::optional<ReplyShape> reply_shape(const Need& need, std::string_view path) n
 }
 
 std::unique_ptr<Inspector> inspect(ReplyShape shape, ReplyForm form, const InspectLimits& limits) {
-  const bool ollama = shape == ReplyShape::ollama_chat;
-  const Coming coming = form == ReplyForm::json ? Coming::whole : Coming::in_pieces;
-  if (form == ReplyForm::events && !ollama) return std::make_unique<Events>(reply_of(shape, limits, coming), limits);
-  if (form == ReplyForm::json && !ollama) return std::make_unique<Whole>(reply_of(shape, limits, coming), limits);
-  // Its clients read line by line whatever the type says, and some pass over lines that are no JSON.
-  if ((form == ReplyForm::json || form == ReplyForm::ndjson) && ollama) return std::make_unique<Lines>(reply_of(shape, limits, coming), limits);
-  return std::make_unique<Unread>();
+  std::unique_ptr<Inspector> inspector = framed(shape, form, limits);
+  return inspector != nullptr ? std::move(inspector) : std::make_unique<Unread>();
 }
 
 }  // namespace vestibule::dialect

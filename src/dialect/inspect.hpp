@@ -48,6 +48,7 @@ struct ToolCall {
   /// Not in the protocol's own field: text that a tool-call format would parse. What cannot be read whole and for
   /// sure is called "unknown", with its text as a JSON string for arguments.
   bool in_text = false;
+  bool operator==(const ToolCall&) const = default;
 };
 
 /// What was decided about one call.
@@ -83,7 +84,8 @@ class Inspector {
   /// One ruling a call, in the order of calls(). All released: the held bytes unchanged. Otherwise what is
   /// left, in the same protocol: released calls with their name, id and arguments unchanged, text unchanged,
   /// for each refused call a sentence as text of the assistant; finish and stop reasons say "tool calls" only if
-  /// one is left; usage as it came. A call in text that is refused is replaced by its sentence.
+  /// one is left; usage as it came. A call in text that is refused is replaced by its sentence. reply_unreadable:
+  /// what is left would ask for anything but the released calls, were it only for a sentence; nothing is out then.
   virtual Result<void> resolve(std::span<const Ruling> rulings, std::string& out) = 0;
 };
 

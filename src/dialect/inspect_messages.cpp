@@ -18,9 +18,18 @@ class Messages final : public Reply {
  public:
   using Reply::Reply;
 
+  void follow(const Reply& before) override {
+    Reply::follow(before);
+    const auto& other = static_cast<const Messages&>(before);
+    for (const Block& b : other.blocks_) {
+      if (b.unit <= other.flowed_unit()) blocks_.push_back(Block{b.index, b.unit});
+    }
+  }
+
  private:
   struct Block {
     int index = 0;
+    std::size_t unit = 0;  // in which it began
     bool ended = false;
     std::string input = {};   // of a call: what the block began with
     std::string answers = {};  // of a result of the server's: which call
@@ -98,7 +107,7 @@ class Messages final : public Reply {
     if (!ok) return ok;
     if (index < 0 || block(index) != nullptr) return unreadable("a block's index");
     if (blocks_.size() >= kBlocks) return fail(Reason::reply_too_large, "blocks");
-    Block& b = blocks_.emplace_back(Block{index});
+    Block& b = blocks_.emplace_back(Block{index, unit_number()});
     const std::string_view type = tree.text(tree.find(at, "type"));
     if (type.empty()) return unreadable("a block without a type");
     b.answers = tree.text(tree.find(at, "tool_use_id"));

@@ -96,7 +96,14 @@ bool Reply::open() const noexcept {
                      [](const Channel& c) { return c.scan.open() || !c.scan.calls().empty(); });
 }
 
+void Reply::follow(const Reply& before) {
+  for (const Channel& c : before.channels_) {
+    if (c.flowed > 0) channel(c.a, c.b, c.kind).scan.skip(c.flowed);
+  }
+}
+
 void Reply::flowed() noexcept {
+  flowed_unit_ = unit_;
   for (Channel& c : channels_) c.flowed = c.scan.size();
 }
 

@@ -48,6 +48,8 @@ class Reply {
   [[nodiscard]] virtual bool open() const noexcept;
   /// What was read is held no more.
   void flowed() noexcept;
+  /// Of a reply that has read nothing: it reads on behind what `before` had let flow, of which no call is left open.
+  virtual void follow(const Reply& before);
   [[nodiscard]] std::span<const ToolCall> calls() const noexcept { return calls_; }
 
   /// Before the held units are rewritten, in their order. reply_unreadable: a refused call stands where it cannot
@@ -119,6 +121,9 @@ class Reply {
 
   [[nodiscard]] const InspectLimits& limits() const noexcept { return limits_; }
   [[nodiscard]] Coming coming() const noexcept { return coming_; }
+  /// Of the unit that is read, and of the last one that is held no more.
+  [[nodiscard]] std::size_t unit_number() const noexcept { return unit_; }
+  [[nodiscard]] std::size_t flowed_unit() const noexcept { return flowed_unit_; }
   [[nodiscard]] std::vector<Begun>& begun() noexcept { return begun_; }
   [[nodiscard]] const std::vector<Begun>& begun() const noexcept { return begun_; }
   [[nodiscard]] const std::vector<Channel>& channels() const noexcept { return channels_; }
@@ -132,6 +137,7 @@ class Reply {
   InspectLimits limits_;
   Coming coming_;
   std::size_t unit_ = 0;
+  std::size_t flowed_unit_ = 0;
   unsigned pieces_ = 0;
   Tree::At piece_ = Tree::kNone;
   std::size_t piece_channel_ = 0;

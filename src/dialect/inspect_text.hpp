@@ -31,6 +31,8 @@ class TextScan {
 
   /// reply_too_large.
   Result<void> feed(std::string_view text, std::size_t unit);
+  /// Before anything is fed: so many bytes without a call in them that are not looked at.
+  void skip(std::size_t bytes) noexcept { size_ = bytes; }
   /// The text has ended.
   Result<void> finish();
   /// The end of what was fed is part of a call, or may be the beginning of one.
