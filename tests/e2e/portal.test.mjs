@@ -346,7 +346,7 @@ test('the keyboard alone is enough', async (t) => {
 });
 
 test('other sites, frames and doors: nothing of the session works anywhere else', async (t) => {
-  const { gateway, up } = await house(t);
+  const { gateway, up } = await house(t, { point: { tools: 'open' } });  // what cannot be read for tool calls goes nowhere otherwise
   const admin = await gateway.setup();
   const at = await visit(browser, gateway);
   const { page, context } = at;
