@@ -175,6 +175,7 @@ class Confirmations {
   Result<std::string> why_not_in(store::Tx& tx, UserId account, const domain::Requirement& need, UserId person) const;
   Result<void> tell_in(store::Tx& tx, UserId account, const domain::Requirement& need) const;
   Result<bool> sees_in(store::Tx& tx, const Confirmation& c, UserId person) const;
+  Result<Confirmation> seen_in(store::Tx& tx, UserId person, ConfirmationId id) const;
   Result<std::optional<Confirmation>> read_in(store::Tx& tx, ConfirmationId id) const;
   Result<void> signatures_in(store::Tx& tx, Confirmation& c) const;
   void record(store::Tx& tx, std::string_view operation, const Actor& by, const Confirmation& about, std::string_view note, Instant now) const;

@@ -143,16 +143,18 @@ net::Task<Result<std::vector<Confirmation>>> Confirmations::list(UserId person) 
   co_return out;
 }
 
+Result<Confirmation> Confirmations::seen_in(store::Tx& tx, UserId person, ConfirmationId id) const {
+  auto one = read_in(tx, id);
+  if (!one) return moved(one);
+  if (!*one) return fail(Reason::not_found, "no such call");
+  auto sees = sees_in(tx, **one, person);
+  if (!sees) return moved(sees);
+  if (!*sees) return fail(Reason::not_found, "no such call");
+  return std::move(**one);
+}
+
 net::Task<Result<Confirmation>> Confirmations::look(UserId person, ConfirmationId id) const {
-  auto job = [this, person, id](store::Tx& tx) -> Result<Confirmation> {
-    auto one = read_in(tx, id);
-    if (!one) return moved(one);
-    if (!*one) return fail(Reason::not_found, "no such call");
-    auto sees = sees_in(tx, **one, person);
-    if (!sees) return moved(sees);
-    if (!*sees) return fail(Reason::not_found, "no such call");
-    return std::move(**one);
-  };
+  auto job = [this, person, id](store::Tx& tx) { return seen_in(tx, person, id); };
   Result<Confirmation> out = co_await database_.read(std::move(job));
   co_return out;
 }
@@ -162,15 +164,11 @@ Result<std::vector<Confirmation>> Confirmations::waiting_in(store::Tx& tx, UserI
   std::vector<Confirmation> out;
   for (const ConfirmationId id : ids) {
     if (std::ranges::any_of(out, [&](const Confirmation& c) { return c.id == id; })) return fail(Reason::invalid_argument, "ids: one of them twice");
-    auto one = read_in(tx, id);
+    auto one = seen_in(tx, person, id);
     if (!one) return moved(one);
-    if (!*one) return fail(Reason::not_found, "no such call");
-    auto sees = sees_in(tx, **one, person);
-    if (!sees) return moved(sees);
-    if (!*sees) return fail(Reason::not_found, "no such call");
-    if ((*one)->expires <= now.wall) return fail(Reason::confirmation_expired);
-    if ((*one)->stage != Stage::waiting) return fail(Reason::conflict, "it was answered");
-    out.push_back(std::move(**one));
+    if (one->expires <= now.wall) return fail(Reason::confirmation_expired);
+    if (one->stage != Stage::waiting) return fail(Reason::conflict, "it was answered");
+    out.push_back(std::move(*one));
   }
   return out;
 }

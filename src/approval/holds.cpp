@@ -56,6 +56,20 @@ void Holds::leave(const Place& place) noexcept {
   if (--at->second == 0) of_user_.erase(at);
 }
 
+bool Holds::Kept::add(std::size_t bytes) {
+  const std::lock_guard lock(owner_.mutex_);
+  if (bytes > owner_.options_.bytes - owner_.bytes_) return false;
+  owner_.bytes_ += bytes;
+  bytes_ += bytes;
+  return true;
+}
+
+Holds::Kept::~Kept() {
+  if (bytes_ == 0) return;
+  const std::lock_guard lock(owner_.mutex_);
+  owner_.bytes_ -= bytes_;
+}
+
 void Holds::wake_all() { wake({}); }
 
 void Holds::wake(ByteView key) {

@@ -64,6 +64,22 @@ class Holds {
   /// Null: over a bound, or the core stops. On a core.
   [[nodiscard]] std::unique_ptr<Place> take(UserId user, const Digest& credential, std::size_t bytes);
 
+  /// Bytes of a reply that is kept back, against the same bound as bodies of calls that wait. Takes a lock: only
+  /// where something is kept back.
+  class Kept {
+   public:
+    explicit Kept(Holds& owner) noexcept : owner_(owner) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+    ~Kept();
+    /// False: over the bound, and nothing is added.
+    [[nodiscard]] bool add(std::size_t bytes);
+
+   private:
+    Holds& owner_;
+    std::size_t bytes_ = 0;
+  };
+
   /// Something has changed that may concern everybody: a revocation, a stop, the policy. Any thread.
   void wake_all();
   /// Nobody is held on this core any more. On the core.

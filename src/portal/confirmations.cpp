@@ -164,32 +164,18 @@ net::Task<Result<Reply>> Portal::confirm_calls(Call& call) {
   co_return Reply{};
 }
 
-net::Task<Result<Reply>> Portal::decline_call(Call& call) {
+net::Task<Result<Reply>> Portal::refuse_call(Call& call, approval::Confirmations::Refusal how) {
   if (services_.confirmations == nullptr) co_return fail(Reason::not_found);
   const auto id = id_of(call.param);
   if (!id) co_return id.error();
-  Result<void> done = co_await services_.confirmations->refuse(*id, approval::Confirmations::Refusal::decline, call.actor());
+  Result<void> done = co_await services_.confirmations->refuse(*id, how, call.actor());
   if (!done) co_return std::move(done).error();
   co_return Reply{};
 }
 
-net::Task<Result<Reply>> Portal::sleep_call(Call& call) {
-  if (services_.confirmations == nullptr) co_return fail(Reason::not_found);
-  const auto id = id_of(call.param);
-  if (!id) co_return id.error();
-  Result<void> done = co_await services_.confirmations->refuse(*id, approval::Confirmations::Refusal::sleep, call.actor());
-  if (!done) co_return std::move(done).error();
-  co_return Reply{};
-}
-
-net::Task<Result<Reply>> Portal::disown_call(Call& call) {
-  if (services_.confirmations == nullptr) co_return fail(Reason::not_found);
-  const auto id = id_of(call.param);
-  if (!id) co_return id.error();
-  Result<void> done = co_await services_.confirmations->refuse(*id, approval::Confirmations::Refusal::not_me, call.actor());
-  if (!done) co_return std::move(done).error();
-  co_return Reply{};
-}
+net::Task<Result<Reply>> Portal::decline_call(Call& call) { return refuse_call(call, approval::Confirmations::Refusal::decline); }
+net::Task<Result<Reply>> Portal::sleep_call(Call& call) { return refuse_call(call, approval::Confirmations::Refusal::sleep); }
+net::Task<Result<Reply>> Portal::disown_call(Call& call) { return refuse_call(call, approval::Confirmations::Refusal::not_me); }
 
 // For whoever asked, signed or may sign. conflict: the log makes a checkpoint every minute, and none covers it yet.
 net::Task<Result<Reply>> Portal::receipt_of_call(Call& call) {

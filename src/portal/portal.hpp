@@ -279,6 +279,7 @@ class Portal final : public wire::Handler {
   Answer list_confirmations(Call& call);
   Answer look_confirmation(Call& call);
   Answer confirm_calls(Call& call);
+  Answer refuse_call(Call& call, approval::Confirmations::Refusal how);
   Answer decline_call(Call& call);
   Answer sleep_call(Call& call);
   Answer disown_call(Call& call);

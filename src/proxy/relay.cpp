@@ -1,6 +1,7 @@
 #include "proxy/relay.hpp"
 
 #include "proxy/heads.hpp"
+#include "proxy/holding.hpp"
 
 namespace vestibule::proxy {
 
@@ -147,6 +148,10 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
   const std::unique_ptr<dialect::Inspector> inspector = dialect::inspect(shape, form);
   observed_ = true;
   std::string out;
+  constexpr std::size_t kUncounted = std::size_t{64} << 10U;
+  std::size_t held = 0;
+  std::optional<approval::Holds::Kept> kept;
+  if (door_.holding != nullptr) kept.emplace(door_.holding->holds);
   for (;;) {
     std::optional<Result<std::string_view>> piece = call_->try_read_body();
     if (!piece) piece = co_await call_->read_body();
@@ -156,6 +161,12 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
     observer_.feed(**piece);
     Result<void> fed = inspector->feed(**piece, out);
     if (!fed) co_return fed;
+    // Small ones, which are most, are not counted: no lock on their way.
+    if (inspector->holding()) held += (*piece)->size();
+    if (kept && held > kUncounted) {
+      if (!kept->add(held)) co_return fail(Reason::overloaded, "too much of replies is kept back");
+      held = 0;
+    }
     if (out.empty()) continue;
     Result<void> sent = co_await put(head, out);
     if (!sent) co_return sent;

@@ -116,5 +116,19 @@ TEST_F(HoldsTest, RevocationsWakeAllAndTheEndHoldsNobody) {
   EXPECT_EQ(take({alice, bob}), 0U);
 }
 
+TEST_F(HoldsTest, RepliesThatAreKeptBackShareTheBoundOfBodies) {
+  const std::size_t all = options_holds.bytes;
+  {
+    Holds::Kept one(*holds);
+    EXPECT_TRUE(one.add(all - 10));
+    Holds::Kept two(*holds);
+    EXPECT_FALSE(two.add(11));
+    EXPECT_TRUE(two.add(10));
+    EXPECT_FALSE(one.add(1));
+  }
+  Holds::Kept again(*holds);
+  EXPECT_TRUE(again.add(all)) << "given back";
+}
+
 }  // namespace
 }  // namespace vestibule::approval

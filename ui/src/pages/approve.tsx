@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { look, plain, post, type Approval, type Me } from '../api';
 import { changed } from '../events/tab';
 import { at, duration, ends, from } from '../format';
-import { Field, Form, Heading, Loading, Mark, Notice, Problem, useLive, useLoad } from '../parts/basics';
+import { Alone, Field, Form, Loading, Problem, useLive, useLoad } from '../parts/basics';
 import { Ask, Ways } from '../parts/proof';
 import { t } from '../strings';
 
@@ -118,35 +118,22 @@ export function ApprovePage({ me }: { me: Me }) {
     history.replaceState(null, '', '/approve');
     again();
   };
-  // The gateway's replies forbid frames; a browser that does not know how shows no buttons either.
-  const framed = top !== self;
   return (
-    <div class="alone">
-      <header class="top">
-        <a class="brand" href="/"><Mark size={30} /><span>{t.product}</span></a>
-        <a class="to-portal" href="/">{t.inbox.portal}</a>
-      </header>
-      <main>
-        <div class="page">
-          <Heading title={t.approve.title} intro={framed ? t.inbox.framed : t.approve.intro(me.display || me.name)} />
-          <Notice text={said} />
-          {!framed && shown && <Whole key={shown.id} me={me} of={shown} done={leave} back={() => leave()} />}
-          {!framed && !shown && (
-            <>
-              <Problem error={failed ?? error} />
-              {!waiting && !error && <Loading />}
-              {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.approve.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
-              {waiting && <Waiting list={waiting} />}
-              <div class="card narrow">
-                <Form run={() => find(code)} submit={t.approve.find}>
-                  <Field label={t.approve.code} value={code} change={setCode} hint={t.approve.codeHint} required autoComplete="off" autoCapitalize="characters" spellcheck={false} maxLength={16} />
-                </Form>
-              </div>
-            </>
-          )}
-        </div>
-      </main>
-    </div>
+    <Alone title={t.approve.title} intro={t.approve.intro(me.display || me.name)} said={said}>
+      {() => (shown ? <Whole key={shown.id} me={me} of={shown} done={leave} back={() => leave()} /> : (
+        <>
+          <Problem error={failed ?? error} />
+          {!waiting && !error && <Loading />}
+          {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.approve.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
+          {waiting && <Waiting list={waiting} />}
+          <div class="card narrow">
+            <Form run={() => find(code)} submit={t.approve.find}>
+              <Field label={t.approve.code} value={code} change={setCode} hint={t.approve.codeHint} required autoComplete="off" autoCapitalize="characters" spellcheck={false} maxLength={16} />
+            </Form>
+          </div>
+        </>
+      ))}
+    </Alone>
   );
 }
 

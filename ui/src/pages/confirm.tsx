@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { look, plain, post, type Confirmation, type Me } from '../api';
 import { changed } from '../events/tab';
 import { at, duration, ends, from } from '../format';
-import { Field, Heading, Loading, Mark, Notice, Problem, useLive, useLoad } from '../parts/basics';
+import { Alone, Field, Loading, Problem, useLive, useLoad } from '../parts/basics';
 import { Plain, Value } from '../parts/plain';
 import { Ask, Ways } from '../parts/proof';
 import { t } from '../strings';
@@ -142,34 +142,22 @@ export function ConfirmPage({ me }: { me: Me }) {
   };
   // In the order in which they stand on the page.
   const list = (waiting ?? []).filter((c) => c.may_sign && Date.parse(c.expires) > Date.now() && chosen.includes(c.id));
-  // The gateway's replies forbid frames; a browser that does not know how shows no buttons either.
-  const framed = top !== self;
   return (
-    <div class="alone">
-      <header class="top">
-        <a class="brand" href="/"><Mark size={30} /><span>{t.product}</span></a>
-        <a class="to-portal" href="/">{t.inbox.portal}</a>
-      </header>
-      <main>
-        <div class="page">
-          <Heading title={t.confirm.title} intro={framed ? t.inbox.framed : t.confirm.intro(me.display || me.name)} />
-          <Notice text={said} />
-          {!framed && (
-            <>
-              <Problem error={error} />
-              {!waiting && !error && <Loading />}
-              {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.confirm.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
-              <ul class="cards">
-                {waiting?.map((c) => (
-                  <Call key={c.id} me={me} of={c} alone={waiting.length === 1 && chosen.includes(c.id)} chosen={chosen.includes(c.id)} done={done}
-                    choose={(yes) => setChosen((before) => (yes ? [...before, c.id] : before.filter((id) => id !== c.id)))} />
-                ))}
-              </ul>
-              {list.length > 0 && <Sign key={list.map((c) => c.id).join()} me={me} list={list} done={done} />}
-            </>
-          )}
-        </div>
-      </main>
-    </div>
+    <Alone title={t.confirm.title} intro={t.confirm.intro(me.display || me.name)} said={said}>
+      {() => (
+        <>
+          <Problem error={error} />
+          {!waiting && !error && <Loading />}
+          {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.confirm.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
+          <ul class="cards">
+            {waiting?.map((c) => (
+              <Call key={c.id} me={me} of={c} alone={waiting.length === 1 && chosen.includes(c.id)} chosen={chosen.includes(c.id)} done={done}
+                choose={(yes) => setChosen((before) => (yes ? [...before, c.id] : before.filter((id) => id !== c.id)))} />
+            ))}
+          </ul>
+          {list.length > 0 && <Sign key={list.map((c) => c.id).join()} me={me} list={list} done={done} />}
+        </>
+      )}
+    </Alone>
   );
 }

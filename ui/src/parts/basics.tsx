@@ -192,3 +192,24 @@ export function useLive(run: () => void | (() => void)) {
 export function Loading() {
   return <p class="loading" role="status"><span class="spinner" aria-hidden="true" />{t.loading} …</p>;
 }
+
+/// A page of its own, none of the portal's, for what takes a decision. The gateway's replies forbid frames; a
+/// browser that does not know how shows nothing to press either.
+export function Alone(props: { title: string; intro: string; said: string; children: () => ComponentChildren }) {
+  const framed = top !== self;
+  return (
+    <div class="alone">
+      <header class="top">
+        <a class="brand" href="/"><Mark size={30} /><span>{t.product}</span></a>
+        <a class="to-portal" href="/">{t.inbox.portal}</a>
+      </header>
+      <main>
+        <div class="page">
+          <Heading title={props.title} intro={framed ? t.inbox.framed : props.intro} />
+          <Notice text={props.said} />
+          {!framed && props.children()}
+        </div>
+      </main>
+    </div>
+  );
+}
