@@ -115,7 +115,7 @@ TEST(Explain, TextAndJson) {
 -> step_up: mfa_lapsed (rule "members use models")
 
 rules
-  + allow "members use models" (line 40)
+  + allow "members use models" (line 41)
 
 needed
   level    2     sensitivity moderate
