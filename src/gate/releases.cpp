@@ -5,11 +5,8 @@
 #include "session/sessions.hpp"
 
 namespace vestibule::gate {
-namespace {
 
 using domain::Outcome;
-
-}  // namespace
 
 domain::Decision Gate::consider_call(const Caller& caller, const domain::Act& call) const noexcept {
   domain::Decision d = decide(caller, call, signals(caller), clock_.now(), policy::Known::whole);

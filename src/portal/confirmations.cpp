@@ -1,6 +1,8 @@
 // Tool calls that wait for people: shown whole, confirmed one by one or as one list with a factor bound to just
 // these, declined, put to sleep, or disowned. No key or token comes here.
 
+#include <limits>
+
 #include "approval/confirmations.hpp"
 #include "approval/receipt.hpp"
 #include "audit/log.hpp"
@@ -69,6 +71,7 @@ Result<std::string> record_of(store::Tx& tx, audit::Kind kind, std::string_view 
   f.operation = operation;
   f.since = at - std::chrono::seconds(1);
   f.until = at + std::chrono::seconds(1);
+  f.limit = std::numeric_limits<std::size_t>::max();  // however busy that moment was
   std::optional<std::uint64_t> seq;
   auto listed = audit::list(tx, f, [&](const audit::Entry& e) {
     if (e.note == note) seq = e.seq;

@@ -2,6 +2,8 @@
 // that very call, and nothing else is. Unchanged SDKs, a real browser, a virtual authenticator.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
@@ -12,6 +14,7 @@ import { button } from './lib/portal.mjs';
 import { held, until, withPasskey } from './lib/held.mjs';
 import { asking, call, confirmations, tool } from './lib/tools.mjs';
 import { Upstream } from './lib/upstream.mjs';
+import { verifyReceipt } from '../../clients/node/receipt.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -36,10 +39,10 @@ effect = "deny"
 tool = ["format_disk"]
 `;
 
-async function house(t, calls, { hold = '20s', more = '', answer } = {}) {
+async function house(t, calls, { hold = '20s', more = '', answer, config = {} } = {}) {
   const up = await Upstream.start(answer ?? asking(calls));
   t.after(() => up.close());
-  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold } }, policy: policy('1h', rules + more) });
+  const gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold } }, policy: policy('1h', rules + more), config });
   t.after(() => gateway.stop());
   return { up, gateway };
 }
@@ -313,6 +316,31 @@ test('the log says who was asked for which tool, and who has confirmed', async (
   assert.equal(out.object, 'tip');
   assert.match(out.note, new RegExp(`action ${crypto.createHash('sha256').update(one.action).digest('hex')}`));
   assert.ok(await gateway.verify(admin));
+});
+
+test('a receipt: what was signed and let out, checked without the gateway', async (t) => {
+  const { gateway } = await house(t, [call('transfer_money', transfer)], { config: { audit: { checkpoint_file: 'checkpoints', checkpoint_every: '1s' } } });
+  const at = await keeper(t, gateway);
+  const answer = openai(gateway, at.token).chat.completions.create(ask());
+  answer.catch(() => {});
+  const [one] = await until('one waits', async () => { const list = await at.waiting(); return list.length === 1 ? list : null; });
+  await at.confirm(/transfer_money/);
+  await answer;
+  const receipt = await until('a checkpoint covers it', () => at.page.evaluate(async (id) => {
+    const reply = await fetch(`/v1/confirmations/${id}/receipt`);
+    return reply.ok ? reply.text() : null;
+  }, one.id), 30_000);
+  const { vkey: key } = await at.get('/v1/audit/checkpoint');
+  assert.ok(key, 'the log’s key');
+  const summary = await verifyReceipt(receipt, { logKeys: [key], tool: 'transfer_money', arguments: JSON.stringify(transfer), relyingPartyId: 'localhost', origins: [gateway.portal] });
+  assert.equal(summary.confirmed[0].user, 'ada');
+  const file = path.join(gateway.dir, 'receipt.json');
+  fs.writeFileSync(file, receipt);
+  const good = gateway.cli(['receipt', 'verify', file, '--log-key', key, '--dispatched']);
+  assert.equal(good.code, 0, good.err);
+  assert.match(good.out, /transfer_money/);
+  fs.writeFileSync(file, receipt.replace('250', '251'));
+  assert.notEqual(gateway.cli(['receipt', 'verify', file, '--log-key', key]).code, 0);
 });
 
 test('raw completions are closed where tools are gated, and open where they are not', async (t) => {
