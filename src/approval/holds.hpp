@@ -23,7 +23,8 @@ struct HoldOptions {
   std::size_t bytes = std::size_t{128} << 20U;       ///< of their bodies
 };
 
-/// Owned by app, made before Database::start() and after Requests. Places belong to a core, the rest is
+/// Owned by app, made before Database::start() and after Requests and Confirmations, which must hear of a change
+/// before whoever waits for it is woken. Places belong to a core, the rest is
 /// thread-safe. Takes a lock: only calls that are refused otherwise come here.
 class Holds {
  public:

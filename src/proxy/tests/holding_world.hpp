@@ -57,10 +57,13 @@ class HoldingWorld : public ProxyWorld {
     auto opened = approval::Requests::open(*database, *keys, *users, *log, clock, rng, options_approval);
     ASSERT_TRUE(opened) << opened.error().detail;
     requests = std::move(*opened);
+    open_what_is_waited_for();
     holds = std::make_unique<approval::Holds>(*database, options_holds);
     holding.reset(new proxy::Holding{*requests, *holds, "https://portal.example/approve"});
     sessions->on_deny([this](const session::Revocation&) { holds->wake_all(); });
   }
+  /// Whoever is waited for hears of changes before those who wait do: Holds come last.
+  virtual void open_what_is_waited_for() {}
   void close_rooms_above() override {
     holding.reset();
     holds.reset();

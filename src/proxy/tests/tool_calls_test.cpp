@@ -63,11 +63,13 @@ class ToolCallsTest : public HoldingWorld, public ::testing::Test {
   void TearDown() override { close(); }
   std::unique_ptr<Confirmations> confirmations;
 
-  void open_rooms_above() override {
-    HoldingWorld::open_rooms_above();
+  void open_what_is_waited_for() override {
     auto opened = Confirmations::open(*database, *keys, *users, *factors, *log, clock, rng, {});
     ASSERT_TRUE(opened) << opened.error().detail;
     confirmations = std::move(*opened);
+  }
+  void open_rooms_above() override {
+    HoldingWorld::open_rooms_above();
     holding->confirmations = confirmations.get();
     holding->confirm_page = "https://portal.example/confirm";
     options_gate.confirmations = confirmations.get();
