@@ -101,7 +101,7 @@ schema::Schema declare() {
   s.option({.name = "factor_plugin.*.timeout", .type = Type::duration, .help = "How long it may take to answer, all in all.", .fallback = "5s", .example = "5s", .min = "100ms", .max = "30s"});
 
   s.table("access_point.*", "A guarded AI resource: `[access_point.NAME]`, NAME of lower-case letters, digits and '-'.");
-  s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"}, .required = true, .reloadable = true});
+  s.option({.name = "access_point.*.kind", .type = Type::choice, .help = "What speaks behind it.", .example = "llamacpp", .choices = {"openai", "anthropic", "ollama", "llamacpp", "vllm", "mcp", "http"}, .required = true, .reloadable = true});
   s.option({.name = "access_point.*.prefix", .type = Type::string, .help = "Path under which it is served, taken off before the request goes on; empty: the root.", .fallback = "", .example = "/lab", .max = "128", .reloadable = true});
   s.option({.name = "access_point.*.host", .type = Type::string, .help = "Host name that selects it; empty: any of `server.hosts`.", .fallback = "", .example = "lab.example.org", .reloadable = true});
   s.option({.name = "access_point.*.upstreams", .type = Type::list, .help = "The model server: `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`. Several are used in turn.", .example = "[\"http://127.0.0.1:11434\"]", .max = "16", .reloadable = true});
@@ -115,6 +115,7 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.server_objects", .type = Type::boolean, .help = "Requests may refer to objects that the server keeps (stored responses, files, slots). Whose they are, nobody checks.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.tools", .type = Type::choice, .help = "gated: each tool call that a model asks for is decided about by the policy, and held until a person has confirmed it where that is asked for; raw completions and tools that the server runs are closed. open: replies pass unread.", .fallback = "gated", .example = "gated", .choices = {"gated", "open"}, .reloadable = true});
   s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
+  s.option({.name = "access_point.*.client_requests", .type = Type::list, .help = "Of `mcp`: what the tool server may ask of its client: `sampling` (words of the client's model), `elicitation` (something of its person), `roots` (the folders that it works in). The rest is taken out of its messages.", .fallback = "[]", .example = "[\"elicitation\"]", .max = "3", .reloadable = true});
   s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
   s.option({.name = "access_point.*.hold", .type = Type::duration, .help = "How long a call that lacks a proof waits for its owner before it is refused. MCP clients give up after 60 seconds. 0s: it is refused at once.", .fallback = "45s", .example = "120s", .min = "0s", .max = "280s", .reloadable = true});
@@ -393,6 +394,23 @@ class Reader {
     p.rules.server_tools = s.get_boolean("server_tools");
     // What the generic dialect relays it does not understand.
     p.rules.gated_tools = s.get_string("tools") == "gated" && p.kind != dialect::Kind::http;
+    if (p.kind == dialect::Kind::mcp && !p.rules.gated_tools) {
+      problems.push_back(s.problem("tools", "an MCP server is nothing but tools: say in the policy which of them need no confirmation"));
+    }
+    for (const std::string& request : s.get_list("client_requests")) {
+      if (request == "sampling") {
+        p.rules.client_requests.sampling = true;
+      } else if (request == "elicitation") {
+        p.rules.client_requests.elicitation = true;
+      } else if (request == "roots") {
+        p.rules.client_requests.roots = true;
+      } else {
+        problems.push_back(s.problem("client_requests", "\"" + request + "\" is none: sampling, elicitation, roots"));
+      }
+    }
+    if (p.kind != dialect::Kind::mcp && !s.get_list("client_requests").empty()) {
+      problems.push_back(s.problem("client_requests", "servers of this kind ask nothing of their clients"));
+    }
     p.max_body = s.get_size("max_body");
     p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
     p.hold = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("hold"));

@@ -176,6 +176,7 @@ Result<void> House::open_approvals() {
   holds_ = std::make_unique<approval::Holds>(*database_, bounds);
   sessions_->on_deny([this](const session::Revocation&) { holds_->wake_all(); });
   const auto page = [this](const char* path) { return config_.portal_listen.empty() ? std::string() : config_.portal_origins.front() + path; };
+  session_key_.emplace(keys_->derive("mcp-session/v1"));
   holding_.reset(new proxy::Holding{*approvals_, *holds_, page("/approve"), confirmations_.get(), page("/confirm")});
   return {};
 }

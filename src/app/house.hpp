@@ -117,6 +117,7 @@ class House {
   std::unique_ptr<approval::Confirmations> confirmations_;
   std::unique_ptr<approval::Holds> holds_;
   std::unique_ptr<proxy::Holding> holding_;
+  std::optional<crypto::HmacKey> session_key_;  // of MCP servers' sessions
   std::unique_ptr<approval::Mandates> mandates_;
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<oauth::Server> oauth_;  // where there is a portal

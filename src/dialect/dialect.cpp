@@ -5,6 +5,7 @@
 #include <span>
 
 #include "dialect/classify.hpp"
+#include "dialect/mcp.hpp"
 #include "dialect/model_name.hpp"
 #include "dialect/models.hpp"
 #include "dialect/render.hpp"
@@ -13,7 +14,7 @@
 namespace vestibule::dialect {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames{"openai", "anthropic", "ollama", "llamacpp", "vllm", "http"};
+constexpr std::array<std::string_view, 7> kNames{"openai", "anthropic", "ollama", "llamacpp", "vllm", "http", "mcp"};
 
 // A model's words without a chat's structure, or an answer kept by the server and given out on a route of its own:
 // a call in them is seen by nobody. And llama.cpp's own tools, called past the model.
@@ -42,6 +43,13 @@ bool is_json(std::string_view value) noexcept {
 
 bool is_form(std::string_view value) noexcept {
   return equals_folded(trimmed(value.substr(0, value.find(';'))), "multipart/form-data");
+}
+
+bool encoded(const http::Headers& headers) noexcept {
+  if (!headers.has(http::Known::content_encoding)) return false;
+  return std::any_of(headers.begin(), headers.end(), [](const http::HeaderField& f) {
+    return f.known == http::Known::content_encoding && !equals_folded(f.value, "identity");
+  });
 }
 
 // The path itself, or below it.
@@ -97,13 +105,7 @@ class Tabled final : public Dialect {
   }
 
   Result<void> check_head(const Need& need, const http::Headers& headers) const override {
-    if (headers.has(http::Known::content_encoding)) {
-      for (const http::HeaderField& f : headers) {
-        if (f.known == http::Known::content_encoding && !equals_folded(f.value, "identity")) {
-          return fail(Reason::content_encoding);
-        }
-      }
-    }
+    if (encoded(headers)) return fail(Reason::content_encoding);
     if (need.body == BodyRule::none) return {};
     const std::size_t types = headers.count(http::Known::content_type);
     if (types > 1) return fail(Reason::content_type, "sent twice");
@@ -160,7 +162,8 @@ class Tabled final : public Dialect {
       case Kind::vllm: return Face::openai;
       case Kind::anthropic: return Face::anthropic;
       case Kind::ollama: return Face::ollama;
-      case Kind::http: break;
+      case Kind::http:
+      case Kind::mcp: break;
     }
     return Face::problem;
   }
@@ -198,9 +201,41 @@ class Generic final : public Dialect {
   }
 };
 
+// One endpoint; which operation a message is, mcp::read() finds out, by head and body.
+class Mcp final : public Dialect {
+ public:
+  Kind kind() const noexcept override { return Kind::mcp; }
+
+  Result<Need> need(http::Method method, std::string_view path, std::string_view query, const Rules&) const override {
+    if (path != "/") return fail(Reason::route_unknown);
+    if (!query.empty()) return fail(Reason::request_malformed, "a query that this operation does not take");
+    switch (method) {
+      case http::Method::post: return Need{mcp::kSession, RouteClass::inference, BodyRule::whole, ReplyRule::messages, Face::mcp};
+      case http::Method::get: return Need{mcp::kSession, RouteClass::read, BodyRule::none, ReplyRule::messages, Face::mcp};
+      case http::Method::delete_: return Need{mcp::kSession, RouteClass::read, BodyRule::none, ReplyRule::messages, Face::mcp};
+      default: return fail(Reason::method_not_allowed);
+    }
+  }
+  Result<void> check_head(const Need& need, const http::Headers& headers) const override {
+    if (encoded(headers)) return fail(Reason::content_encoding);
+    if (need.body == BodyRule::none) return {};
+    const auto type = headers.find(http::Known::content_type);
+    if (headers.count(http::Known::content_type) != 1 || !is_json(*type)) return fail(Reason::content_type);
+    return {};
+  }
+  Result<Facts> classify(const Need&, std::string_view, std::string_view, const Rules&, std::string&) const override {
+    return Facts{};
+  }
+  Face face(std::string_view) const noexcept override { return Face::mcp; }
+  Face face() const noexcept override { return Face::mcp; }
+  Result<std::string> filter_models(std::string_view, const std::function<bool(std::string_view)>&) const override {
+    return fail(Reason::upstream_malformed, "no list of models");
+  }
+};
+
 }  // namespace
 
-Rendered Dialect::render(const domain::Refusal& refusal, Face face) { return render_refusal(face, refusal); }
+Rendered Dialect::render(const domain::Refusal& refusal, Face face, std::string_view id) { return render_refusal(face, refusal, id); }
 
 std::string Dialect::render_cut(const domain::Refusal& refusal, Face face) { return render_end(face, refusal); }
 
@@ -214,6 +249,7 @@ std::optional<Kind> kind_from(std::string_view name) noexcept {
 
 bool operation_known(Kind kind, std::string_view operation) noexcept {
   if (kind == Kind::http) return operation == "http.read" || operation == "http.write";
+  if (kind == Kind::mcp) return mcp::operation_known(operation);
   if (operation.starts_with("body.")) return opens_field(operation.substr(5));
   const unsigned bit = 1U << static_cast<unsigned>(kind);
   return std::any_of(all_routes().begin(), all_routes().end(),
@@ -227,12 +263,14 @@ const Dialect& get(Kind kind) noexcept {
   static const Tabled llamacpp(Kind::llamacpp);
   static const Tabled vllm(Kind::vllm);
   static const Generic http;
+  static const Mcp mcp;
   switch (kind) {
     case Kind::openai: return openai;
     case Kind::anthropic: return anthropic;
     case Kind::ollama: return ollama;
     case Kind::llamacpp: return llamacpp;
     case Kind::vllm: return vllm;
+    case Kind::mcp: return mcp;
     case Kind::http: break;
   }
   return http;

@@ -15,7 +15,7 @@
 
 namespace vestibule::dialect {
 
-enum class Kind : std::uint8_t { openai, anthropic, ollama, llamacpp, vllm, http };
+enum class Kind : std::uint8_t { openai, anthropic, ollama, llamacpp, vllm, http, mcp };
 [[nodiscard]] std::string_view name(Kind kind) noexcept;
 [[nodiscard]] std::optional<Kind> kind_from(std::string_view name) noexcept;
 
@@ -33,6 +33,14 @@ enum class ReplyRule : std::uint8_t {
   opaque,  ///< relayed
   usage,   ///< relayed, observed for token counts (JSON, SSE or NDJSON)
   models,  ///< a list of models: read whole, filtered to what the caller may use
+  messages,  ///< of an MCP server, each looked at (mcp.hpp)
+};
+
+/// What an MCP server may ask of a client; taken out of its messages otherwise.
+struct ClientRequests {
+  bool sampling = false;     ///< its model's words
+  bool elicitation = false;  ///< something of its person
+  bool roots = false;        ///< which folders it works in
 };
 
 /// What the access point's operator has opened or narrowed.
@@ -45,6 +53,7 @@ struct Rules {
   /// Tool calls in replies are acts of their own (inspect.hpp). Then closed: server tools, and every operation that
   /// gives out a model's words in a form in which calls cannot be found: need() says tools_gated.
   bool gated_tools = false;
+  ClientRequests client_requests{};
 };
 
 /// The shape in which a client of a route reads errors. It follows the route, not the server: one that
@@ -54,6 +63,7 @@ enum class Face : std::uint8_t {
   anthropic,  ///< {"type":"error","error":{"type","message"},"request_id"}
   ollama,     ///< {"error":"text"}
   problem,    ///< RFC 9457
+  mcp,        ///< JSON-RPC: {"jsonrpc","id","error":{"code","message","data"}}
 };
 
 /// What the path alone says; known before the body is read.
@@ -125,8 +135,9 @@ class Dialect {
   [[nodiscard]] virtual Face face(std::string_view path) const noexcept = 0;
   /// The shape where no path is known yet.
   [[nodiscard]] virtual Face face() const noexcept = 0;
-  /// The refusal in its shape, before the first byte of a reply. Never echoes a credential.
-  [[nodiscard]] static Rendered render(const domain::Refusal& refusal, Face face);
+  /// The refusal in its shape, before the first byte of a reply. Never echoes a credential. `id`: of Face::mcp, the
+  /// id of the message that is refused as JSON text; empty: none is known.
+  [[nodiscard]] static Rendered render(const domain::Refusal& refusal, Face face, std::string_view id = {});
   [[nodiscard]] Rendered render(const domain::Refusal& refusal) const { return render(refusal, face()); }
   /// A last piece for a stream that is cut after it began (SSE error event, NDJSON error line), or
   /// empty where the shape has none. The connection is aborted after it all the same.

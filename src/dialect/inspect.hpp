@@ -54,7 +54,9 @@ struct ToolCall {
 /// What was decided about one call.
 struct Ruling {
   bool release = false;
-  std::string why;  ///< of a refusal: a sentence for the caller and for the model it hands it back to
+  std::string why{};  ///< of a refusal: a sentence for the caller and for the model it hands it back to
+  Reason reason = Reason::ok;  ///< of a refusal
+  std::string page{};          ///< where a person can still confirm it; empty: nowhere
 };
 
 struct InspectLimits {

@@ -1,5 +1,6 @@
 #include "dialect/render.hpp"
 
+#include "dialect/mcp.hpp"
 #include "json/writer.hpp"
 
 namespace vestibule::dialect {
@@ -58,6 +59,17 @@ std::string ollama_body(const domain::Refusal& refusal) {
   return w.take();
 }
 
+std::string mcp_body(const domain::Refusal& refusal, std::string_view id) {
+  json::Writer data;
+  data.begin_object().member("reason", info(refusal.reason).code);
+  if (refusal.reason == Reason::mcp_version_unsupported) {
+    data.key("supported").begin_array().value("2025-03-26").value("2025-06-18").value("2025-11-25").value("2026-07-28").end_array();
+    data.member("requested", refusal.hint);
+  }
+  data.end_object();
+  return mcp::error_answer(id, mcp::code_of(refusal.reason), message(refusal), data.text());
+}
+
 // RFC 9457. The type is a URN, as nothing is to be fetched.
 std::string problem_body(const domain::Refusal& refusal) {
   const ReasonInfo& why = info(refusal.reason);
@@ -71,7 +83,7 @@ std::string problem_body(const domain::Refusal& refusal) {
 
 }  // namespace
 
-Rendered render_refusal(Face face, const domain::Refusal& refusal) {
+Rendered render_refusal(Face face, const domain::Refusal& refusal, std::string_view id) {
   Rendered out;
   out.status = info(refusal.reason).status;
   out.content_type = "application/json";
@@ -79,6 +91,7 @@ Rendered render_refusal(Face face, const domain::Refusal& refusal) {
     case Face::openai: out.body = openai_body(refusal); break;
     case Face::anthropic: out.body = anthropic_body(refusal); break;
     case Face::ollama: out.body = ollama_body(refusal); break;
+    case Face::mcp: out.body = mcp_body(refusal, id); break;
     case Face::problem:
       out.content_type = "application/problem+json";
       out.body = problem_body(refusal);
@@ -94,6 +107,8 @@ std::string render_end(Face face, const domain::Refusal& refusal) {
     case Face::openai: return "\n\ndata: " + openai_body(refusal) + "\n\n";
     case Face::anthropic: return "\n\nevent: error\ndata: " + anthropic_body(refusal) + "\n\n";
     case Face::ollama: return ollama_body(refusal) + "\n";
+    // An answer that breaks off is none: the client sees the connection's end.
+    case Face::mcp:
     case Face::problem: break;
   }
   return {};

@@ -7,7 +7,7 @@
 
 namespace vestibule::dialect {
 
-[[nodiscard]] Rendered render_refusal(Face face, const domain::Refusal& refusal);
+[[nodiscard]] Rendered render_refusal(Face face, const domain::Refusal& refusal, std::string_view id);
 [[nodiscard]] std::string render_end(Face face, const domain::Refusal& refusal);
 
 }  // namespace vestibule::dialect

@@ -46,6 +46,9 @@ struct Act {
   /// Of a tool call: its arguments as JSON text, the very bytes that the caller would be given; one value
   /// that json::Reader accepts.
   std::string_view arguments;
+  /// Of a tool: no call, but the question whether it is one that the caller may call at all, with whatever
+  /// arguments. Only ever considered, never admitted.
+  bool listed = false;
 };
 
 /// The operation of every tool call, whether it stands in a model's reply or in a request.

@@ -49,6 +49,14 @@ effect = "allow"
 who = ["role:member"]
 operation = ["chat", "complete", "embed", "models.list", "models.show"]
 
+# And every tool server. What a tool does is asked for tool by tool: without a rule of its own, each
+# call is confirmed by its person (docs/mcp.md).
+[[rule]]
+name = "members use tool servers"
+effect = "allow"
+who = ["role:member"]
+operation = ["mcp.session", "tools/list", "prompts/*", "resources/*"]
+
 # Administrators may too, and may administer this gateway: the access point `vestibule`, which no
 # wildcard reaches in an allow rule.
 [[rule]]

@@ -28,6 +28,8 @@ class Situation {
     }
     const Match at = hour(r);
     if (at == Match::no || r.argument.empty()) return at;
+    // Some arguments may get past what denies by them, and some may be allowed.
+    if (act_.listed) return r.effect == Effect::deny ? Match::no : at;
     switch (judge(r.argument, act_.arguments)) {  // last: it reads them all
       case Truth::no: return Match::no;
       case Truth::unknown: return at == Match::yes ? Match::undecided : at;

@@ -33,7 +33,7 @@ bool same_field(std::string_view a, std::string_view b) noexcept {
 
 bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                         const dialect::Need& need, std::string_view authority, std::string_view credential_line,
-                        RequestId request, std::size_t body_bytes) {
+                        RequestId request, std::size_t body_bytes, std::string_view session) {
   // The prefix has no escapes, so it is the same in the raw target as in the path that was matched.
   std::string_view target = head.target.substr(point.prefix.size());
   std::string joined;
@@ -41,7 +41,10 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
     joined = "/" + std::string(target);
     target = joined;
   }
-  if (!point.upstream_prefix.empty()) {
+  const bool mcp = point.kind == dialect::Kind::mcp;
+  if (mcp) {
+    target = point.upstream_prefix.empty() ? std::string_view("/") : std::string_view(point.upstream_prefix);  // one endpoint, no path below it
+  } else if (!point.upstream_prefix.empty()) {
     joined = point.upstream_prefix + std::string(target);
     target = joined;
   }
@@ -59,6 +62,9 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
       case Known::accept_encoding:
       case Known::x_request_id:
         continue;
+      case Known::mcp_session_id:
+        if (mcp) continue;
+        break;
       default: break;
     }
     if (http::hop_by_hop(f.known) || http::identity_header(f.name) || own_field(f.name)) continue;
@@ -74,6 +80,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
     w.field("Accept-Encoding", "identity");
   }
   w.field("X-Request-Id", request.text());
+  if (!session.empty()) w.field("Mcp-Session-Id", session);
   if (need.body == dialect::BodyRule::stream) {
     w.framing(head.framing);
     if (head.framing.kind == http::BodyKind::none && head.method != http::Method::get && head.method != http::Method::head) {
@@ -87,7 +94,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
   return true;
 }
 
-void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) {
+void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced, Known but) {
   const bool named = head.headers.has(Known::connection);
   for (const http::HeaderField& f : head.headers) {
     switch (f.known) {
@@ -106,7 +113,7 @@ void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bo
         break;
       default: break;
     }
-    if (http::hop_by_hop(f.known)) continue;
+    if (http::hop_by_hop(f.known) || f.known == but) continue;
     // The gateway's own names, and the browser permissions that only the operator gives.
     if (own_field(f.name)) continue;
     if (f.name.size() > 15 && (f.name[0] == 'A' || f.name[0] == 'a') && f.name[6] == '-' && f.name[14] == '-') continue;

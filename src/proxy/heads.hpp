@@ -13,15 +13,17 @@ namespace vestibule::proxy {
 
 /// The request's head for the upstream: the same method and target (less the access point's prefix),
 /// fields that are neither of the connection nor about identity, credentials or cookies, the
-/// upstream's own Host and credential, and the framing of the body. False if it cannot be written.
+/// upstream's own Host and credential, and the framing of the body. `session`: of MCP, the upstream's own name of
+/// it. False if it cannot be written.
 [[nodiscard]] bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                                       const dialect::Need& need, std::string_view authority,
-                                      std::string_view credential_line, RequestId request, std::size_t body_bytes);
+                                      std::string_view credential_line, RequestId request, std::size_t body_bytes,
+                                      std::string_view session = {});
 
 /// Adds the fields of an upstream's reply that may reach the client: nothing of the connection, no
 /// cookies (they would be set for the gateway's own origin), no challenges of the upstream's.
-/// `length`: the content is replaced, so what describes its bytes goes too.
-void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced);
+/// `replaced`: the content is, so what describes its bytes goes too. `but`: a field that is not copied.
+void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced, http::Known but = http::Known::host);
 
 /// The gateway's own fields: request id, seconds until the proof lapses.
 void add_own_fields(http::HeadWriter& out, const domain::Decision& decision, RequestId request);

@@ -11,6 +11,8 @@
 #include "proxy/heads.hpp"
 #include "proxy/holding.hpp"
 #include "proxy/relay.hpp"
+#include "proxy/request.hpp"
+#include "proxy/session_name.hpp"
 #include "proxy/tool_calls.hpp"
 
 namespace vestibule::proxy {
@@ -66,26 +68,6 @@ bool asks_for_websocket(const http::Headers& headers) noexcept {
 }
 
 }  // namespace
-
-struct Proxy::Request {
-  explicit Request(wire::Exchange& e, std::shared_ptr<Targets> t) : exchange(e), targets(std::move(t)) {}
-  wire::Exchange& exchange;
-  std::shared_ptr<Targets> targets;
-  const access::AccessPoint* point = nullptr;
-  Target* target = nullptr;
-  const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
-  dialect::Face face = dialect::Face::problem;  // in which shape a refusal is put: the route's own
-  dialect::Need need;
-  std::string_view path;  // as the dialect sees it
-  gate::Caller caller;
-  bool known = false;  // somebody is signed in: refusals are recorded one by one
-  std::chrono::steady_clock::time_point held_until{};  // from when it is held for the first time
-  domain::Act act;
-  std::string_view body;
-  std::string scratch;
-  std::optional<Relay> relay;     // once it is forwarded
-  std::string upstream_head;
-};
 
 /// A coroutine's frame that held all of a request would be larger than what is kept for reuse, and be
 /// allocated anew each time.
@@ -209,7 +191,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     refusal.reason = early.reason;
     refusal.need = early.need;
     refusal.hint = gate_.why(r.caller, r.act, early);
-    std::optional<domain::Refusal> still = co_await hold(r, std::move(refusal));
+    std::optional<domain::Refusal> still = co_await hold(r, r.act, std::move(refusal));
     if (still) {
       if (still->reason == early.reason) gate_.refuse(r.caller, r.act, early);
       r.known = still->reason != early.reason;  // recorded already
@@ -253,14 +235,27 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     r.act.body_bytes = r.body.size();
     if (!r.body.empty()) r.act.body_digest = crypto::sha256(as_bytes(r.body));
   }
-  Result<dialect::Facts> facts = r.dialect->classify(r.need, route->path, r.body, r.point->rules, r.scratch);
-  if (!facts) {
-    co_await refuse(r, facts.error().code, facts.error().detail);
-    co_return;
+  if (r.point->kind == dialect::Kind::mcp) {
+    Result<void> read = read_message(r);
+    if (!read) {
+      co_await refuse(r, read.error().code, read.error().detail);
+      co_return;
+    }
+    std::optional<domain::Refusal> lacks = co_await prove_for_tool(r);
+    if (lacks) {
+      co_await refuse(r, std::move(*lacks));
+      co_return;
+    }
+  } else {
+    Result<dialect::Facts> facts = r.dialect->classify(r.need, route->path, r.body, r.point->rules, r.scratch);
+    if (!facts) {
+      co_await refuse(r, facts.error().code, facts.error().detail);
+      co_return;
+    }
+    r.act.model = facts->model;
+    r.act.stream = facts->stream;
+    r.act.tools = facts->tools;
   }
-  r.act.model = facts->model;
-  r.act.stream = facts->stream;
-  r.act.tools = facts->tools;
 
   // May they?
   for (bool held = false;; held = true) {
@@ -272,7 +267,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     }
     const Reason recorded = refusal->reason;  // by admit()
     std::optional<domain::Refusal> still(std::move(*refusal));
-    if (!held) still = co_await hold(r, std::move(*still));
+    if (!held) still = co_await hold(r, r.act, std::move(*still));
     if (!still) continue;
     r.known = still->reason != recorded;
     co_await refuse(r, std::move(*still));
@@ -280,9 +275,9 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   }
 }
 
-net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, domain::Refusal refusal) {
+net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, const domain::Act& act, domain::Refusal refusal) {
   if (door_.holding == nullptr || !helps(refusal.reason)) co_return refusal;
-  Waiting waiting{r.exchange, r.caller, r.act, held_until(r), [this, &r] { return identify(r); }};
+  Waiting waiting{r.exchange, r.caller, act, held_until(r), [this, &r] { return identify(r); }};
   std::optional<domain::Refusal> still = co_await proxy::hold(*door_.holding, gate_, std::move(waiting), std::move(refusal));
   co_return still;
 }
@@ -299,7 +294,10 @@ std::chrono::steady_clock::time_point Proxy::held_until(Request& r) const {
 net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const gate::Admission& admission,
                                                             std::span<const dialect::ToolCall> calls) {
   Relay& relay = *r.relay;
-  Calling calling{r.exchange, r.caller, r.act, held_until(r), [this, &r] { return identify(r); },
+  // Who shows his person where to confirm need not wait, and is not let wait: he asks again.
+  const bool shows = r.message && r.opens_urls && r.message->url_answer.empty();
+  const auto until = shows ? std::chrono::steady_clock::now() : held_until(r);
+  Calling calling{r.exchange, r.caller, r.act, until, [this, &r] { return identify(r); },
                   [this, &relay, &admission] { return relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission); },
                   [&relay] { return relay.reassure(); }, std::chrono::seconds(15),
                   [&relay](net::Signal* signal) { relay.tell_when_cut(signal); }};
@@ -363,7 +361,11 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   } else if (r.caller.who.subject.user.is_nil()) {
     gate_.refuse_unknown(r.caller.source, refusal.reason, r.act.access_point);
   }
-  const dialect::Rendered out = dialect::Dialect::render(refusal, r.face);
+  std::string id;
+  if (r.face == dialect::Face::mcp) id = r.message ? r.message->id : dialect::mcp::id_of(r.body);
+  dialect::Rendered out = dialect::Dialect::render(refusal, r.face, id);
+  // Where there are sessions, 404 says that one is over.
+  if (refusal.reason == Reason::mcp_method_unknown && r.exchange.head().headers.find(http::Known::mcp_protocol_version) != "2026-07-28") out.status = 200;
   http::HeadWriter head = r.exchange.start();
   head.status(out.status);
   head.field("Content-Type", out.content_type);
@@ -389,14 +391,23 @@ std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const ht
 net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   wire::Exchange& ex = r.exchange;
   std::unique_ptr<http::RequestHead> plain;
-  if (!door_.fields.empty()) plain = without_page(ex.head());
+  if (!door_.fields.empty() || r.message) plain = without_page(ex.head());
   const http::RequestHead& head = plain ? *plain : ex.head();
   gate::Completion& done = admission.completion();
 
   std::string& out = r.upstream_head;
   out.reserve(1024);  // a usual head
   Relay& relay = r.relay.emplace(ex, door_);
-  admission.watch(relay, std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream));
+  auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream);
+  // A stream that waits for news is no answer under way: it ends with the proof that opened it.
+  if (r.need.reply == dialect::ReplyRule::messages && (head.method == http::Method::get || (r.message && r.message->listens))) {
+    limit = std::min(limit, std::chrono::duration_cast<std::chrono::milliseconds>(admission.decision().time_left));
+  }
+  admission.watch(relay, limit);
+  if (r.message && r.message->calls_tool()) {
+    const bool goes_on = co_await rule_message(r, admission);
+    if (!goes_on) co_return;
+  }
 
   std::optional<wire::UpstreamCall> call;
   const http::ResponseHead* reply = nullptr;
@@ -426,7 +437,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     relay.use(*call);
     out.clear();
     if (!write_request_head(out, head, *r.point, r.need, r.target->authorities[which],
-                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size())) {
+                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session)) {
       failure = fail(Reason::internal, "the request head could not be written");
       break;
     }
@@ -493,6 +504,11 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       return false;
     };
     relayed = co_await relay.models(*r.dialect, *reply, r.point->rules, allowed, admission.decision(), r.caller.request);
+  } else if (r.need.reply == dialect::ReplyRule::messages) {
+    Relay::Naming naming = [this, &r](std::string_view id) {
+      return door_.session_key == nullptr ? std::string() : session_name(*door_.session_key, id, r.caller.who.subject.user, r.point->name, r.opens_urls);
+    };
+    relayed = co_await relay.messages(*reply, admission.decision(), r.caller.request, judging(r), std::move(naming));
   } else if (const std::optional<dialect::ReplyShape> shape = gated_shape(r, *reply)) {
     Relay::Ruler ruler = [this, &r, &admission](std::span<const dialect::ToolCall> calls) { return rule(r, admission, calls); };
     relayed = co_await relay.inspect(*reply, admission.decision(), r.caller.request, *shape, std::move(ruler));

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "access/catalogue.hpp"
+#include "crypto/hash.hpp"
+#include "dialect/mcp.hpp"
 #include "dialect/inspect.hpp"
 #include "gate/gate.hpp"
 #include "wire/exchange.hpp"
@@ -42,6 +44,10 @@ struct Door {
   std::vector<std::pair<std::string, std::string>> fields;
   /// Where callers are held that lack a proof. Null: they are refused at once.
   const Holding* holding = nullptr;
+  /// Binds the sessions of MCP servers to accounts; null: there are none, every message stands alone.
+  const crypto::HmacKey* session_key = nullptr;
+  /// Names of the gateway's own, "HOST" or "HOST:PORT": no URL of an MCP server's may look as if it led here.
+  std::vector<std::string> own_hosts;
 };
 
 /// One a core; used on it only.
@@ -67,10 +73,19 @@ class Proxy final : public wire::Handler {
   [[nodiscard]] const std::string* host(std::string_view raw);
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   /// Nothing: it may go on and is decided about from the beginning.
-  net::Task<std::optional<domain::Refusal>> hold(Request& request, domain::Refusal refusal);
+  net::Task<std::optional<domain::Refusal>> hold(Request& request, const domain::Act& act, domain::Refusal refusal);
   /// What becomes of the tool calls of its reply.
   net::Task<Result<std::vector<dialect::Ruling>>> rule(Request& request, const gate::Admission& admission,
                                                        std::span<const dialect::ToolCall> calls);
+  // --- MCP (messages.cpp)
+  /// Whose page asks, which session, what the message is; then its call is known.
+  Result<void> read_message(Request& request) const;
+  /// A call of a tool that lacks a proof waits for it. Nothing: it may go on.
+  net::Task<std::optional<domain::Refusal>> prove_for_tool(Request& request);
+  /// Decides about the call that the message carries, once the message is admitted. True: it goes on. False: the
+  /// client has its answer.
+  net::Task<bool> rule_message(Request& request, gate::Admission& admission);
+  [[nodiscard]] dialect::mcp::Judging judging(const Request& request) const;
   [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
   /// Until when people are waited for; from its first reason to wait on.
   [[nodiscard]] std::chrono::steady_clock::time_point held_until(Request& request) const;

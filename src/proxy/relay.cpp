@@ -4,6 +4,11 @@
 #include "proxy/holding.hpp"
 
 namespace vestibule::proxy {
+namespace {
+
+constexpr std::size_t kMostWords = std::size_t{64} << 10U;
+
+}  // namespace
 
 void Proxy::Relay::cut(Reason reason) noexcept {
   cut_ = reason;
@@ -181,19 +186,75 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
     if (!resolved) co_return resolved;
   }
   if (cut_ != Reason::ok) co_return fail(cut_);
+  Result<void> ended = co_await last(head, out);
+  co_return ended;
+}
+
+net::Task<Result<void>> Proxy::Relay::last(http::HeadWriter& head, std::string_view bytes) {
   if (!exchange_.begun()) {
     writing_ = true;
-    Result<void> sent = co_await exchange_.reply(head, out);
+    Result<void> sent = co_await exchange_.reply(head, bytes);
     writing_ = false;
     co_return sent;
   }
-  if (!out.empty()) {
-    Result<void> sent = co_await put(head, out);
+  if (!bytes.empty()) {
+    Result<void> sent = co_await put(head, bytes);
     if (!sent) co_return sent;
   }
   writing_ = true;
   Result<void> ended = co_await exchange_.end();
   writing_ = false;
+  co_return ended;
+}
+
+net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
+                                               dialect::mcp::Judging judging, Naming session) {
+  if (reply.status >= 300 && reply.status < 400) co_return fail(Reason::upstream_malformed, "a redirection: tool servers answer where they are asked");
+  const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
+  const bool judged = reply.status < 300 && reply.framing.kind != http::BodyKind::none && !(reply.framing.kind == http::BodyKind::length && reply.framing.length == 0);
+  const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
+  const bool legible = (form == dialect::ReplyForm::json || form == dialect::ReplyForm::events) && coding == "identity";
+  if (judged && !legible) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
+  event_stream_ = judged && form == dialect::ReplyForm::events;
+  http::HeadWriter head = exchange_.start();
+  head.status(reply.status);
+  copy_reply_fields(head, reply, /*replaced=*/true, http::Known::mcp_session_id);
+  if (const auto id = reply.headers.find(http::Known::mcp_session_id)) {
+    const std::string named = session(*id);
+    if (!named.empty()) head.field("Mcp-Session-Id", named);
+  }
+  add_own_fields(head, decision, request);
+  dialect::mcp::Reply reader(form, std::move(judging));
+  std::string out;
+  // The head at once: a client waits for it before it trusts in a stream that may be silent for long.
+  if (event_stream_) {
+    Result<void> begun = co_await put(head, {});
+    if (!begun) co_return begun;
+  }
+  for (;;) {
+    std::optional<Result<std::string_view>> piece = call_->try_read_body();
+    if (!piece) piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!*piece) co_return fail(piece->error().code, piece->error().detail);
+    if ((*piece)->empty()) break;
+    if (!judged) {
+      // Words about an error, which no client takes for a message.
+      if (out.size() + (*piece)->size() > kMostWords) co_return fail(Reason::upstream_malformed, "too many words about an error");
+      out.append(**piece);
+      continue;
+    }
+    Result<void> fed = reader.feed(**piece, out);
+    if (!fed) co_return fed;
+    if (!event_stream_ || out.empty()) continue;
+    Result<void> sent = co_await put(head, out);
+    if (!sent) co_return sent;
+    out.clear();
+  }
+  if (judged) {
+    Result<void> whole = reader.finish(out);
+    if (!whole) co_return whole;
+  }
+  Result<void> ended = co_await last(head, out);
   co_return ended;
 }
 

@@ -34,6 +34,11 @@ class Proxy::Relay final : public gate::Live {
   using Ruler = std::function<net::Task<Result<std::vector<dialect::Ruling>>>(std::span<const dialect::ToolCall>)>;
   net::Task<Result<void>> inspect(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
                                   dialect::ReplyShape shape, Ruler rule);
+  /// An MCP server's messages, each as `judging` lets it pass. `session`: writes the client's name of the server's
+  /// session.
+  using Naming = std::function<std::string(std::string_view)>;
+  net::Task<Result<void>> messages(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
+                                   dialect::mcp::Judging judging, Naming session);
   /// A word to a client that waits, where the protocol has one that means nothing.
   net::Task<> reassure();
   /// The signal is told when this is cut; null: no longer.
@@ -50,6 +55,8 @@ class Proxy::Relay final : public gate::Live {
  private:
   void reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const;
   net::Task<Result<void>> put(http::HeadWriter& head, std::string_view bytes);
+  /// What came, in one reply or as the end of one that has begun.
+  net::Task<Result<void>> last(http::HeadWriter& head, std::string_view bytes);
 
   wire::Exchange& exchange_;
   const Door& door_;

@@ -21,6 +21,8 @@ struct Pending {
   bool recorded = false;  // the refusal is in the log
 };
 
+}  // namespace
+
 domain::Act act_of(const domain::Act& carrier, const dialect::ToolCall& call) {
   domain::Act out = carrier;
   out.operation = domain::kToolCall;
@@ -32,6 +34,8 @@ domain::Act act_of(const domain::Act& carrier, const dialect::ToolCall& call) {
   out.stream = false;
   return out;
 }
+
+namespace {
 
 approval::Wanted wanted_of(const Calling& c, const Pending& p) {
   const domain::Subject& who = c.caller.who.subject;
@@ -69,10 +73,15 @@ std::string sentence(const Pending& p, const dialect::ToolCall& call) {
   return out + "]";
 }
 
+// Empty where there is no portal.
+std::string page(const Holding& holding, approval::ConfirmationId id) {
+  return holding.confirm_page.empty() ? std::string() : holding.confirm_page + "#" + id.text();
+}
+
 std::string way(const Holding& holding, approval::ConfirmationId id) {
-  const std::string code = id.text();
-  std::string out = holding.confirm_page.empty() ? std::string() : "confirm it at " + holding.confirm_page + "#" + code + " or ";
-  return out.append("run `vestibule confirm ").append(code).append("`, then ask again");
+  const std::string at = page(holding, id);
+  std::string out = at.empty() ? std::string() : "confirm it at " + at + " or ";
+  return out.append("run `vestibule confirm ").append(id.text()).append("`, then ask again");
 }
 
 void settle(Pending& p, Reason reason, std::string hint = {}) {
@@ -209,7 +218,12 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
       said.reason = *p.refused;
       gate.refuse(c.caller, p.act, said);
     }
-    out.push_back(p.refused ? dialect::Ruling{false, sentence(p, calls[i])} : dialect::Ruling{true, {}});
+    dialect::Ruling& ruling = out.emplace_back();
+    ruling.release = !p.refused;
+    if (ruling.release) continue;
+    ruling.why = sentence(p, calls[i]);
+    ruling.reason = *p.refused;
+    if (p.confirmation && *p.refused == Reason::confirmation_required) ruling.page = page(*holding, *p.confirmation);
   }
   co_return out;
 }

@@ -28,6 +28,9 @@ struct Calling {
   std::function<void(net::Signal*)> tell_when_cut;        ///< the signal is told when the admission is cut
 };
 
+/// The call as an act of its own; its views are of both.
+[[nodiscard]] domain::Act act_of(const domain::Act& carrier, const dialect::ToolCall& call);
+
 /// One ruling a call, in their order. What is released is recorded durably as let out, and each confirmation
 /// used: whatever becomes of the reply, it runs once at most. client_gone: nobody is there to be told anything;
 /// or the reason for which the whole reply is cut.

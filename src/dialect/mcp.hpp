@@ -1,0 +1,106 @@
+#pragma once
+// MCP, the Model Context Protocol, over Streamable HTTP: what a client's message asks for, and which of a server's
+// messages may reach a client. Pure: no I/O. Revisions 2025-03-26, 2025-06-18 and 2025-11-25 (sessions) and
+// 2026-07-28 (stateless), modelcontextprotocol.io/specification.
+//
+// A message is one JSON object: arrays of them are refused in every revision. What the headers repeat of a body must
+// agree with it, since servers may go by either.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "dialect/dialect.hpp"
+#include "dialect/inspect.hpp"
+#include "http/sse.hpp"
+
+namespace vestibule::dialect::mcp {
+
+/// The operation of all that only keeps a conversation going: initialize, server/discover, ping, notifications,
+/// answers, streams. Also of the message that carries a tools/call, which is an act of its own besides.
+inline constexpr std::string_view kSession = "mcp.session";
+/// An operation of messages (kSession, tools/list, resources/read, ...) that an access point can open by name.
+[[nodiscard]] bool operation_known(std::string_view operation) noexcept;
+
+enum class Era : std::uint8_t { sessions, stateless };
+
+/// One message of a client's.
+struct Message {
+  enum class Is : std::uint8_t { request, notification, response };
+  Is is = Is::request;
+  Era era = Era::sessions;
+  bool initialize = false;     ///< its answer may bring a session
+  bool opens_urls = false;     ///< it says that the client shows URLs to its person (elicitation in mode "url")
+  /// What the client says of the URL that it was asked to open for a confirmation (kConfirm): "accept", "decline",
+  /// "cancel"; empty: it was not asked. Says nothing of whether anything was confirmed.
+  std::string url_answer;
+  bool listens = false;        ///< its answer is a stream that waits for news
+  bool task = false;           ///< its answer would be fetched later, by whoever knows its name
+  RouteClass route_class = RouteClass::inference;
+  std::string_view operation;  ///< static text
+  std::string id;              ///< JSON text as it was sent; empty but of requests
+  std::string name;            ///< of a tool or prompt, a resource's URI, a task's id
+  std::string arguments;       ///< of tools/call: JSON text as it was sent; "{}" where none was
+  std::string body;            ///< what to send instead of the message; empty: it goes on as it came
+
+  [[nodiscard]] bool calls_tool() const noexcept { return operation == domain::kToolCall; }
+};
+/// Reads one message. Capabilities that would make a server ask for what is not allowed are taken out of it.
+/// body_not_json, body_shape, invalid_argument (params), mcp_header_mismatch, mcp_version_unsupported (the detail is
+/// the version), mcp_method_unknown.
+[[nodiscard]] Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed);
+
+/// The id of a message that could not be read further, as JSON text; empty: none can be told.
+[[nodiscard]] std::string id_of(std::string_view body);
+
+/// The gateway's own among the input requests of an answer (2026-07-28): its answer never reaches the server.
+inline constexpr std::string_view kConfirm = "vestibule/confirm";
+
+/// An answer of the gateway's own to a request. `code`: JSON-RPC's; `data`: a JSON value or empty.
+[[nodiscard]] std::string error_answer(std::string_view id, int code, std::string_view message, std::string_view data = {});
+
+/// JSON-RPC's code of a refusal.
+[[nodiscard]] int code_of(Reason reason) noexcept;
+inline constexpr int kRefused = -32003;       ///< in the range that servers define themselves
+inline constexpr int kUrlElicitation = -32042;  ///< 2025-11-25: "open this URL, then ask again"
+
+/// How a server's messages are judged.
+struct Judging {
+  Era era = Era::sessions;
+  ClientRequests allowed{};
+  /// Whether the caller may know of this tool.
+  std::function<bool(std::string_view tool)> shows;
+  /// "HOST" or "HOST:PORT" of the gateway: no server's URL may look as if it led here.
+  std::vector<std::string> own_hosts;
+};
+
+/// What a server sends as the body of one reply, or on a stream of its own.
+class Reply {
+ public:
+  static constexpr std::size_t kMostMessage = std::size_t{16} << 20U;  ///< bytes of one message
+
+  /// ReplyForm::json or events.
+  Reply(ReplyForm form, Judging judging) : form_(form), judging_(std::move(judging)), events_(kMostMessage) {}
+  /// The next bytes. Appends to `out` what may go on. reply_unreadable, reply_too_large: cut the reply.
+  Result<void> feed(std::string_view bytes, std::string& out);
+  Result<void> finish(std::string& out);
+  /// What was taken out: requests that are not allowed, tools that are not shown.
+  [[nodiscard]] std::size_t requests_denied() const noexcept { return denied_; }
+
+ private:
+  enum class Fate : std::uint8_t { pass, drop, replace };
+  Result<Fate> judge(std::string_view message, std::string& instead);
+  void event(const http::SseEvent& event, std::string& out, Result<void>& status);
+
+  ReplyForm form_;
+  Judging judging_;
+  http::SseSplitter events_;
+  std::string whole_;
+  std::size_t denied_ = 0;
+};
+
+}  // namespace vestibule::dialect::mcp

@@ -1,0 +1,148 @@
+// MCP: a message is admitted like every act; the call that a tools/call carries is an act of its own, decided about as
+// a tool call of a model's reply is, and goes on only with a word for itself.
+#include <algorithm>
+
+#include "http/host.hpp"
+#include "http/url.hpp"
+#include "json/writer.hpp"
+#include "proxy/proxy.hpp"
+#include "proxy/request.hpp"
+#include "proxy/session_name.hpp"
+#include "proxy/tool_calls.hpp"
+
+namespace vestibule::proxy {
+namespace {
+
+using dialect::mcp::Era;
+using dialect::mcp::Message;
+
+dialect::ToolCall call_of(const Message& m) {
+  dialect::ToolCall call;
+  call.id = m.id;
+  call.name = m.name;
+  call.arguments = m.arguments;
+  return call;
+}
+
+// What takes the place of the answer.
+std::string instead(const Message& m, const dialect::Ruling& ruling, bool opens_urls) {
+  const bool asks = ruling.reason == Reason::confirmation_required && !ruling.page.empty() && opens_urls && m.url_answer.empty();
+  constexpr std::string_view kPlease = "A person has to confirm this tool call before it runs.";
+  json::Writer w;
+  if (asks && m.era == Era::stateless) {
+    w.begin_object().member("jsonrpc", "2.0").key("id").raw(m.id).key("result").begin_object();
+    w.member("resultType", "input_required").key("inputRequests").begin_object().key(dialect::mcp::kConfirm).begin_object();
+    w.member("method", "elicitation/create").key("params").begin_object();
+    w.member("mode", "url").member("message", kPlease).member("url", ruling.page);
+    w.end_object().end_object().end_object().end_object().end_object();
+    return w.take();
+  }
+  w.begin_object();
+  if (asks) {
+    w.key("elicitations").begin_array().begin_object().member("mode", "url");
+    w.member("elicitationId", ruling.page.substr(ruling.page.find('#') + 1)).member("url", ruling.page).member("message", kPlease);
+    w.end_object().end_array();
+  }
+  w.member("reason", info(ruling.reason).code).end_object();
+  return dialect::mcp::error_answer(m.id, asks ? dialect::mcp::kUrlElicitation : dialect::mcp::kRefused, ruling.why, w.text());
+}
+
+}  // namespace
+
+Result<void> Proxy::read_message(Request& r) const {
+  const http::RequestHead& head = r.exchange.head();
+  // DNS rebinding (the specification's "Security Warning"): a page of a stranger's has no business here, token or not.
+  if (const auto origin = head.headers.find(http::Known::origin)) {
+    const Result<http::Url> page = http::parse_url(std::string(*origin));
+    if (!page || !r.targets->catalogue->known_host(page->host)) return fail(Reason::cross_site, "Origin is not this gateway's");
+  }
+  if (const auto name = head.headers.find(http::Known::mcp_session_id)) {
+    if (head.headers.count(http::Known::mcp_session_id) > 1) return fail(Reason::mcp_header_mismatch, "Mcp-Session-Id: sent twice");
+    const auto session = door_.session_key == nullptr ? std::nullopt : server_session(*door_.session_key, *name, r.caller.who.subject.user, r.point->name);
+    if (!session) return fail(Reason::mcp_session_ended);
+    r.session = session->id;
+    r.opens_urls = session->opens_urls;
+  }
+  if (head.method != http::Method::post) return {};
+  Result<Message> message = dialect::mcp::read(head.headers, r.body, r.point->rules.client_requests);
+  if (!message) return std::move(message).error();
+  r.message = std::move(*message);
+  Message& m = *r.message;
+  r.opens_urls |= m.opens_urls;
+  const auto& open = r.point->rules.operations;
+  const auto opened = [&](std::string_view operation) { return std::find(open.begin(), open.end(), operation) != open.end(); };
+  if (m.route_class == dialect::RouteClass::sensitive && !opened(m.operation)) {
+    return fail(Reason::route_denied, "operation " + std::string(m.operation));
+  }
+  if (m.task && !opened("tasks")) return fail(Reason::route_denied, "operation tasks");
+  if (!m.calls_tool()) r.act.operation = m.operation;
+  if (!m.body.empty()) {
+    r.scratch = std::move(m.body);
+    r.body = r.scratch;
+  }
+  return {};
+}
+
+net::Task<std::optional<domain::Refusal>> Proxy::prove_for_tool(Request& r) {
+  if (!r.message || !r.message->calls_tool()) co_return std::nullopt;
+  const dialect::ToolCall call = call_of(*r.message);
+  const domain::Act act = act_of(r.act, call);
+  const domain::Decision d = gate_.consider_call(r.caller, act);
+  if (d.outcome != domain::Outcome::step_up) co_return std::nullopt;
+  domain::Refusal refusal;
+  refusal.reason = d.reason;
+  refusal.need = d.need;
+  refusal.hint = gate_.why(r.caller, act, d);
+  std::optional<domain::Refusal> still = co_await hold(r, act, std::move(refusal));
+  if (still && still->reason == d.reason) {
+    gate_.refuse(r.caller, act, d);
+    r.known = false;  // recorded
+  }
+  co_return still;
+}
+
+net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
+  const Message& m = *r.message;
+  const dialect::ToolCall call = call_of(m);
+  gate::Completion& done = admission.completion();
+  Result<std::vector<dialect::Ruling>> rulings = co_await rule(r, admission, std::span(&call, 1));
+  if (rulings && rulings->front().release) co_return true;
+  admission.unwatch();
+  r.known = false;  // the completion tells, and the record of the call
+  done.reason = rulings ? rulings->front().reason : rulings.error().code;
+  if (!rulings) {
+    done.status = static_cast<std::uint16_t>(info(done.reason).status);
+    co_await refuse(r, done.reason);
+    co_return false;
+  }
+  const std::string body = instead(m, rulings->front(), r.opens_urls);
+  http::HeadWriter head = r.exchange.start();
+  head.status(200);
+  head.field("Content-Type", "application/json");
+  head.field("Cache-Control", "no-store");
+  head.field("X-Request-Id", r.caller.request.text());
+  for (const auto& [name, value] : door_.fields) head.field(name, value);
+  head.field("Vestibule-Reason", info(done.reason).code);
+  done.status = 200;
+  const Result<void> sent = co_await r.exchange.reply(head, body);
+  static_cast<void>(sent);  // whether it is heard or not, there is nothing more to do
+  co_return false;
+}
+
+dialect::mcp::Judging Proxy::judging(const Request& r) const {
+  dialect::mcp::Judging out;
+  out.era = r.message ? r.message->era : Era::sessions;
+  out.allowed = r.point->rules.client_requests;
+  out.own_hosts = door_.own_hosts;
+  out.shows = [this, &r](std::string_view tool) {
+    domain::Act act = r.act;
+    act.operation = domain::kToolCall;
+    act.tool = tool;
+    act.arguments = "{}";
+    act.listed = true;
+    return gate_.consider_call(r.caller, act).outcome != domain::Outcome::deny;
+  };
+  return out;
+}
+
+}  // namespace vestibule::proxy

@@ -1,0 +1,38 @@
+#pragma once
+// Everything about one request under way. Private to the room.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dialect/mcp.hpp"
+#include "proxy/proxy.hpp"
+#include "proxy/relay.hpp"
+
+namespace vestibule::proxy {
+
+struct Proxy::Request {
+  explicit Request(wire::Exchange& e, std::shared_ptr<Targets> t) : exchange(e), targets(std::move(t)) {}
+  wire::Exchange& exchange;
+  std::shared_ptr<Targets> targets;
+  const access::AccessPoint* point = nullptr;
+  Target* target = nullptr;
+  const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
+  dialect::Face face = dialect::Face::problem;  // in which shape a refusal is put: the route's own
+  dialect::Need need;
+  std::string_view path;  // as the dialect sees it
+  gate::Caller caller;
+  bool known = false;  // somebody is signed in: refusals are recorded one by one
+  std::chrono::steady_clock::time_point held_until{};  // from when it is held for the first time
+  domain::Act act;
+  std::string_view body;
+  std::string scratch;
+  std::optional<dialect::mcp::Message> message;  // of MCP
+  std::string session;            // of MCP: the upstream's own name of it; empty: none
+  bool opens_urls = false;        // of MCP: this client shows URLs to its person
+  std::optional<Relay> relay;     // once it is forwarded
+  std::string upstream_head;
+};
+
+}  // namespace vestibule::proxy
