@@ -45,6 +45,7 @@ Result<House::Catalogues> House::catalogues_of(const Config& config) {
   Result<std::shared_ptr<const access::Catalogue>> access = access::Catalogue::build(config.points, config.hosts);
   if (!access) return std::move(access).error();
   std::vector<access::AccessPoint> points = config.points;
+  std::erase_if(points, [](const access::AccessPoint& p) { return p.kind == dialect::Kind::mcp; });  // the page talks to models
   for (access::AccessPoint& p : points) {
     p.prefix = "/chat/" + p.name;
     p.host.clear();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dialect/mcp.hpp"
 #include "portal/call.hpp"
 #include "portal/offers.hpp"
 #include "portal/render.hpp"
@@ -215,7 +216,7 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
     domain::Act act;
     act.access_point = p.name;
     act.sensitivity = p.sensitivity;
-    act.operation = "chat";
+    act.operation = p.kind == dialect::Kind::mcp ? dialect::mcp::kSession : "chat";
     const domain::Decision d = services_.gate.consider(call.caller, act);
     w.begin_object().member("name", p.name).member("kind", dialect::name(p.kind)).member("prefix", p.prefix);
     w.member("sensitivity", domain::name(p.sensitivity));

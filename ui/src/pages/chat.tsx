@@ -9,7 +9,7 @@ type Line = Message & { problem?: unknown; stopped?: boolean };
 
 export function Chat({ me, shown, refresh }: { me: Me; shown: boolean; refresh: () => Promise<void> }) {
   // Where the policy says no, there is nothing to see; what is lapsed or stopped may open again.
-  const points = me.access_points.filter((p) => !['policy_denied', 'policy_no_rule', 'role_required'].includes(p.reason));
+  const points = me.access_points.filter((p) => p.kind !== 'mcp' && !['policy_denied', 'policy_no_rule', 'role_required'].includes(p.reason));
   const [name, setName] = useState('');
   const point = points.find((p) => p.name === name) ?? points[0];
   const [known, setKnown] = useState<string[]>([]);
