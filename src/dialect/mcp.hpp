@@ -88,8 +88,8 @@ class Reply {
   /// The next bytes. Appends to `out` what may go on. reply_unreadable, reply_too_large: cut the reply.
   Result<void> feed(std::string_view bytes, std::string& out);
   Result<void> finish(std::string& out);
-  /// What was taken out: requests that are not allowed, tools that are not shown.
-  [[nodiscard]] std::size_t requests_denied() const noexcept { return denied_; }
+  /// Bytes that are kept back: of a message that has not ended.
+  [[nodiscard]] std::size_t held() const noexcept { return whole_.size() + events_.rest().size(); }
 
  private:
   enum class Fate : std::uint8_t { pass, drop, replace };
@@ -100,7 +100,6 @@ class Reply {
   Judging judging_;
   http::SseSplitter events_;
   std::string whole_;
-  std::size_t denied_ = 0;
 };
 
 }  // namespace vestibule::dialect::mcp

@@ -269,14 +269,12 @@ Result<Reply::Fate> Reply::judge(std::string_view message, std::string& instead)
       if (!known) return fail(Reason::reply_unreadable, "a notification that is none");
       return a.imitates ? Fate::drop : Fate::pass;
     }
-    if (judging_.era == Era::sessions && allows(judging_.allowed, a.method) && !a.imitates) return Fate::pass;
-    ++denied_;
-    return Fate::drop;
+    const bool open = judging_.era == Era::sessions && allows(judging_.allowed, a.method) && !a.imitates;
+    return open ? Fate::pass : Fate::drop;
   }
   const bool asked_well = std::all_of(a.asked.begin(), a.asked.end(), [&](const std::string& m) { return allows(judging_.allowed, m); });
   const bool denied = a.imitates || (a.asks && (a.asked.empty() || !asked_well)) || (a.elicits && !judging_.allowed.elicitation);
   if (denied) {
-    ++denied_;
     instead = error_answer(a.id, kRefused, "The tool server asks for something of this client that is not open through the gateway.");
     return Fate::replace;
   }

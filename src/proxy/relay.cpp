@@ -7,6 +7,8 @@ namespace vestibule::proxy {
 namespace {
 
 constexpr std::size_t kMostWords = std::size_t{64} << 10U;
+// Of a reply that is kept back: small ones, which are most, are not counted, no lock on their way.
+constexpr std::size_t kUncounted = std::size_t{64} << 10U;
 
 }  // namespace
 
@@ -153,7 +155,6 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
   const std::unique_ptr<dialect::Inspector> inspector = dialect::inspect(shape, form);
   observed_ = true;
   std::string out;
-  constexpr std::size_t kUncounted = std::size_t{64} << 10U;
   std::size_t held = 0;
   std::optional<approval::Holds::Kept> kept;
   if (door_.holding != nullptr) kept.emplace(door_.holding->holds);
@@ -210,6 +211,8 @@ net::Task<Result<void>> Proxy::Relay::last(http::HeadWriter& head, std::string_v
 net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
                                                dialect::mcp::Judging judging, Naming session) {
   if (reply.status >= 300 && reply.status < 400) co_return fail(Reason::upstream_malformed, "a redirection: tool servers answer where they are asked");
+  // A client would take it for the gateway's own challenge, and sign in for nothing.
+  if (reply.status == 401) co_return fail(Reason::upstream_malformed, "the tool server does not take the gateway's credential: vestibule access credential NAME");
   const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
   const bool judged = reply.status < 300 && reply.framing.kind != http::BodyKind::none && !(reply.framing.kind == http::BodyKind::length && reply.framing.length == 0);
   const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
@@ -226,6 +229,9 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
   add_own_fields(head, decision, request);
   dialect::mcp::Reply reader(form, std::move(judging));
   std::string out;
+  std::size_t counted = kUncounted;
+  std::optional<approval::Holds::Kept> kept;
+  if (door_.holding != nullptr) kept.emplace(door_.holding->holds);
   // The head at once: a client waits for it before it trusts in a stream that may be silent for long.
   if (event_stream_) {
     Result<void> begun = co_await put(head, {});
@@ -245,6 +251,10 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
     }
     Result<void> fed = reader.feed(**piece, out);
     if (!fed) co_return fed;
+    if (kept && reader.held() > counted) {
+      if (!kept->add(reader.held() - counted)) co_return fail(Reason::overloaded, "too much of replies is kept back");
+      counted = reader.held();
+    }
     if (!event_stream_ || out.empty()) continue;
     Result<void> sent = co_await put(head, out);
     if (!sent) co_return sent;

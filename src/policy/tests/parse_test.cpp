@@ -296,7 +296,7 @@ TEST(Parse, ExamplesOfTheDocumentation) {
 
 TEST(Parse, DefaultPolicyAndReference) {
   const Policy p = must_parse(std::string(default_policy_text()));
-  EXPECT_EQ(p.rule_count(), 3U);
+  EXPECT_EQ(p.rule_count(), 4U);
   EXPECT_EQ(p.principals(), (std::vector<std::string>{"role:administrator", "role:auditor", "role:member"}));
   EXPECT_EQ(p.baseline(Sensitivity::high).level, 3);
   // The rules in its comments are right as well.
@@ -305,7 +305,7 @@ TEST(Parse, DefaultPolicyAndReference) {
   ASSERT_NE(at_example, std::string::npos);
   at_example = with_examples.find('\n', at_example);
   for (std::size_t i = with_examples.find("\n# ", at_example); i != std::string::npos; i = with_examples.find("\n# ", i + 1)) with_examples.erase(i + 1, 2);
-  EXPECT_EQ(must_parse(with_examples).rule_count(), 9U);
+  EXPECT_EQ(must_parse(with_examples).rule_count(), 10U);
   EXPECT_NE(reference_markdown().find("access_point"), std::string::npos);
 }
 

@@ -332,11 +332,15 @@ TEST_F(MessagesTest, AToolThatWantsAFreshProofWaitsForIt) {
   EXPECT_EQ(reached(), 2U);
 }
 
-TEST_F(MessagesTest, WhatAServerMayNotSay) {
-  struct Row {
-    std::string reply;
-    int status;
-  };
+TEST_F(MessagesTest, AServersChallengeIsNotTheGateways) {
+  start("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer resource_metadata=\"https://evil.example/\"\r\nContent-Length: 0\r\n\r\n");
+  Person p = person("alice");
+  const Reply r = send(post(p, rpc("ping")));
+  EXPECT_EQ(r.status, 502);
+  EXPECT_EQ(r.field("www-authenticate"), "");
+}
+
+TEST_F(MessagesTest, AServerSendsNobodyElsewhere) {
   start("HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n");
   Person p = person("alice");
   const Reply moved = send(post(p, rpc("ping")));
