@@ -214,11 +214,10 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
   // A client would take it for the gateway's own challenge, and sign in for nothing.
   if (reply.status == 401) co_return fail(Reason::upstream_malformed, "the tool server does not take the gateway's credential: vestibule access credential NAME");
   const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
-  const bool judged = reply.status < 300 && reply.framing.kind != http::BodyKind::none && !(reply.framing.kind == http::BodyKind::length && reply.framing.length == 0);
+  const bool judged = reply.status < 300;
   const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
   const bool legible = (form == dialect::ReplyForm::json || form == dialect::ReplyForm::events) && coding == "identity";
-  if (judged && !legible) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
-  event_stream_ = judged && form == dialect::ReplyForm::events;
+  event_stream_ = judged && legible && form == dialect::ReplyForm::events;
   http::HeadWriter head = exchange_.start();
   head.status(reply.status);
   copy_reply_fields(head, reply, /*replaced=*/true, http::Known::mcp_session_id);
@@ -243,6 +242,8 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
     if (cut_ != Reason::ok) co_return fail(cut_);
     if (!*piece) co_return fail(piece->error().code, piece->error().detail);
     if ((*piece)->empty()) break;
+    // What is accepted and no more has no type, and no words.
+    if (judged && !legible) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
     if (!judged) {
       // Words about an error, which no client takes for a message.
       if (out.size() + (*piece)->size() > kMostWords) co_return fail(Reason::upstream_malformed, "too many words about an error");

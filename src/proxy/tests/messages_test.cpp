@@ -354,6 +354,21 @@ TEST_F(MessagesTest, AReplyWithARequestInItIsCut) {
   const Reply r = send(post(p, tool("add")));
   EXPECT_EQ(r.status, 502);
   EXPECT_EQ(r.body.find("password"), std::string::npos);
+  EXPECT_NE(r.body.find(R"("id":5)"), std::string::npos) << r.body;
+}
+
+TEST_F(MessagesTest, WhatIsAcceptedHasNoWords) {
+  start("HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+  Person p = person("alice");
+  const Reply r = send(post(p, R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
+  EXPECT_EQ(r.status, 202);
+  EXPECT_EQ(r.body, "");
+}
+
+TEST_F(MessagesTest, WordsOfNoTypeAreNone) {
+  start("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 38\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{  }}");
+  Person p = person("alice");
+  EXPECT_EQ(send(post(p, tool("add"))).reason(), "reply_unreadable");
 }
 
 TEST_F(MessagesTest, AStopCutsACallThatWaits) {
