@@ -78,6 +78,7 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(std::vector<AccessPoin
         problem(p, "operations: \"" + operation + "\" is nothing that the kind " + std::string(dialect::name(p.kind)) + " has");
       }
     }
+    if (p.kind == dialect::Kind::mcp && p.upstreams.size() > 1) problem(p, "upstreams: a session lives at one server: give one");
     if (p.kind == dialect::Kind::mcp && !p.rules.models.empty()) problem(p, "models: there are none behind the kind mcp");
     if (p.kind == dialect::Kind::http && !p.rules.models.empty()) {
       problem(p, "models: the kind http does not look into requests and cannot tell models apart");

@@ -15,12 +15,6 @@ portal::Transport portal_transport(const Config& config) {
   return !config.tls_certificate.empty() && own_name ? portal::Transport::tls : portal::Transport::plain;
 }
 
-// What a URL that imitates ours would show. Loopback has many servers, which their ports tell apart.
-std::string own_name(const http::Url& url) {
-  const bool loopback = url.host == "localhost" || url.host.starts_with("127.") || url.host == "[::1]" || url.host == "::1";
-  return loopback ? url.host + ":" + std::to_string(url.port) : url.host;
-}
-
 process::Options child_options(const Config& config, const access::AccessPoint& point) {
   process::Options o;
   o.name = point.name;
@@ -83,10 +77,14 @@ proxy::Door House::access_door() const {
   door.holding = holding_.get();
   door.session_key = session_key_ ? &*session_key_ : nullptr;
   const auto own = [&](const std::string& address) {
-    if (const Result<http::Url> url = http::parse_url(address)) door.own_hosts.push_back(own_name(*url));
+    if (const Result<http::Url> url = http::parse_url(address)) door.own_hosts.push_back(dialect::mcp::place_of(*url));
   };
   for (const std::string& origin : config_.portal_origins) own(origin);
   for (const access::AccessPoint& p : config_.points) own(p.resource);
+  for (const std::string& host : config_.portal_hosts) own("https://" + host);
+  for (const std::vector<net::Address>* listen : {&config_.listen, &config_.portal_listen}) {
+    for (const net::Address& a : *listen) own("http://localhost:" + std::to_string(a.port));
+  }
   return door;
 }
 

@@ -17,12 +17,15 @@
 #include "dialect/dialect.hpp"
 #include "dialect/inspect.hpp"
 #include "http/sse.hpp"
+#include "http/url.hpp"
 
 namespace vestibule::dialect::mcp {
 
 /// The operation of all that only keeps a conversation going: initialize, server/discover, ping, notifications,
-/// answers, streams. Also of the message that carries a tools/call, which is an act of its own besides.
+/// answers, streams.
 inline constexpr std::string_view kSession = "mcp.session";
+/// The operation of the message that carries a tools/call, which is an act of its own besides.
+inline constexpr std::string_view kCarrier = "mcp.call";
 /// An operation of messages (kSession, tools/list, resources/read, ...) that an access point can open by name.
 [[nodiscard]] bool operation_known(std::string_view operation) noexcept;
 
@@ -38,13 +41,19 @@ struct Message {
   /// What the client says of the URL that it was asked to open for a confirmation (kConfirm): "accept", "decline",
   /// "cancel"; empty: it was not asked. Says nothing of whether anything was confirmed.
   std::string url_answer;
+  /// It brings what its server asked for in an answer before (requestState, inputResponses): a client that is asked
+  /// anything else instead forgets that.
+  bool continues = false;
+  bool resources = false;      ///< of subscriptions/listen: to resources too
   bool listens = false;        ///< its answer is a stream that waits for news
   bool task = false;           ///< its answer would be fetched later, by whoever knows its name
   RouteClass route_class = RouteClass::inference;
   std::string_view operation;  ///< static text
   std::string id;              ///< JSON text as it was sent; empty but of requests
   std::string name;            ///< of a tool or prompt, a resource's URI, a task's id
-  std::string arguments;       ///< of tools/call: JSON text as it was sent; "{}" where none was
+  /// Of tools/call: JSON text as it was sent; "{}" where none was. What is sent besides and means as much (answers to
+  /// what the server asked for, its requestState) is a member kInput of it, so that people see and sign it too.
+  std::string arguments;
   std::string body;            ///< what to send instead of the message; empty: it goes on as it came
 
   [[nodiscard]] bool calls_tool() const noexcept { return operation == domain::kToolCall; }
@@ -60,6 +69,8 @@ struct Message {
 /// The gateway's own among the input requests of an answer (2026-07-28): its answer never reaches the server.
 inline constexpr std::string_view kConfirm = "vestibule/confirm";
 
+inline constexpr std::string_view kInput = "vestibule/input";
+
 /// An answer of the gateway's own to a request. `code`: JSON-RPC's; `data`: a JSON value or empty.
 [[nodiscard]] std::string error_answer(std::string_view id, int code, std::string_view message, std::string_view data = {});
 
@@ -74,9 +85,12 @@ struct Judging {
   ClientRequests allowed{};
   /// Whether the caller may know of this tool.
   std::function<bool(std::string_view tool)> shows;
-  /// "HOST" or "HOST:PORT" of the gateway: no server's URL may look as if it led here.
+  /// Places of the gateway, as place_of() names them: no server's URL may look as if it led here.
   std::vector<std::string> own_hosts;
+  bool errors_alone = false;  ///< the status says so: an answer that is none is unreadable
 };
+/// How own_hosts names the place that a URL leads to: "HOST", or "localhost:PORT" for every spelling of this machine.
+[[nodiscard]] std::string place_of(const http::Url& url);
 
 /// What a server sends as the body of one reply, or on a stream of its own.
 class Reply {

@@ -14,15 +14,17 @@ using json::Token;
 
 enum MessageKey : int { kJsonrpc, kId, kMethod, kParams, kResult, kError };
 constexpr std::array<std::string_view, 6> kMessageKeys{"jsonrpc", "id", "method", "params", "result", "error"};
-enum ResultKey : int { kTools, kResultType, kInputRequests, kCacheScope };
-constexpr std::array<std::string_view, 4> kResultKeys{"tools", "resultType", "inputRequests", "cacheScope"};
+enum ResultKey : int { kTools, kResultType, kInputRequests, kCacheScope, kRequestState };
+constexpr std::array<std::string_view, 5> kResultKeys{"tools", "resultType", "inputRequests", "cacheScope", "requestState"};
 enum RequestKey : int { kRequestMethod, kRequestParams };
 constexpr std::array<std::string_view, 2> kRequestKeys{"method", "params"};
-enum ElicitKey : int { kMode, kUrl, kElicitations, kCode, kData, kName };
-constexpr std::array<std::string_view, 6> kElicitKeys{"mode", "url", "elicitations", "code", "data", "name"};
+enum ElicitKey : int { kMode, kUrl, kElicitations, kCode, kData, kName, kAsked };
+constexpr std::array<std::string_view, 7> kElicitKeys{"mode", "url", "elicitations", "code", "data", "name", "inputRequests"};
 const json::FoldGuard kMessageGuard{kMessageKeys};
 const json::FoldGuard kResultGuard{kResultKeys};
 const json::FoldGuard kRequestGuard{kRequestKeys};
+constexpr std::array<std::string_view, 1> kOwnKeys{kConfirm};
+const json::FoldGuard kOwnGuard{kOwnKeys};
 const json::FoldGuard kElicitGuard{kElicitKeys};
 
 constexpr std::size_t kMostTools = 4'000;
@@ -51,6 +53,7 @@ class Answer {
   std::string id, method;
   bool has_method = false, has_result = false, has_error = false;
   bool imitates = false;                   // a URL that seems to lead to the gateway, or that cannot be told
+  bool waits = false;                      // an answer that only says "ask again"
   bool asks = false;                       // an answer that asks for the client's input instead
   std::vector<std::string> asked;          // methods of these requests
   bool elicits = false;                    // an error that sends the person to a URL
@@ -111,6 +114,7 @@ class Answer {
 
   // Of the params of elicitation/create; of other methods' the same names mean nothing that would do harm.
   Result<void> elicit_member(int key) {
+    if (key == kAsked) return input_requests();  // of a task, told in a notification
     if (key != kUrl) return skip();
     const Token t = reader_.next();
     if (t == Token::error) return broken();
@@ -163,8 +167,8 @@ class Answer {
         return read;
       }
       case kInputRequests:
-        asks = true;
-        return if_object([this] { return members(kRequestGuard, [this](int) { return input_request(); }); });
+        return input_requests();
+      case kRequestState: waits = true; return skip();
       case kCacheScope: {
         std::string scope;
         Result<void> read = text(scope);
@@ -174,6 +178,16 @@ class Answer {
       }
       default: return skip();
     }
+  }
+
+  Result<void> input_requests() {
+    asks = true;
+    return if_object([this] {
+      return members(kOwnGuard, [this](int own) {
+        imitates |= own == 0;  // the gateway's own question
+        return input_request();
+      });
+    });
   }
 
   Result<void> input_request() {
@@ -217,8 +231,8 @@ class Answer {
   [[nodiscard]] bool foreign(std::string_view url) const {
     const Result<http::Url> read = http::parse_url(url.substr(0, url.find('#')));
     if (!read) return false;
-    const std::string exact = read->host + ":" + std::to_string(read->port);
-    return std::none_of(judging_.own_hosts.begin(), judging_.own_hosts.end(), [&](const std::string& own) { return own == read->host || own == exact; });
+    const std::string place = place_of(*read);
+    return std::none_of(judging_.own_hosts.begin(), judging_.own_hosts.end(), [&](const std::string& own) { return own == place; });
   }
 
   std::string_view text_;
@@ -259,21 +273,30 @@ std::string listed(std::string_view text, const Answer& a) {
 
 }  // namespace
 
+std::string place_of(const http::Url& url) {
+  std::string_view host = url.host;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const bool here = host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "0.0.0.0" || host == "::" || host == "::1" ||
+                    host.starts_with("::ffff:7f") || host.starts_with("::ffff:127.") || host == "::ffff:0:0" || host == "::ffff:0.0.0.0";
+  return here ? "localhost:" + std::to_string(url.port) : std::string(host);
+}
+
 Result<Reply::Fate> Reply::judge(std::string_view message, std::string& instead) {
   Answer a(message, judging_);
   Result<void> read = a.run();
   if (!read) return std::move(read).error();
+  const bool asked_well = std::all_of(a.asked.begin(), a.asked.end(), [&](const std::string& m) { return allows(judging_.allowed, m); });
+  if (judging_.errors_alone && !a.has_error) return fail(Reason::reply_unreadable, "no error, where the status says that it is one");
   if (a.has_method) {
     if (a.id.empty()) {
       const bool known = a.method.starts_with("notifications/");
       if (!known) return fail(Reason::reply_unreadable, "a notification that is none");
-      return a.imitates ? Fate::drop : Fate::pass;
+      return a.imitates || !asked_well ? Fate::drop : Fate::pass;
     }
     const bool open = judging_.era == Era::sessions && allows(judging_.allowed, a.method) && !a.imitates;
     return open ? Fate::pass : Fate::drop;
   }
-  const bool asked_well = std::all_of(a.asked.begin(), a.asked.end(), [&](const std::string& m) { return allows(judging_.allowed, m); });
-  const bool denied = a.imitates || (a.asks && (a.asked.empty() || !asked_well)) || (a.elicits && !judging_.allowed.elicitation);
+  const bool denied = a.imitates || (a.asks && ((a.asked.empty() && !a.waits) || !asked_well)) || (a.elicits && !judging_.allowed.elicitation);
   if (denied) {
     instead = error_answer(a.id, kRefused, "The tool server asks for something of this client that is not open through the gateway.");
     return Fate::replace;

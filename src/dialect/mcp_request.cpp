@@ -33,13 +33,13 @@ constexpr std::array kMethods{
 #undef METHOD
 };
 
-constexpr std::array<std::string_view, 3> kOldRevisions{"2025-03-26", "2025-06-18", "2025-11-25"};
+constexpr std::array<std::string_view, 4> kOldRevisions{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
 constexpr std::string_view kStateless = "2026-07-28";
 
 enum MessageKey : int { kJsonrpc, kId, kMethod, kParams, kResult, kError };
 constexpr std::array<std::string_view, 6> kMessageKeys{"jsonrpc", "id", "method", "params", "result", "error"};
-enum ParamKey : int { kName, kUri, kArguments, kMeta, kTask, kCapabilities, kInputResponses, kTaskId };
-constexpr std::array<std::string_view, 9> kParamKeys{"name", "uri", "arguments", "_meta", "task", "capabilities", "inputResponses", "taskId", "requestState"};
+enum ParamKey : int { kName, kUri, kArguments, kMeta, kTask, kCapabilities, kInputResponses, kTaskId, kRequestState, kSubscriptions };
+constexpr std::array<std::string_view, 10> kParamKeys{"name", "uri", "arguments", "_meta", "task", "capabilities", "inputResponses", "taskId", "requestState", "notifications"};
 enum MetaKey : int { kVersion, kClientCapabilities };
 constexpr std::array<std::string_view, 2> kMetaKeys{"io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"};
 constexpr std::array<std::string_view, 4> kCapabilityKeys{"sampling", "elicitation", "roots", "url"};
@@ -129,9 +129,9 @@ class MessageReader {
     return {};
   }
 
-  std::string jsonrpc, method, name, uri, id, meta_version, arguments, url_answer, task_id;
+  std::string jsonrpc, method, name, uri, id, meta_version, arguments, url_answer, task_id, state, answers;
   bool has_method = false, has_result = false, has_error = false, has_params = false;
-  bool has_name = false, has_uri = false, has_task_id = false, has_capabilities = false, task = false, opens_urls = false;
+  bool has_name = false, has_uri = false, has_task_id = false, has_capabilities = false, task = false, continues = false, other = false, resources = false, opens_urls = false;
   std::vector<Patch> patches;
 
  private:
@@ -203,6 +203,16 @@ class MessageReader {
           break;
         case kCapabilities: read = capabilities(); break;
         case kInputResponses: read = input_responses(); break;
+        case kRequestState:
+          continues = true;
+          read = skip();
+          if (read) state = reader_.raw();
+          break;
+        case kSubscriptions: read = subscriptions(); break;
+        case json::FoldGuard::kNone:
+          other = true;
+          read = skip();
+          break;
         default: read = skip(); break;
       }
       if (!read) return read;
@@ -273,11 +283,27 @@ class MessageReader {
       }
       Result<void> read = skip();
       if (!read) return read;
+      continues = true;
       if (kept.size() > 1) kept += ',';
       kept += body_.substr(at, reader_.end_offset() - at);
     }
+    if (continues) answers = kept + "}";
     if (ours) patches.push_back({from, reader_.end_offset(), kept + "}"});
     return {};
+  }
+
+  Result<void> subscriptions() {
+    const Token begin = reader_.next();
+    if (begin == Token::error) return reader_.error();
+    if (begin != Token::object_begin) return shape("params.notifications", "must be an object");
+    for (;;) {
+      const Token t = reader_.next();
+      if (t == Token::object_end) return {};
+      if (t == Token::error) return reader_.error();
+      resources |= json::folds_to(reader_.text(), "resourceSubscriptions") || reader_.text() == "resourceSubscriptions";
+      Result<void> read = skip();
+      if (!read) return read;
+    }
   }
 
   Result<void> answer() {
@@ -325,11 +351,35 @@ bool repeats(std::string_view arguments, std::string_view value) {
 }
 
 // "{}" for nothing; an object and nothing else, as every tool takes its arguments by name.
-Result<std::string> arguments_of(std::string raw) {
-  if (raw.empty()) return std::string("{}");
-  if (raw.front() != '{') return fail(Reason::body_shape, "params.arguments: must be an object");
-  return raw;
+Result<std::string> arguments_of(const MessageReader& r) {
+  std::string out = r.arguments.empty() ? "{}" : r.arguments;
+  if (out.front() != '{') return fail(Reason::body_shape, "params.arguments: must be an object");
+  if (!r.continues) return out;
+  json::Reader members(out);
+  bool any = false;
+  if (members.next() != Token::object_begin) return members.error();
+  while (members.next() == Token::key) {
+    if (members.text() == kInput) return fail(Reason::body_shape, "params.arguments: \"vestibule/input\" is the gateway's own word");
+    any = true;
+    if (!members.skip()) return members.error();
+  }
+  out.pop_back();
+  json::Writer input;
+  input.begin_object();
+  if (!r.answers.empty()) input.key("inputResponses").raw(r.answers);
+  if (!r.state.empty()) input.key("requestState").raw(r.state);
+  input.end_object();
+  out.append(any ? ",\"" : "\"").append(kInput).append("\":").append(input.text()).append("}");
+  return out;
 }
+
+// What people and rules read as one name, and every server too. (Prompts may have blanks in theirs.)
+bool plain_name(std::string_view name, bool tool) noexcept {
+  return std::none_of(name.begin(), name.end(), [=](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || (tool && c == ' '); });
+}
+
+constexpr std::array<std::string_view, 6> kNotifications{"notifications/initialized",   "notifications/cancelled",           "notifications/progress",
+                                                         "notifications/roots/list_changed", "notifications/elicitation/complete", "notifications/tasks/status"};
 
 Result<void> agree(const Said& said, const MessageReader& body, const Message& m) {
   const auto wrong = [](std::string_view what) { return fail(Reason::mcp_header_mismatch, std::string(what)); };
@@ -352,7 +402,7 @@ Result<void> agree(const Said& said, const MessageReader& body, const Message& m
 }  // namespace
 
 bool operation_known(std::string_view operation) noexcept {
-  return std::any_of(kMethods.begin(), kMethods.end(), [=](const Method& m) { return m.operation == operation; });
+  return operation == kCarrier || std::any_of(kMethods.begin(), kMethods.end(), [=](const Method& m) { return m.operation == operation; });
 }
 
 Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed) {
@@ -380,6 +430,7 @@ Result<Message> read(const http::Headers& headers, std::string_view body, const 
     m.is = Message::Is::response;
   } else if (r.id.empty()) {
     if (!r.method.starts_with("notifications/")) return fail(Reason::body_shape, "id: a request needs one");
+    if (std::find(kNotifications.begin(), kNotifications.end(), r.method) == kNotifications.end()) return fail(Reason::mcp_method_unknown);
     m.is = Message::Is::notification;
   } else {
     const auto known = std::find_if(kMethods.begin(), kMethods.end(), [&](const Method& x) { return x.name == r.method; });
@@ -393,20 +444,24 @@ Result<Message> read(const http::Headers& headers, std::string_view body, const 
   if (m.era == Era::stateless && m.is == Message::Is::request && !complete) {
     return fail(Reason::invalid_argument, "params._meta: protocolVersion and clientCapabilities are needed");
   }
+  m.resources = r.resources;
   m.listens = r.method == "subscriptions/listen";
   m.opens_urls = r.opens_urls;
   m.task = r.task;
+  m.continues = r.continues;
   m.url_answer = std::move(r.url_answer);
   if (m.calls_tool() || r.method == "prompts/get") {
     if (!r.has_name || r.name.empty()) return fail(Reason::body_shape, "params.name: a tool or prompt must be named");
     m.name = std::move(r.name);
+    if (!plain_name(m.name, m.calls_tool())) return fail(Reason::body_shape, "params.name: blanks and control characters");
   } else if (r.method.starts_with("resources/") && r.has_uri) {
     m.name = std::move(r.uri);
   } else if (m.operation == "tasks" && r.has_task_id) {
     m.name = std::move(r.task_id);
   }
   if (m.calls_tool()) {
-    Result<std::string> arguments = arguments_of(std::move(r.arguments));
+    if (r.other) return fail(Reason::body_shape, "params: a member that a call of a tool does not have");
+    Result<std::string> arguments = arguments_of(r);
     if (!arguments) return std::move(arguments).error();
     m.arguments = std::move(*arguments);
   }

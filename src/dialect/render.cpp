@@ -63,7 +63,7 @@ std::string mcp_body(const domain::Refusal& refusal, std::string_view id) {
   json::Writer data;
   data.begin_object().member("reason", info(refusal.reason).code);
   if (refusal.reason == Reason::mcp_version_unsupported) {
-    data.key("supported").begin_array().value("2025-03-26").value("2025-06-18").value("2025-11-25").value("2026-07-28").end_array();
+    data.key("supported").begin_array().value("2026-07-28").end_array();  // the others are agreed on by initialize
     data.member("requested", refusal.hint);
   }
   data.end_object();

@@ -458,6 +458,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->act.operation = s->operation;
   s->act.model = s->model;
   s->tool.assign(act.tool);
+  s->carried.clear();
   s->act.tool = s->tool;
   s->act.arguments = {};  // they belong to the reply: should policy change meanwhile, the call is judged without them
   s->policy_generation = core.generation;
@@ -503,6 +504,12 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
   const Asking asking(sessions_, s.subject);
   if (asking.stopped(*core.stops, s.act)) return Reason::stopped;
+  domain::Act call = s.act;
+  call.operation = domain::kToolCall;
+  call.tool = s.carried;
+  call.arguments = "{}";
+  call.listed = true;  // whatever its arguments were, they were decided about
+  if (!s.carried.empty() && asking.stopped(*core.stops, call)) return Reason::stopped;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
   if (asking.alone()) return Reason::revoked_in_flight;
   if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;
@@ -513,6 +520,11 @@ Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) 
     const domain::Decision d =
         policy::decide_all(set.active, set.staged ? &*set.staged : nullptr, s.act, s.subject, asking.sponsor(), s.evidence, s.source,
                            s.admitted, true, s.signals);
+    if (!s.carried.empty()) {
+      const domain::Decision of_tool = policy::decide_all(set.active, set.staged ? &*set.staged : nullptr, call, s.subject, asking.sponsor(), s.evidence,
+                                                          s.source, s.admitted, true, s.signals);
+      if (of_tool.outcome == domain::Outcome::deny) return Reason::revoked_in_flight;
+    }
     const bool mandated = s.drawn && d.outcome == domain::Outcome::step_up && d.mandatable;
     if (d.outcome != domain::Outcome::allow && !mandated) return Reason::revoked_in_flight;
     if (overdue_by(set, asking.person(), s.admitted.wall) != nullptr) return Reason::revoked_in_flight;

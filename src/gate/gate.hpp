@@ -92,6 +92,8 @@ class Admission {
   /// From now on revocation, stops, tightened policy and `limit` cut it.
   void watch(Live& live, std::chrono::milliseconds limit) noexcept;
   void unwatch() noexcept { state_->live = nullptr; }
+  /// The act is what carries a call of this tool: what stops or denies the tool cuts it too.
+  void carries(std::string_view tool) { state_->carried = tool; }
 
  private:
   friend class Gate;
@@ -114,6 +116,7 @@ class Admission {
     quota::Grant quota;
     domain::Act act;         // its views point into the strings below
     std::string access_point, operation, model, client, tool;
+    std::string carried;     // the tool that is called by what this act carries
     std::uint64_t policy_generation = 0;
     std::chrono::microseconds waited{};
   };

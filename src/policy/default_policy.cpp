@@ -55,7 +55,7 @@ operation = ["chat", "complete", "embed", "models.list", "models.show"]
 name = "members use tool servers"
 effect = "allow"
 who = ["role:member"]
-operation = ["mcp.session", "tools/list", "prompts/*", "resources/*"]
+operation = ["mcp.*", "tools/list", "prompts/*", "resources/*"]
 
 # Administrators may too, and may administer this gateway: the access point `vestibule`, which no
 # wildcard reaches in an allow rule.

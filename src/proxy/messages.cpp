@@ -25,8 +25,8 @@ dialect::ToolCall call_of(const Message& m) {
 }
 
 // What takes the place of the answer.
-std::string instead(const Message& m, const dialect::Ruling& ruling, bool opens_urls) {
-  const bool asks = ruling.reason == Reason::confirmation_required && !ruling.page.empty() && opens_urls && m.url_answer.empty();
+std::string instead(const Message& m, const dialect::Ruling& ruling, bool may_ask) {
+  const bool asks = ruling.reason == Reason::confirmation_required && !ruling.page.empty() && may_ask;
   constexpr std::string_view kPlease = "A person has to confirm this tool call before it runs.";
   json::Writer w;
   if (asks && m.era == Era::stateless) {
@@ -56,26 +56,32 @@ Result<void> Proxy::read_message(Request& r) const {
     const Result<http::Url> page = http::parse_url(std::string(*origin));
     if (!page || !r.targets->catalogue->known_host(page->host)) return fail(Reason::cross_site, "Origin is not this gateway's");
   }
-  if (const auto name = head.headers.find(http::Known::mcp_session_id)) {
+  const bool stateless = head.headers.find(http::Known::mcp_protocol_version) == "2026-07-28";
+  // A revision without sessions takes no notice of one.
+  if (const auto name = head.headers.find(http::Known::mcp_session_id); name && !stateless) {
     if (head.headers.count(http::Known::mcp_session_id) > 1) return fail(Reason::mcp_header_mismatch, "Mcp-Session-Id: sent twice");
     const auto session = door_.session_key == nullptr ? std::nullopt : server_session(*door_.session_key, *name, r.caller.who.subject.user, r.point->name);
     if (!session) return fail(Reason::mcp_session_ended);
     r.session = session->id;
     r.opens_urls = session->opens_urls;
   }
-  if (head.method != http::Method::post) return {};
+  if (head.method != http::Method::post) {
+    return stateless ? Result<void>(fail(Reason::method_not_allowed)) : Result<void>();
+  }
   Result<Message> message = dialect::mcp::read(head.headers, r.body, r.point->rules.client_requests);
   if (!message) return std::move(message).error();
   r.message = std::move(*message);
   Message& m = *r.message;
   r.opens_urls |= m.opens_urls;
+  r.act.operation = m.calls_tool() ? dialect::mcp::kCarrier : m.operation;
+  if (m.is == Message::Is::response && r.session.empty()) return fail(Reason::mcp_session_ended, "an answer belongs to a session");
   const auto& open = r.point->rules.operations;
   const auto opened = [&](std::string_view operation) { return std::find(open.begin(), open.end(), operation) != open.end(); };
   if (m.route_class == dialect::RouteClass::sensitive && !opened(m.operation)) {
     return fail(Reason::route_denied, "operation " + std::string(m.operation));
   }
   if (m.task && !opened("tasks")) return fail(Reason::route_denied, "operation tasks");
-  if (!m.calls_tool()) r.act.operation = m.operation;
+  if (m.resources && !opened("resources/read")) return fail(Reason::route_denied, "operation resources/read");
   if (!m.body.empty()) {
     r.scratch = std::move(m.body);
     r.body = r.scratch;
@@ -89,13 +95,17 @@ net::Task<std::optional<domain::Refusal>> Proxy::prove_for_tool(Request& r) {
   const domain::Act act = act_of(r.act, call);
   const domain::Decision d = gate_.consider_call(r.caller, act);
   if (d.outcome != domain::Outcome::step_up) co_return std::nullopt;
+  // A mandate may cover models; of tools it says nothing. Nobody is rung for what nobody can give.
+  if (gate_.consider(r.caller, act).outcome == domain::Outcome::allow) co_return std::nullopt;
   domain::Refusal refusal;
   refusal.reason = d.reason;
   refusal.need = d.need;
   refusal.hint = gate_.why(r.caller, act, d);
   std::optional<domain::Refusal> still = co_await hold(r, act, std::move(refusal));
-  if (still && still->reason == d.reason) {
-    gate_.refuse(r.caller, act, d);
+  if (still && still->reason != Reason::client_gone) {
+    domain::Decision said = d;
+    said.reason = still->reason;
+    gate_.refuse(r.caller, act, said);
     r.known = false;  // recorded
   }
   co_return still;
@@ -105,6 +115,7 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   const Message& m = *r.message;
   const dialect::ToolCall call = call_of(m);
   gate::Completion& done = admission.completion();
+  admission.carries(m.name);
   Result<std::vector<dialect::Ruling>> rulings = co_await rule(r, admission, std::span(&call, 1));
   if (rulings && rulings->front().release) co_return true;
   admission.unwatch();
@@ -115,7 +126,7 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
     co_await refuse(r, done.reason);
     co_return false;
   }
-  const std::string body = instead(m, rulings->front(), r.opens_urls);
+  const std::string body = instead(m, rulings->front(), r.may_ask());
   http::HeadWriter head = r.exchange.start();
   head.status(200);
   head.field("Content-Type", "application/json");
@@ -127,6 +138,12 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   const Result<void> sent = co_await r.exchange.reply(head, body);
   static_cast<void>(sent);  // whether it is heard or not, there is nothing more to do
   co_return false;
+}
+
+Reason Proxy::still_allowed(const Request& r) const {
+  const dialect::ToolCall call = call_of(*r.message);
+  const domain::Decision d = gate_.consider_call(r.caller, act_of(r.act, call));
+  return d.outcome == domain::Outcome::deny ? d.reason : Reason::ok;
 }
 
 dialect::mcp::Judging Proxy::judging(const Request& r) const {

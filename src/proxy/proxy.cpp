@@ -294,9 +294,8 @@ std::chrono::steady_clock::time_point Proxy::held_until(Request& r) const {
 net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const gate::Admission& admission,
                                                             std::span<const dialect::ToolCall> calls) {
   Relay& relay = *r.relay;
-  // Who shows his person where to confirm need not wait, and is not let wait: he asks again.
-  const bool shows = r.message && r.opens_urls && r.message->url_answer.empty();
-  const auto until = shows ? std::chrono::steady_clock::now() : held_until(r);
+  const bool refused = r.message && (r.message->url_answer == "decline" || r.message->url_answer == "cancel");
+  const auto until = r.may_ask() || refused ? std::chrono::steady_clock::now() : held_until(r);
   Calling calling{r.exchange, r.caller, r.act, until, [this, &r] { return identify(r); },
                   [this, &relay, &admission] { return relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission); },
                   [&relay] { return relay.reassure(); }, std::chrono::seconds(15),
@@ -376,6 +375,7 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   if (const std::string challenge = challenge_for(refusal, r.exchange.head(), r.point); !challenge.empty()) {
     head.field("WWW-Authenticate", challenge);
   }
+  if (refusal.reason == Reason::method_not_allowed && r.face == dialect::Face::mcp) head.field("Allow", "POST");
   if (refusal.retry_after_s > 0) head.field("Retry-After", static_cast<std::uint64_t>(refusal.retry_after_s));
   // Whether the client hears it or not, there is nothing more to do.
   const Result<void> sent = co_await r.exchange.reply(head, out.body);
@@ -391,7 +391,7 @@ std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const ht
 net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   wire::Exchange& ex = r.exchange;
   std::unique_ptr<http::RequestHead> plain;
-  if (!door_.fields.empty() || r.message) plain = without_page(ex.head());
+  if (!door_.fields.empty() || r.point->kind == dialect::Kind::mcp) plain = without_page(ex.head());
   const http::RequestHead& head = plain ? *plain : ex.head();
   gate::Completion& done = admission.completion();
 
@@ -401,7 +401,8 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream);
   // A stream that waits for news is no answer under way: it ends with the proof that opened it.
   if (r.need.reply == dialect::ReplyRule::messages && (head.method == http::Method::get || (r.message && r.message->listens))) {
-    limit = std::min(limit, std::chrono::duration_cast<std::chrono::milliseconds>(admission.decision().time_left));
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(admission.decision().time_left);
+    if (left.count() > 0) limit = std::min(limit, left);  // under a mandate there is no proof that ages
   }
   admission.watch(relay, limit);
   if (r.message && r.message->calls_tool()) {
@@ -425,6 +426,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     std::optional<wire::UpstreamCall> reused = fresh ? std::nullopt : upstream.pooled();
     if (reused) {
       call.emplace(std::move(*reused));
+      if (relay.cut_reason() != Reason::ok) break;
     } else {
       Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true);
       if (relay.cut_reason() != Reason::ok) break;
@@ -441,7 +443,8 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       failure = fail(Reason::internal, "the request head could not be written");
       break;
     }
-    const Reason standing = gate_.standing(admission);
+    Reason standing = gate_.standing(admission);
+    if (standing == Reason::ok && r.message && r.message->calls_tool()) standing = still_allowed(r);
     if (standing != Reason::ok) {
       failure = fail(standing);
       break;

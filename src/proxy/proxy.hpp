@@ -85,6 +85,8 @@ class Proxy final : public wire::Handler {
   /// Decides about the call that the message carries, once the message is admitted. True: it goes on. False: the
   /// client has its answer.
   net::Task<bool> rule_message(Request& request, gate::Admission& admission);
+  /// Of a call that was let through, right before it is sent.
+  [[nodiscard]] Reason still_allowed(const Request& request) const;
   [[nodiscard]] dialect::mcp::Judging judging(const Request& request) const;
   [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
   /// Until when people are waited for; from its first reason to wait on.

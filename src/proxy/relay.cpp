@@ -1,12 +1,16 @@
 #include "proxy/relay.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "proxy/heads.hpp"
 #include "proxy/holding.hpp"
 
 namespace vestibule::proxy {
 namespace {
 
-constexpr std::size_t kMostWords = std::size_t{64} << 10U;
+// All that a tool server may say in a head: it speaks from the gateway's origin.
+constexpr std::array kMessageFields{http::Known::cache_control, http::Known::retry_after, http::Known::allow, http::Known::mcp_protocol_version};
 // Of a reply that is kept back: small ones, which are most, are not counted, no lock on their way.
 constexpr std::size_t kUncounted = std::size_t{64} << 10U;
 
@@ -214,14 +218,20 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
   // A client would take it for the gateway's own challenge, and sign in for nothing.
   if (reply.status == 401) co_return fail(Reason::upstream_malformed, "the tool server does not take the gateway's credential: vestibule access credential NAME");
   const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
-  const bool judged = reply.status < 300;
   const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
-  const bool legible = (form == dialect::ReplyForm::json || form == dialect::ReplyForm::events) && coding == "identity";
-  event_stream_ = judged && legible && form == dialect::ReplyForm::events;
+  const bool good = reply.status < 300;
+  const bool legible = coding == "identity" && (form == dialect::ReplyForm::json || (good && form == dialect::ReplyForm::events));
+  judging.errors_alone = !good;
+  event_stream_ = legible && form == dialect::ReplyForm::events;
   http::HeadWriter head = exchange_.start();
   head.status(reply.status);
-  copy_reply_fields(head, reply, /*replaced=*/true, http::Known::mcp_session_id);
-  if (const auto id = reply.headers.find(http::Known::mcp_session_id)) {
+  for (const http::HeaderField& f : reply.headers) {
+    if (std::find(kMessageFields.begin(), kMessageFields.end(), f.known) != kMessageFields.end()) head.copy(f);
+  }
+  if (const auto type = reply.headers.find(http::Known::content_type); type && legible) head.field("Content-Type", *type);
+  if (event_stream_) head.field("X-Accel-Buffering", "no");
+  head.field("X-Content-Type-Options", "nosniff");
+  if (const auto id = reply.headers.find(http::Known::mcp_session_id); id && good) {
     const std::string named = session(*id);
     if (!named.empty()) head.field("Mcp-Session-Id", named);
   }
@@ -236,22 +246,19 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
     Result<void> begun = co_await put(head, {});
     if (!begun) co_return begun;
   }
+  Result<void> read;
   for (;;) {
     std::optional<Result<std::string_view>> piece = call_->try_read_body();
     if (!piece) piece = co_await call_->read_body();
     if (cut_ != Reason::ok) co_return fail(cut_);
     if (!*piece) co_return fail(piece->error().code, piece->error().detail);
     if ((*piece)->empty()) break;
-    // What is accepted and no more has no type, and no words.
-    if (judged && !legible) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
-    if (!judged) {
-      // Words about an error, which no client takes for a message.
-      if (out.size() + (*piece)->size() > kMostWords) co_return fail(Reason::upstream_malformed, "too many words about an error");
-      out.append(**piece);
-      continue;
-    }
-    Result<void> fed = reader.feed(**piece, out);
-    if (!fed) co_return fed;
+    // What is accepted and no more has no type, and no words. Words about an error that are no message are not passed
+    // on: a client might take them for one.
+    if (!legible && good) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
+    if (!legible || !read) continue;
+    read = reader.feed(**piece, out);
+    if (!read && good) co_return read;
     if (kept && reader.held() > counted) {
       if (!kept->add(reader.held() - counted)) co_return fail(Reason::overloaded, "too much of replies is kept back");
       counted = reader.held();
@@ -261,10 +268,9 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
     if (!sent) co_return sent;
     out.clear();
   }
-  if (judged) {
-    Result<void> whole = reader.finish(out);
-    if (!whole) co_return whole;
-  }
+  if (legible && read) read = reader.finish(out);
+  if (!read && good) co_return read;
+  if (!read) out.clear();
   Result<void> ended = co_await last(head, out);
   co_return ended;
 }

@@ -89,12 +89,40 @@ TEST(McpReply, InputThatAResultAsksForIsJudgedToo) {
   const std::string form = R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"m"}}},"requestState":"s"}})";
   const std::string mixed = R"({"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"a":{"method":"elicitation/create","params":{}},"b":{"method":"sampling/createMessage","params":{}}},"resultType":"input_required"}})";
   const std::string imitating = R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"https://portal.example/x"}}}}})";
+  for (const char* key : {"vestibule/confirm", "vestibule\\/confirm", "vestibule/\\u0063onfirm"}) {
+    const std::string own = R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{")" + std::string(key) + R"(":{"method":"elicitation/create","params":{"message":"m"}}}}})";
+    EXPECT_EQ(pass(ReplyForm::json, own, plain({.elicitation = true}, Era::stateless)).text.find("input_required"), std::string::npos) << "it would speak as the gateway";
+  }
   const std::string done = R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[]}})";
   EXPECT_EQ(pass(ReplyForm::json, form, plain({.elicitation = true}, Era::stateless)).text, form);
   EXPECT_EQ(pass(ReplyForm::json, form, plain({}, Era::stateless)).text.find("input_required"), std::string::npos);
   EXPECT_EQ(pass(ReplyForm::json, mixed, plain({.elicitation = true}, Era::stateless)).text.find("input_required"), std::string::npos);
   EXPECT_EQ(pass(ReplyForm::json, imitating, plain({.elicitation = true}, Era::stateless)).text.find("portal"), std::string::npos);
   EXPECT_EQ(pass(ReplyForm::json, done, plain({}, Era::stateless)).text, done);
+}
+
+TEST(McpReply, AnErrorStatusHasErrorsAlone) {
+  Judging errors = plain({.elicitation = true});
+  errors.errors_alone = true;
+  const std::string error = R"({"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}})";
+  EXPECT_EQ(pass(ReplyForm::json, error, errors).text, error);
+  EXPECT_EQ(pass(ReplyForm::json, R"({"jsonrpc":"2.0","id":1,"result":{}})", errors).reason, Reason::reply_unreadable);
+  EXPECT_EQ(pass(ReplyForm::json, R"({"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"https://portal.example/confirm"}]}}})", errors).text.find("portal"),
+            std::string::npos);
+}
+
+TEST(McpReply, WhatATaskAsksForInANotification) {
+  const std::string task = event(R"({"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t","inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"https://portal.example/x"}}}}})");
+  EXPECT_EQ(pass(ReplyForm::events, task, plain({.elicitation = true}, Era::stateless)).text, "");
+  EXPECT_EQ(pass(ReplyForm::events, event(R"({"jsonrpc":"2.0","method":"notifications/tasks","params":{"inputRequests":{"a":{"method":"sampling/createMessage","params":{}}}}})"), plain()).text, "");
+}
+
+TEST(McpReply, EverySpellingOfThisMachineIsIt) {
+  const auto place = [](std::string_view url) { return place_of(*http::parse_url(url)); };
+  for (const char* url : {"http://localhost:8422/x", "http://127.0.0.1:8422/", "http://[::1]:8422/", "http://127.9.9.9:8422/", "http://a.localhost:8422/", "http://[::ffff:127.0.0.1]:8422/"}) {
+    EXPECT_EQ(place(url), "localhost:8422") << url;
+  }
+  EXPECT_EQ(place("https://portal.example:8443/"), "portal.example");
 }
 
 TEST(McpReply, WhatIsNoMessageCutsTheReply) {

@@ -123,6 +123,11 @@ TEST(McpRequest, WhatIsRefused) {
       {{std::string(kNew) + "Mcp-Method: ping\r\n", request("ping", "{" + meta + "}")}, Reason::mcp_method_unknown},
       {{std::string(kNew) + "Mcp-Method: TOOLS/LIST\r\n", request("tools/list", "{" + meta + "}")}, Reason::mcp_header_mismatch},
       {{std::string(kNew), R"({"jsonrpc":"2.0","id":1,"result":{}})"}, Reason::mcp_method_unknown},
+      {{"", R"({"jsonrpc":"2.0","method":"notifications/anything"})"}, Reason::mcp_method_unknown},
+      {{"", call(R"("pay\u0000")", "{}")}, Reason::body_shape},
+      {{"", call(R"(" pay")", "{}")}, Reason::body_shape},
+      {{"", request("tools/call", R"({"name":"pay","dry_run":true})")}, Reason::body_shape},
+      {{"", request("tools/call", R"({"name":"pay","arguments":{"vestibule/input":{}},"requestState":"s"})")}, Reason::body_shape},
       {{"", ""}, Reason::body_not_json},
       {{"", "null"}, Reason::body_shape},
   };
@@ -155,12 +160,28 @@ TEST(McpRequest, TheAnswerToTheGatewaysOwnQuestionStaysHere) {
   const Result<Message> m = reading({head, params(R"({"vestibule/confirm":{"action":"accept"},"other":{"action":"decline"}})")});
   ASSERT_TRUE(m) << m.error().detail;
   EXPECT_EQ(m->url_answer, "accept");
+  EXPECT_TRUE(m->continues) << "for the other answer";
+  EXPECT_EQ(m->arguments, R"({"vestibule/input":{"inputResponses":{"other":{"action":"decline"}}}})") << "people see and sign it too";
+  const Result<Message> state = reading({head, request("tools/call", R"({"requestState":"s","name":"pay","arguments":{"a":1},)" + std::string(kMeta) + "}")});
+  ASSERT_TRUE(state) << state.error().detail;
+  EXPECT_EQ(state->arguments, R"({"a":1,"vestibule/input":{"requestState":"s"}})");
   EXPECT_EQ(m->body, params(R"({"other":{"action":"decline"}})"));
   const Result<Message> escaped = reading({head, params(R"({"vestibule\/confirm":{"action":"cancel"}})")});
   ASSERT_TRUE(escaped);
   EXPECT_EQ(escaped->url_answer, "cancel");
+  EXPECT_FALSE(escaped->continues);
   EXPECT_EQ(escaped->body, params("{}"));
   EXPECT_FALSE(reading({head, params(R"({"vestibule/confirm":"accept"})")}));
+}
+
+TEST(McpRequest, SubscriptionsToResourcesAreToldApart) {
+  const auto listen = [](std::string_view what) {
+    return reading({std::string(kNew) + "Mcp-Method: subscriptions/listen\r\n", request("subscriptions/listen", R"({"notifications":{)" + std::string(what) + "}," + std::string(kMeta) + "}")});
+  };
+  EXPECT_FALSE(listen(R"("toolsListChanged":true)")->resources);
+  EXPECT_TRUE(listen(R"("resourceSubscriptions":["file:///a"])")->resources);
+  EXPECT_TRUE(listen(R"("ResourceSubscriptions":["file:///a"])")->resources);
+  EXPECT_TRUE(listen(R"("toolsListChanged":true)")->listens);
 }
 
 TEST(McpRequest, TheIdOfWhatIsRefused) {

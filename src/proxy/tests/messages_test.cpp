@@ -19,7 +19,7 @@ constexpr std::string_view kRules = R"toml(
 name = "members"
 effect = "allow"
 who = ["role:member"]
-operation = ["mcp.session", "tools/list", "prompts/*", "resources/*"]
+operation = ["mcp.*", "tools/list", "prompts/*", "resources/*"]
 [[rule]]
 name = "adding"
 effect = "allow"
@@ -166,7 +166,7 @@ TEST_F(MessagesTest, WhatARuleAllowsGoesOnAsItCame) {
   ASSERT_EQ(out.size(), 1U);
   EXPECT_EQ(out[0].object, "add");
   EXPECT_EQ(out[0].rule, "adding");
-  EXPECT_EQ(entries_of(Kind::admission, "mcp.session").size(), 1U);
+  EXPECT_EQ(entries_of(Kind::admission, "mcp.call").size(), 1U);
 }
 
 TEST_F(MessagesTest, DeniedToolsReachNobody) {
@@ -369,6 +369,30 @@ TEST_F(MessagesTest, WordsOfNoTypeAreNone) {
   start("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 38\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{  }}");
   Person p = person("alice");
   EXPECT_EQ(send(post(p, tool("add"))).reason(), "reply_unreadable");
+}
+
+TEST_F(MessagesTest, WordsUnderAnErrorStatusAreNoMessages) {
+  start("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nLink: <https://evil.example/>\r\nContent-Length: 57\r\n\r\n"
+        R"({"jsonrpc":"2.0","id":5,"result":{"content":["as if"]}}  )");
+  Person p = person("alice");
+  const Reply r = send(post(p, tool("add")));
+  EXPECT_EQ(r.status, 400);
+  EXPECT_EQ(r.body, "");
+  EXPECT_EQ(r.field("link"), "");
+}
+
+TEST_F(MessagesTest, AStopOfTheToolCutsItsCallUnderWay) {
+  start("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n: a\n\r\n");
+  Person p = person("alice");
+  Plug plug = begin(post(p, tool("add")));
+  ASSERT_TRUE(plug.until("\r\n\r\n", 3000).starts_with("HTTP/1.1 200"));
+  gate::Stop stop;
+  stop.scope = gate::StopScope::tool;
+  stop.target = "*/add";
+  ASSERT_TRUE(run(gate->stop(stop, administrator())));
+  const std::string rest = plug.until("never comes", 3000);
+  EXPECT_EQ(rest.find("0\r\n\r\n"), std::string::npos) << "no clean end: " << rest;
+  EXPECT_EQ(send(post(p, tool("add"))).reason(), "stopped");
 }
 
 TEST_F(MessagesTest, AStopCutsACallThatWaits) {
