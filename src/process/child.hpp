@@ -1,5 +1,5 @@
 #pragma once
-// Child programs: model servers now, stdio MCP servers later. Started, confined, watched, restarted.
+// Child programs: model servers, and the bridges to tool servers. Started, confined, watched, restarted.
 
 #include <sys/types.h>
 
@@ -28,6 +28,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> environment;  ///< all that the child gets
   std::filesystem::path socket;                      ///< where it will listen; its folder is made, 0700
   std::vector<std::filesystem::path> readable;       ///< besides the system's and the command's folder
+  std::vector<std::filesystem::path> writable;       ///< folders that it may read and write; nothing in them is run
   std::vector<std::filesystem::path> hidden;         ///< the gateway's state and keys: must stay unreadable
   std::string user = "nobody";                       ///< whom it runs as when the gateway is root
   std::chrono::milliseconds ready{60'000};           ///< until it accepts on its socket

@@ -54,6 +54,11 @@ constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_F
 constexpr std::uint64_t kReadRun = kRead | LANDLOCK_ACCESS_FS_EXECUTE;
 constexpr std::uint64_t kSocketFolder = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_SOCK |
                                         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+constexpr std::uint64_t kRefer = 1ULL << 13U;     // ABI 2
+constexpr std::uint64_t kTruncate = 1ULL << 14U;  // ABI 3
+constexpr std::uint64_t kWrite = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+                                 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                                 LANDLOCK_ACCESS_FS_REMOVE_DIR | kRefer | kTruncate;
 
 int landlock_abi() {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -86,8 +91,8 @@ Result<std::optional<int>> make_ruleset(const Options& o) {
   if (abi < 1) return std::optional<int>{};
   RulesetAttr attr;
   attr.fs = kFsAbi1;
-  if (abi >= 2) attr.fs |= LANDLOCK_ACCESS_FS_REFER;
-  if (abi >= 3) attr.fs |= 1ULL << 14U;    // truncate
+  if (abi >= 2) attr.fs |= kRefer;
+  if (abi >= 3) attr.fs |= kTruncate;
   if (abi >= 5) attr.fs |= 1ULL << 15U;    // ioctl on devices
   if (abi >= 4) attr.net = 3;              // no TCP: neither bind nor connect
   if (abi >= 6) attr.scoped = 3;           // no abstract sockets of, no signals to processes outside
@@ -95,7 +100,7 @@ Result<std::optional<int>> make_ruleset(const Options& o) {
   Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   if (ruleset.fd < 0) return std::optional<int>{};
   std::vector<std::filesystem::path> run = {"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache",
-                                            "/etc/localtime", "/proc", "/sys/devices/system",
+                                            "/etc/localtime", "/etc/ssl/openssl.cnf", "/proc", "/sys/devices/system",
                                             "/sys/fs/cgroup"};
   run.push_back(std::filesystem::path(o.command.front()).parent_path());
   run.insert(run.end(), o.readable.begin(), o.readable.end());
@@ -104,6 +109,19 @@ Result<std::optional<int>> make_ruleset(const Options& o) {
       if (beneath(secret, path)) return bad(o, path.string() + " may not be readable for the child: it holds " + secret.string());
     }
     if (!allow(ruleset.fd, path, kReadRun)) return bad(o, "cannot confine the child to " + path.string() + ": " + std::strerror(errno));
+  }
+  // Where they really lead: what a former run could write, it could have put a link into.
+  for (const auto& path : o.writable) {
+    std::error_code ec;
+    const std::filesystem::path real = std::filesystem::canonical(path, ec);
+    if (ec) return bad(o, "cannot find the folder " + path.string() + ", which the child is to write in");
+    for (const auto& secret : o.hidden) {
+      const std::filesystem::path there = std::filesystem::weakly_canonical(secret, ec);
+      if (ec || beneath(there, real) || beneath(real, there)) {
+        return bad(o, path.string() + " may not be writable for the child: it holds, or lies in, " + secret.string());
+      }
+    }
+    if (!allow(ruleset.fd, real, kWrite & attr.fs)) return bad(o, "cannot confine the child to " + path.string() + ": " + std::strerror(errno));
   }
   for (const char* device : {"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"}) {
     if (!allow(ruleset.fd, device, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)) {
@@ -114,8 +132,9 @@ Result<std::optional<int>> make_ruleset(const Options& o) {
   return std::optional<int>(ruleset.release());
 }
 
-// May this uid (with no groups but its own) read and enter everything on the way?
-bool reachable(const std::filesystem::path& path, uid_t uid, gid_t gid) {
+// May this uid (with no groups but its own) enter everything on the way, and do this (bits of mode_t) at
+// the end of it?
+bool permitted(const std::filesystem::path& path, uid_t uid, gid_t gid, unsigned what) {
   std::filesystem::path at = "/";
   for (const auto& part : path.lexically_normal().relative_path()) {
     struct stat st {};
@@ -127,8 +146,10 @@ bool reachable(const std::filesystem::path& path, uid_t uid, gid_t gid) {
   struct stat st {};
   if (::stat(at.c_str(), &st) != 0) return false;
   const unsigned shift = st.st_uid == uid ? 6 : st.st_gid == gid ? 3 : 0;
-  return ((st.st_mode >> shift) & 4U) != 0;
+  return ((st.st_mode >> shift) & what) == what;
 }
+
+bool reachable(const std::filesystem::path& path, uid_t uid, gid_t gid) { return permitted(path, uid, gid, 4U); }
 
 struct Identity {
   uid_t uid = 0;
@@ -184,6 +205,11 @@ Result<Started> start_confined(const Options& o) {
     return bad(o, "cannot run " + (o.command.empty() ? std::string("an empty command") : o.command.front()));
   }
   const std::optional<Identity> id = other_identity(o);
+  for (const auto& path : o.writable) {
+    if (id && !permitted(path, id->uid, id->gid, 7U)) {
+      return bad(o, path.string() + " must be writable for " + o.user + ", whom the child runs as: chown or chmod it");
+    }
+  }
   if (Result<void> r = make_socket_folder(o, id); !r) return std::move(r).error();
   Result<std::optional<int>> made = make_ruleset(o);
   if (!made) return std::move(made).error();

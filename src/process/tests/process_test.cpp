@@ -106,6 +106,52 @@ TEST(Start, AReadableFolderAboveTheSecretIsRefused) {
   EXPECT_NE(s.error().detail.find("may not be readable"), std::string::npos);
 }
 
+TEST(Start, WhatIsWritableIsWritableAndNoMore) {
+  World w;
+  const fs::path files = w.dir / "files";
+  fs::create_directory(files);
+  fs::permissions(files, fs::perms(0777));
+  const std::string f = files.string();
+  Options o = w.options("cd " + f + " && echo one > a && mkdir d && mv a d/b && echo two > d/b && cat d/b && rm -r d && echo removed\n"
+                        "echo '#!/bin/sh' > run; echo 'echo RAN' >> run; chmod 755 run; ./run\n"
+                        "ln -s " + w.dir.string() + " link && echo LINKED\n"
+                        "echo x > " + (w.dir / "beside").string() + " && echo ESCAPED\ntrue\n");
+  o.writable = {files};
+  const std::string out = run_and_read(o);
+  EXPECT_NE(out.find("two\nremoved\n"), std::string::npos) << out;
+  for (const char* never : {"RAN", "LINKED", "ESCAPED"}) EXPECT_EQ(out.find(never), std::string::npos) << out;
+  EXPECT_FALSE(fs::exists(w.dir / "beside"));
+}
+
+TEST(Start, AWritableFolderNearTheSecretIsRefused) {
+  World w;
+  fs::create_directories(w.dir / "state" / "deep");
+  fs::create_directory_symlink(w.dir / "state", w.dir / "link");
+  for (const fs::path& path : {w.dir, w.dir / "state", w.dir / "state" / "deep", w.dir / "link", w.dir / "link" / "deep"}) {
+    Options o = w.options("true\n");
+    fs::permissions(w.dir, fs::perms(0777));
+    fs::permissions(w.dir / "state", fs::perms(0777));
+    fs::permissions(w.dir / "state" / "deep", fs::perms(0777));
+    o.hidden = {w.dir / "state"};
+    o.writable = {path};
+    const Result<Started> s = start_confined(o);
+    ASSERT_FALSE(s) << path;
+    EXPECT_NE(s.error().detail.find("may not be writable"), std::string::npos) << s.error().detail;
+  }
+}
+
+TEST(Start, AFolderThatTheOtherUserCannotWriteInIsToldOf) {
+  if (::geteuid() != 0) return;  // the child is the same user then
+  World w;
+  fs::create_directory(w.dir / "files");
+  fs::permissions(w.dir / "files", fs::perms(0755));
+  Options o = w.options("true\n");
+  o.writable = {w.dir / "files"};
+  const Result<Started> s = start_confined(o);
+  ASSERT_FALSE(s);
+  EXPECT_NE(s.error().detail.find("must be writable for nobody"), std::string::npos) << s.error().detail;
+}
+
 TEST(Start, NoPrivilegesAreLeft) {
   World w;
   const std::string out = run_and_read(w.options("grep -E '^(CapEff|CapPrm|NoNewPrivs)' /proc/self/status\n"));
