@@ -80,6 +80,19 @@ class Plug {
     got_.erase(0, left);
     return head;
   }
+  /// So many bytes; fewer if they do not come.
+  std::string exactly(std::size_t n, int ms = 5000) {
+    while (got_.size() < n) {
+      pollfd p{fd_, POLLIN, 0};
+      char buf[65536];
+      const ssize_t r = ::poll(&p, 1, ms) <= 0 ? 0 : ::recv(fd_, buf, sizeof buf, 0);
+      if (r <= 0) return take("");
+      got_.append(buf, static_cast<std::size_t>(r));
+    }
+    std::string out = got_.substr(0, n);
+    got_.erase(0, n);
+    return out;
+  }
   /// Everything until the end; "<eof>", "<reset>" or "<timeout>" is appended.
   std::string rest(int ms = 5000) { return until("", ms); }
 
