@@ -16,9 +16,10 @@ namespace vestibule::access {
 
 /// The child program of an access point that the gateway itself runs on a private Unix socket.
 struct Spawn {
-  std::vector<std::string> command;      ///< argv; "{socket}" stands for the socket's path
+  std::vector<std::string> command;      ///< argv; "{socket}" stands for the socket's path; without: see is_stdio() in app
   std::vector<std::string> environment;  ///< names of variables that the child may see
   std::vector<std::string> readable;     ///< files and folders it may read besides the system's
+  std::vector<std::string> writable;     ///< folders it may write in
   std::chrono::seconds ready{60};        ///< how long it may take until it answers
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/children.hpp"
 #include "app/files.hpp"
 #include "http/host.hpp"
 #include "notify/subscription.hpp"
@@ -120,9 +121,10 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
   s.option({.name = "access_point.*.hold", .type = Type::duration, .help = "How long a call that lacks a proof waits for its owner before it is refused. MCP clients give up after 60 seconds. 0s: it is refused at once.", .fallback = "45s", .example = "120s", .min = "0s", .max = "280s", .reloadable = true});
   s.option({.name = "access_point.*.private_upstream", .type = Type::boolean, .help = "Your word that nobody but the gateway reaches the upstream. Otherwise it is reported as bypassable.", .fallback = "false", .example = "false", .reloadable = true});
-  s.option({.name = "access_point.*.spawn", .type = Type::list, .help = "Command of a model server that the gateway starts, confines, watches and restarts. `{socket}` stands for its Unix socket.", .example = "[\"/usr/bin/llama-server\", \"--model\", \"/srv/model.gguf\", \"--host\", \"{socket}\"]", .max = "100"});
+  s.option({.name = "access_point.*.spawn", .type = Type::list, .help = "Command of a model server that the gateway starts, confines, watches and restarts. `{socket}` stands for its Unix socket. Of kind `mcp` and without `{socket}`: a tool server that speaks MCP on its standard input and output.", .example = "[\"/usr/bin/llama-server\", \"--model\", \"/srv/model.gguf\", \"--host\", \"{socket}\"]", .max = "100"});
   s.option({.name = "access_point.*.spawn_environment", .type = Type::list, .help = "Variables of the gateway's environment that the spawned program may see.", .fallback = "[]", .example = "[\"LD_LIBRARY_PATH\"]", .max = "32"});
   s.option({.name = "access_point.*.spawn_readable", .type = Type::list, .help = "Files and folders that the spawned program may read besides the system's.", .fallback = "[]", .example = "[\"/srv/models\"]", .max = "32"});
+  s.option({.name = "access_point.*.spawn_writable", .type = Type::list, .help = "Folders that the spawned program may read and write; nothing in them can be executed. Where the gateway is root they must be writable for `server.child_user`.", .fallback = "[]", .example = "[\"/srv/files\"]", .max = "32"});
   s.option({.name = "access_point.*.spawn_ready", .type = Type::duration, .help = "How long it may take to be ready.", .fallback = "60s", .example = "5m", .min = "1s", .max = "1h"});
   s.option({.name = "access_point.*.credential_header", .type = Type::string, .help = "Where the upstream's own credential goes (set it with `vestibule access credential NAME`).", .fallback = "Authorization", .example = "x-api-key", .min = "1", .max = "64", .reloadable = true});
   s.option({.name = "access_point.*.credential_scheme", .type = Type::string, .help = "Written before the credential.", .fallback = "Bearer ", .example = "", .max = "32", .reloadable = true});
@@ -422,12 +424,15 @@ class Reader {
       spawn.command = s.get_list("spawn");
       spawn.environment = s.get_list("spawn_environment");
       spawn.readable = s.get_list("spawn_readable");
+      spawn.writable = s.get_list("spawn_writable");
+      for (const std::string& folder : spawn.writable) {
+        if (std::filesystem::path(folder).is_relative()) problems.push_back(s.problem("spawn_writable", "\"" + folder + "\" is no absolute path"));
+      }
       spawn.ready = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("spawn_ready"));
       if (!p.upstreams.empty()) problems.push_back(s.problem("spawn", "give spawn or upstreams, not both"));
-      const auto socket = std::find_if(spawn.command.begin(), spawn.command.end(), [](const std::string& a) { return a.find("{socket}") != std::string::npos; });
-      if (socket == spawn.command.end()) problems.push_back(s.problem("spawn", "the command must take its socket: write {socket} where the path goes"));
       if (std::filesystem::path(spawn.command.front()).is_relative()) spawn.command.front() = (base_ / spawn.command.front()).lexically_normal().string();
       p.spawn = std::move(spawn);
+      if (!takes_socket(*p.spawn) && !is_stdio(p)) problems.push_back(s.problem("spawn", "the command must take its socket: write {socket} where the path goes"));
     }
     config.points.push_back(std::move(p));
   }

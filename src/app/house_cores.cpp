@@ -1,6 +1,5 @@
 // What listens and runs on the cores: the access points, the portal, control and status.
-#include <cstdlib>
-
+#include "app/children.hpp"
 #include "app/files.hpp"
 #include "app/house_core.hpp"
 #include "app/ui_assets.hpp"
@@ -13,24 +12,6 @@ portal::Transport portal_transport(const Config& config) {
   const std::string& origin = config.portal_origins.front();
   const bool own_name = origin.starts_with("https://") && !origin.starts_with("https://localhost");
   return !config.tls_certificate.empty() && own_name ? portal::Transport::tls : portal::Transport::plain;
-}
-
-process::Options child_options(const Config& config, const access::AccessPoint& point) {
-  process::Options o;
-  o.name = point.name;
-  o.command = point.spawn->command;
-  o.socket = child_directory(config.data_dir, point.name) / "model.sock";
-  for (std::string& a : o.command) {
-    if (const auto at = a.find("{socket}"); at != std::string::npos) a.replace(at, 8, o.socket.string());
-  }
-  for (const std::string& name : point.spawn->environment) {
-    if (const char* value = std::getenv(name.c_str())) o.environment.emplace_back(name, value);
-  }
-  for (const std::string& p : point.spawn->readable) o.readable.emplace_back(p);
-  o.hidden = {config.data_dir, config.master_key};
-  o.user = config.child_user;
-  o.ready = std::chrono::duration_cast<std::chrono::milliseconds>(point.spawn->ready);
-  return o;
 }
 
 }  // namespace
@@ -154,7 +135,8 @@ Result<void> House::start() {
   for (unsigned i = 0; i < cores_->size(); ++i) per_core_.push_back(std::make_unique<PerCore>(cores_->at(i), *gate_, access_door(), browser_door()));
   for (const access::AccessPoint& point : config_.points) {
     if (!point.spawn) continue;
-    children_.push_back(std::make_unique<process::Child>(cores_->at(0), child_options(config_, point)));
+    process::Options options = child_options({config_.data_dir, config_.master_key, config_.child_user}, point);
+    children_.push_back(std::make_unique<process::Child>(cores_->at(0), std::move(options)));
   }
   portal_ = std::make_unique<portal::Portal>(services());
   status_ = std::make_unique<StatusHandler>([this] { return health(); });

@@ -11,6 +11,7 @@
 #include "app/cli/commands.hpp"
 #include "app/reference.hpp"
 #include "app/serve.hpp"
+#include "bridge/bridge.hpp"
 #include "crypto/protect.hpp"
 #include "policy/policy.hpp"
 
@@ -117,6 +118,12 @@ class CommandLine {
                             return app::serve({*file, !quiet_});
                           });
     c->add_flag("--quiet", quiet_, "No line on standard output once it listens");
+    // What `serve` starts by itself, for a tool server on stdio: nobody types this.
+    c = command(&app_, "stdio-bridge", "A tool server on stdio, served to the gateway that starts this", "",
+                [this](Context&) { return bridge::run(std::move(bridge_)); });
+    c->group("");
+    c->add_option("socket", bridge_.socket, "Where to listen")->required();
+    c->add_option("command", bridge_.command, "Program and arguments, after --")->required();
   }
 
   void account() {
@@ -639,6 +646,7 @@ class CommandLine {
   Action action_;
 
   bool quiet_ = false;
+  bridge::Options bridge_;
   bool jsonl_ = false;
   std::string name_, id_, first_code_, digest_, file_, page_;
   std::vector<std::string> labels_;

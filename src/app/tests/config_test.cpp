@@ -106,6 +106,19 @@ TEST(Config, BellsAreSilentUntilTheyAreAskedForButPush) {
   EXPECT_EQ(c->notify.ntfy->authority(), "127.0.0.1:8080");
 }
 
+TEST(Config, AToolServerOnStdioNeedsNoSocket) {
+  const std::string point = "[access_point.tools]\nprefix = \"/mcp\"\nspawn = [\"/usr/bin/server\", \"/srv/files\"]\n";
+  Result<Config> c = parse_config(point + "kind = \"mcp\"\nspawn_writable = [\"/srv/files\"]\n", "/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->points.at(0).spawn->writable, std::vector<std::string>{"/srv/files"});
+  c = parse_config(point + "kind = \"llamacpp\"\n", "/v.toml");
+  ASSERT_FALSE(c);
+  EXPECT_NE(c.error().detail.find("must take its socket"), std::string::npos) << c.error().detail;
+  c = parse_config(point + "kind = \"mcp\"\nspawn_writable = [\"files\"]\n", "/v.toml");
+  ASSERT_FALSE(c);
+  EXPECT_NE(c.error().detail.find("no absolute path"), std::string::npos) << c.error().detail;
+}
+
 TEST(Plugins, AreReadAsWritten) {
   const Result<Config> c = parse_config("[factor_plugin.sms]\nlabel = \"SMS\"\nkey_file = \"sms.key\"\nurl = \"http://127.0.0.1:8425/f\"\n"
                                         "traits = [\"possession\", \"user_verified\"]\nmode = \"typed\"\ntimeout = \"2s\"\n" + std::string(kLeast), "/etc/v/v.toml");
