@@ -2,12 +2,7 @@
 // answer (RFC 9728, RFC 8414, registration, PKCE, token, call); the official conformance runner judges the
 // authorization server by all its scenarios for one.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
 import http from 'node:http';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
 import { before, after, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -16,8 +11,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { z } from 'zod';
 import { Gateway, freePort } from './lib/gateway.mjs';
-
-const require = createRequire(import.meta.url);
+import { conformance } from './lib/mcp.mjs';
 
 /// A server of two tools, which keeps nothing between two calls.
 async function mcpServer() {
@@ -118,33 +112,6 @@ test('who has no token is told where tokens come from', async () => {
   assert.equal(refused.status, 401);
   assert.match(refused.headers.get('www-authenticate'), new RegExp(`^Bearer .*resource_metadata="${gateway.url}/\\.well-known/oauth-protected-resource/mcp"`));
 });
-
-/// The runner needs a newer node than Debian's: npm has one.
-const runner = path.join(path.dirname(require.resolve('@modelcontextprotocol/conformance/package.json')), 'dist/index.js');
-function newerNode() {
-  const name = `node-linux-${process.arch}`;
-  return Number(process.versions.node.split('.')[0]) >= 22 ? process.execPath : path.join(path.dirname(require.resolve(`${name}/package.json`)), 'bin/node');
-}
-async function conformance(args, heard = () => {}) {
-  const results = fs.mkdtempSync(path.join(os.tmpdir(), 've-mcp-'));
-  const child = spawn(newerNode(), [runner, ...args], {
-    cwd: results,
-    stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: results },
-  });
-  const limit = setTimeout(() => child.kill('SIGKILL'), 60_000);
-  let out = '';
-  const hear = (data) => { out += data; heard(out); };
-  child.stdout.on('data', hear);
-  child.stderr.on('data', hear);
-  const code = await new Promise((done) => child.on('close', done));
-  clearTimeout(limit);
-  const checks = [];
-  for (const file of fs.readdirSync(results, { recursive: true })) {
-    if (path.basename(file) === 'checks.json') checks.push(...JSON.parse(fs.readFileSync(path.join(results, file), 'utf8')));
-  }
-  fs.rmSync(results, { recursive: true });
-  return { code, out, checks };
-}
 
 test('the official runner: every scenario for an authorization server', async (t) => {
   const listed = await conformance(['list', '--authorization']).then(({ out }) => [...out.matchAll(/^ +- (\S+)/gm)].map(([, name]) => name));
