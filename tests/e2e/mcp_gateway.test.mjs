@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, policy, sleep } from './lib/gateway.mjs';
 import { held, until } from './lib/held.mjs';
-import { scripted, send, session } from './lib/mcp.mjs';
+import { modern, scripted, send, session } from './lib/mcp.mjs';
 import { Wire } from './lib/raw.mjs';
 import { confirmations } from './lib/tools.mjs';
 
@@ -223,6 +223,15 @@ test('a stolen session is none', async () => {
       const answer = await send(gateway, mine, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { path: '/kept', headers: { ...stolen, 'Mcp-Session-Id': made } });
       assert.ok([400, 404].includes(answer.status), `${made}: ${answer.status}`);
     }
+    const raw = keeping.seen.at(-1).headers['mcp-session-id'];
+    for (const name of ['Mcp_Session_Id', 'MCP-SESSION_ID', 'Mcp.Session.Id', 'Mcp-Session-Id']) {
+      for (const method of ['POST', 'GET', 'DELETE']) {
+        const answer = await send(gateway, his, method === 'POST' ? { jsonrpc: '2.0', id: 1, method: 'tools/list' } : undefined, { method, path: '/kept', headers: { 'MCP-Protocol-Version': '2025-11-25', [name]: raw } });
+        assert.equal(answer.status, name === 'Mcp-Session-Id' ? 404 : 400, `the server's own name of it by ${name}: ${answer.text}`);
+      }
+    }
+    const [body, { headers }] = modern('tools/list');
+    assert.equal((await send(gateway, his, body, { path: '/kept', headers: { ...headers, 'Mcp-Session-Id': raw } })).status, 404);
     const two = await send(gateway, mine, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { path: '/kept', headers: { ...stolen, 'Mcp-Session-Id': [own.id, own.id] } });
     assert.equal(two.status, 400);
   });
