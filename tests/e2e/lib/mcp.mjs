@@ -22,6 +22,7 @@ export async function everything() {
   const port = await freePort();
   const child = spawn(newerNode(), ['--require', loopback, path.join(folder('@modelcontextprotocol/server-everything'), 'dist/index.js'), 'streamableHttp'],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH, HOME: os.tmpdir(), PORT: String(port) } });
+  process.on('exit', () => child.kill('SIGKILL'));
   let heard = '';
   await new Promise((done, failed) => {
     child.stderr.on('data', (data) => { heard += data; if (heard.includes('listening on port')) done(); });
