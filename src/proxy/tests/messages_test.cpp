@@ -2,15 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "proxy/session_name.hpp"
-#include "proxy/tests/holding_world.hpp"
+#include "proxy/tests/confirming_world.hpp"
 
 namespace vestibule::proxy {
 namespace {
 
 using namespace std::chrono_literals;
-using approval::Confirmations;
 using audit::Kind;
-using testing::HoldingWorld;
+using testing::ConfirmingWorld;
 using testing::Plug;
 using testing::Reply;
 
@@ -55,34 +54,18 @@ std::string tool(std::string_view name, std::string_view arguments = "{}") {
 }
 constexpr std::string_view kDone = R"({"jsonrpc":"2.0","id":5,"result":{"content":[{"type":"text","text":"done"}]}})";
 
-class MessagesTest : public HoldingWorld, public ::testing::Test {
+class MessagesTest : public ConfirmingWorld, public ::testing::Test {
  protected:
   MessagesTest() { policy_text = kRules; }
   void TearDown() override { close(); }
 
-  void open_what_is_waited_for() override {
-    auto opened = Confirmations::open(*database, *keys, *users, *factors, *log, clock, rng, {});
-    ASSERT_TRUE(opened) << opened.error().detail;
-    confirmations = std::move(*opened);
-  }
-  void open_rooms_above() override {
-    HoldingWorld::open_rooms_above();
-    holding->confirmations = confirmations.get();
-    holding->confirm_page = "https://portal.example/confirm";
-    options_gate.confirmations = confirmations.get();
-  }
-  void close_rooms_above() override {
-    HoldingWorld::close_rooms_above();
-    confirmations.reset();
-  }
   void change(access::AccessPoint& point) override {
-    HoldingWorld::change(point);
+    ConfirmingWorld::change(point);
     point.kind = dialect::Kind::mcp;
     point.rules.models.clear();
-    point.rules.gated_tools = true;
   }
   Door door() override {
-    Door d = HoldingWorld::door();
+    Door d = ConfirmingWorld::door();
     d.session_key = &session_key;
     d.own_hosts = {"portal.example"};
     return d;
@@ -118,34 +101,6 @@ class MessagesTest : public HoldingWorld, public ::testing::Test {
     const std::lock_guard lock(mutex);
     return seen.empty() ? "" : seen.back();
   }
-  std::vector<approval::Confirmation> waiting_for(const Person& p) {
-    auto list = run(confirmations->list(p.id));
-    EXPECT_TRUE(list);
-    return list ? std::move(*list) : std::vector<approval::Confirmation>();
-  }
-  bool asked(const Person& p, std::size_t n = 1) {
-    return soon([&] { return waiting_for(p).size() == n; }, 3s);
-  }
-  Reason sign(const Person& p) {
-    std::vector<approval::ConfirmationId> ids;
-    for (const approval::Confirmation& c : waiting_for(p)) ids.push_back(c.id);
-    auto of = run(factors->list(p.id));
-    EXPECT_TRUE(of && !of->empty());
-    factors::Given given;
-    given.proof = {domain::FactorKind::webauthn, domain::traits_of(domain::FactorKind::webauthn), of->front().id, clock.wall(), clock.boot()};
-    given.proof.traits.user_verified = true;
-    given.proof.traits.device_bound = true;
-    given.statement.emplace();
-    given.statement->binding = "{}";
-    auto done = database->write_blocking([&](store::Tx& tx) -> Result<void> {
-      auto list = confirmations->waiting_in(tx, p.id, ids, clock.now());
-      if (!list) return std::move(list).error();
-      return confirmations->sign_in(tx, *list, known(p.id), given, {}, clock.now());
-    });
-    return done ? Reason::ok : done.error().code;
-  }
-
-  std::unique_ptr<Confirmations> confirmations;
   crypto::HmacKey session_key{Secret("thirty-two bytes of a key for it")};
   std::mutex mutex;
   std::vector<std::string> seen;
@@ -192,7 +147,7 @@ TEST_F(MessagesTest, HeldInSilenceUntilItsPersonSignsAndThenOnce) {
   ASSERT_TRUE(asked(p));
   EXPECT_TRUE(silent(plug));
   EXPECT_EQ(reached(), 0U);
-  ASSERT_EQ(sign(p), Reason::ok);
+  ASSERT_EQ(sign_all(p), Reason::ok);
   const Reply r = finish(plug);
   EXPECT_EQ(r.status, 200);
   EXPECT_EQ(reached(), 1U);
@@ -210,7 +165,7 @@ TEST_F(MessagesTest, ArgumentsThatChangeAreAnotherCall) {
   const Reply first = send(post(p, tool("pay", R"({"to":"alice","amount":1})")));
   EXPECT_EQ(first.reason(), "confirmation_required");
   EXPECT_NE(first.body.find("https://portal.example/confirm#"), std::string::npos) << first.body;
-  ASSERT_EQ(sign(p), Reason::ok);
+  ASSERT_EQ(sign_all(p), Reason::ok);
   EXPECT_EQ(send(post(p, tool("pay", R"({"to":"mallory","amount":1})"))).reason(), "confirmation_required");
   EXPECT_EQ(send(post(p, tool("pay", R"({"to":"alice","amount":1.5})"))).reason(), "confirmation_required");
   EXPECT_EQ(reached(), 0U);
@@ -225,7 +180,7 @@ TEST_F(MessagesTest, ConfirmedByOneDoesNotHelpAnother) {
   Person alice = person("alice");
   Person bob = person("bob");
   static_cast<void>(send(post(alice, tool("pay"))));
-  ASSERT_EQ(sign(alice), Reason::ok);
+  ASSERT_EQ(sign_all(alice), Reason::ok);
   EXPECT_EQ(send(post(bob, tool("pay"))).reason(), "confirmation_required");
   EXPECT_EQ(reached(), 0U);
 }
@@ -242,7 +197,7 @@ TEST_F(MessagesTest, AClientThatShowsUrlsIsSentToOne) {
   EXPECT_NE(r.body.find(R"("code":-32042)"), std::string::npos) << r.body;
   EXPECT_NE(r.body.find(R"("mode":"url")"), std::string::npos) << r.body;
   EXPECT_EQ(reached(), 1U);
-  ASSERT_EQ(sign(p), Reason::ok);
+  ASSERT_EQ(sign_all(p), Reason::ok);
   EXPECT_EQ(send(post(p, tool("pay"), "Mcp-Session-Id: " + session + "\r\n")).body, R"({"jsonrpc":"2.0","id":5,"result":{  }})");
   EXPECT_EQ(reached(), 2U);
 }
@@ -261,7 +216,7 @@ TEST_F(MessagesTest, InTheStatelessRevisionByAnInputRequest) {
   ASSERT_TRUE(held(1));
   EXPECT_TRUE(silent(plug));
   EXPECT_EQ(reached(), 0U);
-  ASSERT_EQ(sign(p), Reason::ok);
+  ASSERT_EQ(sign_all(p), Reason::ok);
   EXPECT_EQ(finish(plug).status, 200);
   EXPECT_EQ(reached(), 1U);
   EXPECT_EQ(last().find("vestibule/confirm"), std::string::npos) << last();

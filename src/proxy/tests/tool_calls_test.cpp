@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/hash.hpp"
-#include "proxy/tests/holding_world.hpp"
+#include "proxy/tests/confirming_world.hpp"
 
 namespace vestibule::proxy {
 namespace {
@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using approval::Confirmations;
 using approval::Stage;
 using audit::Kind;
-using testing::HoldingWorld;
+using testing::ConfirmingWorld;
 using testing::kChat;
 using testing::Plug;
 using testing::read_request;
@@ -57,32 +57,11 @@ std::string answer(std::string_view calls) {
          std::string(calls) + R"(]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})";
 }
 
-class ToolCallsTest : public HoldingWorld, public ::testing::Test {
+class ToolCallsTest : public ConfirmingWorld, public ::testing::Test {
  protected:
   ToolCallsTest() { policy_text = kRules; }
   void TearDown() override { close(); }
-  std::unique_ptr<Confirmations> confirmations;
 
-  void open_what_is_waited_for() override {
-    auto opened = Confirmations::open(*database, *keys, *users, *factors, *log, clock, rng, {});
-    ASSERT_TRUE(opened) << opened.error().detail;
-    confirmations = std::move(*opened);
-  }
-  void open_rooms_above() override {
-    HoldingWorld::open_rooms_above();
-    holding->confirmations = confirmations.get();
-    holding->confirm_page = "https://portal.example/confirm";
-    options_gate.confirmations = confirmations.get();
-  }
-  void close_rooms_above() override {
-    // The gate goes first.
-    HoldingWorld::close_rooms_above();
-    confirmations.reset();
-  }
-  void change(access::AccessPoint& point) override {
-    HoldingWorld::change(point);
-    point.rules.gated_tools = true;
-  }
   void start(std::string reply) {
     open_with([this, reply = std::move(reply)](Plug& plug, int) {
       while (!read_request(plug).empty()) {
@@ -102,36 +81,6 @@ class ToolCallsTest : public HoldingWorld, public ::testing::Test {
       if (piece.empty() || piece.back() != '}') break;
     }
     return out;
-  }
-  std::vector<approval::Confirmation> waiting_for(const Person& p) {
-    auto list = run(confirmations->list(p.id));
-    EXPECT_TRUE(list);
-    return list ? std::move(*list) : std::vector<approval::Confirmation>();
-  }
-  bool asked(const Person& p, std::size_t n = 1) {
-    return soon([&] { return waiting_for(p).size() == n; }, 3s);
-  }
-  /// As a security key of hers would: that it is one the factors room has found out.
-  Reason sign(const Person& p, std::vector<approval::ConfirmationId> ids) {
-    auto of = run(factors->list(p.id));
-    EXPECT_TRUE(of && !of->empty());
-    factors::Given given;
-    given.proof = {domain::FactorKind::webauthn, domain::traits_of(domain::FactorKind::webauthn), of->front().id, clock.wall(), clock.boot()};
-    given.proof.traits.user_verified = true;
-    given.proof.traits.device_bound = true;
-    given.statement.emplace();
-    given.statement->binding = "{}";
-    auto done = database->write_blocking([&](store::Tx& tx) -> Result<void> {
-      auto list = confirmations->waiting_in(tx, p.id, ids, clock.now());
-      if (!list) return std::move(list).error();
-      return confirmations->sign_in(tx, *list, known(p.id), given, {}, clock.now());
-    });
-    return done ? Reason::ok : done.error().code;
-  }
-  Reason sign_all(const Person& p) {
-    std::vector<approval::ConfirmationId> ids;
-    for (const approval::Confirmation& c : waiting_for(p)) ids.push_back(c.id);
-    return sign(p, ids);
   }
   std::size_t let_out() { return entries_of(Kind::admission, "tools/call").size(); }
   std::atomic<int> upstream_calls{0};
