@@ -262,6 +262,9 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
     if (kept && reader.held() > counted) {
       if (!kept->add(reader.held() - counted)) co_return fail(Reason::overloaded, "too much of replies is kept back");
       counted = reader.held();
+    } else if (kept && counted > kUncounted && reader.held() <= kUncounted) {
+      kept.emplace(door_.holding->holds);  // a large message has gone by: its share is given back
+      counted = kUncounted;
     }
     if (!event_stream_ || out.empty()) continue;
     Result<void> sent = co_await put(head, out);

@@ -10,7 +10,7 @@ import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { z } from 'zod';
-import { Gateway, freePort } from './lib/gateway.mjs';
+import { Gateway, freePort, policy } from './lib/gateway.mjs';
 import { conformance } from './lib/mcp.mjs';
 
 /// A server of two tools, which keeps nothing between two calls.
@@ -38,7 +38,8 @@ let mcp, gateway, ada;
 before(async () => {
   mcp = await mcpServer();
   gateway = await Gateway.start({
-    points: { tools: { kind: 'http', prefix: '/mcp', upstream_prefix: '/mcp', upstreams: [mcp.url] } },
+    policy: policy('1h', '[[rule]]\nname = "sums"\neffect = "allow"\ntool = ["add", "who"]\nconfirm = "none"\n'),
+    points: { tools: { kind: 'mcp', prefix: '/mcp', upstream_prefix: '/mcp', upstreams: [mcp.url] } },
     config: { oauth: { client_documents: true } },
   });
   ada = await gateway.setup();
