@@ -8,16 +8,9 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { Gateway, policy } from './lib/gateway.mjs';
 import { launch } from './lib/browser.mjs';
 import { until, withPasskey } from './lib/held.mjs';
-import { modern, scripted, send } from './lib/mcp.mjs';
+import { modern, rules, scripted, send } from './lib/mcp.mjs';
 import { button } from './lib/portal.mjs';
 
-const rules = `
-[[rule]]
-name = "echo is free"
-effect = "allow"
-tool = ["echo"]
-confirm = "none"
-`;
 const transfer = { to: 'alice', amount: 250 };
 
 let browser;

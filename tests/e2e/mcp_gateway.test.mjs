@@ -4,25 +4,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, policy, sleep } from './lib/gateway.mjs';
 import { held, until } from './lib/held.mjs';
-import { modern, scripted, send, session } from './lib/mcp.mjs';
+import { modern, rules as shared, scripted, send, session } from './lib/mcp.mjs';
 import { Wire } from './lib/raw.mjs';
 import { confirmations } from './lib/tools.mjs';
 
-const rules = `
-[[rule]]
-name = "echo is free"
-effect = "allow"
-tool = ["echo"]
-confirm = "none"
-[[rule]]
+const rules = `${shared}[[rule]]
 name = "tips by code"
 effect = "allow"
 tool = ["tip"]
 confirm_with = "code"
-[[rule]]
-name = "never"
-effect = "deny"
-tool = ["format_disk"]
 [[rule]]
 name = "bob tips nobody"
 effect = "deny"

@@ -3,20 +3,9 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, policy } from './lib/gateway.mjs';
-import { events, modern, scripted, send, session, tools } from './lib/mcp.mjs';
+import { events, modern, rules, scripted, send, session, tools } from './lib/mcp.mjs';
 import { Wire } from './lib/raw.mjs';
 
-const rules = `
-[[rule]]
-name = "echo is free"
-effect = "allow"
-tool = ["echo"]
-confirm = "none"
-[[rule]]
-name = "never"
-effect = "deny"
-tool = ["format_disk"]
-`;
 // What the server of the moment answers: a test sets it before it asks.
 const says = {};
 let up, asking, gateway, ada, token;

@@ -3,20 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, policy } from './lib/gateway.mjs';
-import { modern, scripted, send } from './lib/mcp.mjs';
+import { modern, rules, scripted, send } from './lib/mcp.mjs';
 import { Wire } from './lib/raw.mjs';
-
-const rules = `
-[[rule]]
-name = "echo is free"
-effect = "allow"
-tool = ["echo"]
-confirm = "none"
-[[rule]]
-name = "never"
-effect = "deny"
-tool = ["format_disk"]
-`;
 
 let up, gateway, ada, mine;
 before(async () => {

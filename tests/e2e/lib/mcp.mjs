@@ -134,6 +134,18 @@ export async function session(gateway, token, { version = '2025-11-25', capabili
 }
 
 export const events = (...messages) => messages.map((message) => `event: message\ndata: ${typeof message === 'string' ? message : JSON.stringify(message)}\n\n`).join('');
+/// Of the scripted server's tools: one that needs nobody, one that nobody may call.
+export const rules = `
+[[rule]]
+name = "echo is free"
+effect = "allow"
+tool = ["echo"]
+confirm = "none"
+[[rule]]
+name = "never"
+effect = "deny"
+tool = ["format_disk"]
+`;
 /// A server of all revisions that keeps nothing, with the tools of `tools`; it says what it is told to. `answers` has for a
 /// method (GET and DELETE by that name) its result, or a text or { text, type, status, headers } that goes out as it is, or
 /// a function of the request that gives one of these.
