@@ -11,7 +11,7 @@
 
 #include "audit/log.hpp"
 #include "audit/tests/tamper.hpp"
-#include "net/core.hpp"
+#include "net/task_group.hpp"
 
 namespace vestibule::audit::testing {
 

@@ -7,7 +7,6 @@
 
 #include "audit/tests/house.hpp"
 #include "json/value.hpp"
-#include "net/task_group.hpp"
 
 namespace vestibule::audit {
 namespace {
