@@ -5,6 +5,12 @@
 #include "crypto/hash.hpp"
 
 namespace vestibule::app {
+namespace {
+
+// Of a child that starts, or starts again: who asks meanwhile waits.
+constexpr std::chrono::milliseconds kStarts{5'000};
+
+}  // namespace
 
 Result<UpstreamAddress> UpstreamAddress::parse(std::string_view text) {
   UpstreamAddress out;
@@ -60,6 +66,7 @@ Result<std::shared_ptr<proxy::Targets>> make_targets(net::Core& core, std::share
       if (!a) return std::move(a).error();
       wire::UpstreamOptions o;
       o.address = a->address;
+      if (point.spawn) o.patience = kStarts;
       if (a->tls) {
         Result<net::TlsContext> tls = net::client_tls({});
         if (!tls) return std::move(tls).error();

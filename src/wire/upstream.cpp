@@ -4,12 +4,14 @@
 #include <cstring>
 
 #include "base/counters.hpp"
+#include "net/signal.hpp"
 
 namespace vestibule::wire {
 namespace {
 
 constexpr std::size_t kSmall = 4096;   // while waiting for a head, or for the next piece of a trickle
 constexpr std::size_t kLarge = 16384;  // once a body flows
+constexpr std::chrono::milliseconds kPause{50};
 
 Counter g_opened("vestibule_upstream_connections_total", "Connections opened to upstreams.");
 Counter g_reused("vestibule_upstream_reused_total", "Calls that reused an upstream connection.");
@@ -224,6 +226,11 @@ net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
   }
   const auto begun = std::chrono::steady_clock::now();
   Result<net::Socket> socket = co_await net::connect(core_, options_.address, options_.connect, options_.reach);
+  // One that is just being started has no socket yet.
+  while (!socket && std::chrono::steady_clock::now() - begun < options_.patience) {
+    co_await net::sleep_for(core_, kPause);
+    socket = co_await net::connect(core_, options_.address, options_.connect, options_.reach);
+  }
   if (!socket) co_return std::move(socket).error();
   auto link = std::make_unique<UpstreamCall::Link>(core_, std::move(*socket), options_.head_limits);
   link->stream.set_write_limit(options_.write);

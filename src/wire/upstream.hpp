@@ -18,6 +18,7 @@ struct UpstreamOptions {
   std::string server_name;                       ///< for TLS
   net::Reach reach = net::Reach::anywhere;
   std::chrono::milliseconds connect{5'000};      ///< TLS included
+  std::chrono::milliseconds patience{0};         ///< for one that is not there yet: connecting is tried anew
   std::chrono::milliseconds head{300'000};       ///< until the reply's head: models think long
   std::chrono::milliseconds body{300'000};       ///< between two pieces of the reply
   std::chrono::milliseconds write{60'000};

@@ -357,5 +357,50 @@ TEST(Upstream, NobodyListens) {
   EXPECT_EQ(out.failures, std::vector<Reason>{Reason::upstream_unreachable});
 }
 
+TEST(Upstream, WhoStartsIsWaitedForIfItIsWorthIt) {
+  World w(echo);
+  // Bound, so that nobody else takes the port, and not listening yet.
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof a;
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  ASSERT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size), 0);
+  UpstreamOptions o;
+  o.address.host = "127.0.0.1";
+  o.address.port = ntohs(a.sin_port);
+  {
+    Called out;
+    Upstream hasty(w.cores.at(0), o);
+    w.run(call_once(&hasty, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &out));
+    EXPECT_EQ(out.failures, std::vector<Reason>{Reason::upstream_unreachable});
+  }
+  o.patience = 200ms;
+  {
+    Called out;
+    Upstream patient(w.cores.at(0), o);
+    w.run(call_once(&patient, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &out));
+    EXPECT_EQ(out.failures, std::vector<Reason>{Reason::upstream_unreachable}) << "not for ever";
+  }
+  o.patience = 5s;
+  std::thread starts([&] {
+    std::this_thread::sleep_for(200ms);
+    ::listen(fd, 8);
+    Plug plug(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+    plug.until("\r\n\r\n");
+    plug.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  Called out;
+  {
+    Upstream patient(w.cores.at(0), o);
+    w.run(call_once(&patient, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", &out));
+  }
+  starts.join();
+  ::close(fd);
+  EXPECT_EQ(out.bodies, std::vector<std::string>{"ok"});
+  EXPECT_TRUE(out.failures.empty());
+}
+
 }  // namespace
 }  // namespace vestibule::wire
