@@ -219,16 +219,18 @@ std::optional<UpstreamCall> Upstream::pooled() {
   return std::nullopt;
 }
 
-net::Task<Result<UpstreamCall>> Upstream::call(bool fresh) {
+net::Task<Result<UpstreamCall>> Upstream::call(bool fresh, const std::function<bool()>* over) {
   if (!fresh) {
     std::optional<UpstreamCall> reused = pooled();
     if (reused) co_return std::move(*reused);
   }
-  const auto begun = std::chrono::steady_clock::now();
+  const auto asked = std::chrono::steady_clock::now();
+  auto begun = asked;
   Result<net::Socket> socket = co_await net::connect(core_, options_.address, options_.connect, options_.reach);
   // One that is just being started has no socket yet.
-  while (!socket && std::chrono::steady_clock::now() - begun < options_.patience) {
+  while (!socket && std::chrono::steady_clock::now() - asked < options_.patience && !(over != nullptr && (*over)())) {
     co_await net::sleep_for(core_, kPause);
+    begun = std::chrono::steady_clock::now();
     socket = co_await net::connect(core_, options_.address, options_.connect, options_.reach);
   }
   if (!socket) co_return std::move(socket).error();

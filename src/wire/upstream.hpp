@@ -1,6 +1,7 @@
 #pragma once
 // HTTP/1.1 to an upstream: keep-alive connections per core, strict about what comes back.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,8 +77,9 @@ class Upstream {
   Upstream(const Upstream&) = delete;
   Upstream& operator=(const Upstream&) = delete;
 
-  /// A pooled connection that is still quiet, or a new one. `fresh`: never a pooled one.
-  net::Task<Result<UpstreamCall>> call(bool fresh = false);
+  /// A pooled connection that is still quiet, or a new one. `fresh`: never a pooled one. `over`: nobody waits any
+  /// more, so patience ends; may be null.
+  net::Task<Result<UpstreamCall>> call(bool fresh = false, const std::function<bool()>* over = nullptr);
   /// A pooled connection that is still quiet, if there is one: no wait.
   [[nodiscard]] std::optional<UpstreamCall> pooled();
   [[nodiscard]] const UpstreamOptions& options() const noexcept { return options_; }

@@ -398,7 +398,7 @@ TEST(Upstream, WhoStartsIsWaitedForIfItIsWorthIt) {
   }
   starts.join();
   ::close(fd);
-  EXPECT_EQ(out.bodies, std::vector<std::string>{"ok"});
+  EXPECT_EQ(out.bodies, std::vector<std::string>{"200 ok"});
   EXPECT_TRUE(out.failures.empty());
 }
 
