@@ -38,6 +38,7 @@ struct AccessPoint {
   std::size_t max_body = 4U << 20U;      ///< bytes of a body that is read whole
   std::chrono::seconds max_stream{600};
   std::chrono::seconds hold{45};         ///< how long a call that lacks a proof waits for its owner; 0: not at all
+  bool watch_tools = true;               ///< of mcp: a tool whose definition changes sleeps until somebody has looked
   bool private_upstream = false;         ///< the operator vouches that nobody else reaches the upstream
   std::optional<Spawn> spawn;
   /// The address under which clients know it (RFC 8707), and who gives out tokens for it; both empty where

@@ -63,6 +63,7 @@ schema::Schema declare() {
   s.option({.name = "policy.file", .type = Type::path, .help = "The policy file.", .fallback = "policy.toml", .example = "/etc/vestibule/policy.toml", .reloadable = true});
   s.option({.name = "policy.trust", .type = Type::choice, .help = "`approval`: what loosens waits for `vestibule policy approve DIGEST` with a factor. `file`: whoever can write the file is trusted; audit and health say so.", .fallback = "approval", .example = "approval", .choices = {"approval", "file"}});
   s.option({.name = "policy.administration", .type = Type::choice, .help = "Sensitivity of the gateway's own administration.", .fallback = "moderate", .example = "high", .choices = {"low", "moderate", "high", "critical"}});
+  s.option({.name = "policy.lift_people", .type = Type::integer, .help = "So many administrators have to agree, within an hour and each with a factor, before an emergency stop is lifted. From two on neither may have made or reset the other's account, and `approval.wait` counts. With fewer such administrators than this a stop stays until the operator of the host lowers the number.", .fallback = "1", .example = "2", .min = "1", .max = "5"});
 
   s.table("session", "Limits of sessions (NIST SP 800-63B).");
   s.option({.name = "session.idle", .type = Type::duration, .help = "A session that is not used for this long ends.", .fallback = "1h", .example = "1h", .min = "1m", .max = "24h"});
@@ -117,6 +118,7 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.tools", .type = Type::choice, .help = "gated: each tool call that a model asks for is decided about by the policy, and held until a person has confirmed it where that is asked for; raw completions and tools that the server runs are closed. open: replies pass unread.", .fallback = "gated", .example = "gated", .choices = {"gated", "open"}, .reloadable = true});
   s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.client_requests", .type = Type::list, .help = "Of `mcp`: what the tool server may ask of its client: `sampling` (words of the client's model), `elicitation` (something of its person), `roots` (the folders that it works in). The rest is taken out of its messages.", .fallback = "[]", .example = "[\"elicitation\"]", .max = "3", .reloadable = true});
+  s.option({.name = "access_point.*.tool_changes", .type = Type::choice, .help = "Of `mcp`: what becomes of a tool whose definition (description, schema, annotations) is not what it was when it was first seen or last accepted. sleep: it is listed to nobody and cannot be called until an administrator has looked at it. allow: nobody looks; for servers that describe themselves anew all the time.", .fallback = "sleep", .example = "sleep", .choices = {"sleep", "allow"}, .reloadable = true});
   s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
   s.option({.name = "access_point.*.hold", .type = Type::duration, .help = "How long a call that lacks a proof waits for its owner before it is refused. MCP clients give up after 60 seconds. 0s: it is refused at once.", .fallback = "45s", .example = "120s", .min = "0s", .max = "280s", .reloadable = true});
@@ -183,6 +185,7 @@ class Reader {
     config.await_admission = d_.get_boolean("audit.await_admission");
     config.policy_file = path("policy.file");
     config.policy_trust_file = d_.get_string("policy.trust") == "file";
+    config.lift_people = static_cast<int>(d_.get_integer("policy.lift_people"));
     config.administration = *domain::sensitivity_from(d_.get_string("policy.administration"));
     config.session_idle = d_.get_duration("session.idle");
     config.session_overall = d_.get_duration("session.overall");
@@ -413,6 +416,8 @@ class Reader {
     if (p.kind != dialect::Kind::mcp && !s.get_list("client_requests").empty()) {
       problems.push_back(s.problem("client_requests", "servers of this kind ask nothing of their clients"));
     }
+    p.watch_tools = s.get_string("tool_changes") == "sleep";
+    if (p.kind != dialect::Kind::mcp && !p.watch_tools) problems.push_back(s.problem("tool_changes", "servers of this kind have no tools of their own"));
     p.max_body = s.get_size("max_body");
     p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
     p.hold = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("hold"));

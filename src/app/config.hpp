@@ -59,6 +59,7 @@ struct Config {
   std::filesystem::path policy_file;          ///< absolute
   bool policy_trust_file = false;
   domain::Sensitivity administration = domain::Sensitivity::moderate;
+  int lift_people = 1;
 
   Duration session_idle{}, session_overall{};
   Duration approval_wait{};

@@ -132,6 +132,7 @@ Result<void> House::open_rooms() {
   gate::Options go;
   go.mandates = mandates_.get();
   go.confirmations = confirmations_.get();
+  go.definitions = definitions_.get();
   go.await_admission = config_.await_admission;
   go.trust = config_.policy_trust_file ? gate::PolicyTrust::file : gate::PolicyTrust::approval;
   go.denials = denials_.get();
@@ -171,6 +172,9 @@ Result<void> House::open_approvals() {
       approval::Confirmations::open(*database_, *keys_, *users_, *factors_, *log_, clock_, rng_, std::move(co));
   if (!confirmations) return std::move(confirmations).error();
   confirmations_ = std::move(*confirmations);
+  Result<std::unique_ptr<approval::Definitions>> definitions = approval::Definitions::open(*database_, *users_, *log_, clock_);
+  if (!definitions) return std::move(definitions).error();
+  definitions_ = std::move(*definitions);
   const approval::HoldOptions bounds{static_cast<std::size_t>(config_.holds), static_cast<std::size_t>(config_.holds_per_user),
                                      static_cast<std::size_t>(config_.held_bodies)};
   holds_ = std::make_unique<approval::Holds>(*database_, bounds);

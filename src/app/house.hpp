@@ -115,6 +115,7 @@ class House {
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<approval::Requests> approvals_;
   std::unique_ptr<approval::Confirmations> confirmations_;
+  std::unique_ptr<approval::Definitions> definitions_;
   std::unique_ptr<approval::Holds> holds_;
   std::unique_ptr<proxy::Holding> holding_;
   std::optional<crypto::HmacKey> session_key_;  // of MCP servers' sessions

@@ -56,6 +56,7 @@ Result<void> House::spread_targets(Catalogues catalogues) {
 proxy::Door House::access_door() const {
   proxy::Door door;
   door.holding = holding_.get();
+  door.definitions = definitions_.get();
   door.session_key = session_key_ ? &*session_key_ : nullptr;
   const auto own = [&](const std::string& address) {
     if (const Result<http::Url> url = http::parse_url(address)) door.own_hosts.push_back(dialect::mcp::place_of(*url));

@@ -40,6 +40,9 @@ portal::Services House::services() {
   s.approvals = approvals_.get();
   s.mandates = mandates_.get();
   s.confirmations = confirmations_.get();
+  s.definitions = definitions_.get();
+  s.lift_people = config_.lift_people;
+  s.approval_wait = config_.approval_wait;
   s.service_accounts = service_accounts_.get();
   s.catalogue = [this] {
     const std::lock_guard lock(mutex_);

@@ -52,6 +52,7 @@ class CommandLine {
     mandates();
     services();
     stops();
+    tools();
     policies();
     audits();
     receipts();
@@ -474,6 +475,21 @@ class CommandLine {
     takes_code(lift);
   }
 
+  void tools() {
+    CLI::App* g = group("tool", "Tools of MCP servers: whether they still are what they were",
+                        "  vestibule tool list --asleep\n"
+                        "  vestibule tool show files/write_file\n"
+                        "  vestibule tool accept files/write_file");
+    CLI::App* c = command(g, "list", "Tools that were seen, and which of them are asleep", "", [this](Context& ctx) { return tool_list(ctx, tool_); });
+    c->add_option("access-point", tool_.place, "Of this access point alone");
+    c->add_flag("--asleep", tool_.asleep, "Those alone that have changed");
+    c = command(g, "show", "How its server defines one: what it was, what it is", "", [this](Context& ctx) { return tool_show(ctx, tool_); });
+    c->add_option("tool", tool_.place, "ACCESS_POINT/TOOL")->required();
+    c = command(g, "accept", "Let one be called again as it is now: shows what has changed, then asks for a code", "", [this](Context& ctx) { return tool_accept(ctx, tool_); });
+    c->add_option("tool", tool_.place, "ACCESS_POINT/TOOL")->required();
+    takes_code(c);
+  }
+
   void policies() {
     CLI::App* g = group("policy", "Who may do what",
                         "  vestibule policy check policy.toml\n"
@@ -673,6 +689,7 @@ class CommandLine {
   ServicePersonOptions part_;
   SessionRevokeOptions revoke_;
   StopOptions stop_;
+  ToolOptions tool_;
   ExplainOptions explain_;
   std::string since_ = "7d";
   AuditListOptions list_;

@@ -113,6 +113,22 @@ CREATE TABLE confirmation_signature (
   PRIMARY KEY (confirmation, account)
 )
 )"},
+    store::Migration{"approval", 5, R"(
+CREATE TABLE tool_definition (
+  access_point TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  accepted BYTES NOT NULL,
+  accepted_text TEXT NOT NULL,
+  since BIGINT NOT NULL,
+  by_name TEXT NOT NULL,
+  shown BYTES NOT NULL,
+  shown_text TEXT NOT NULL,
+  changed BIGINT NOT NULL,
+  bytes BIGINT NOT NULL,
+  revision BIGINT NOT NULL,
+  PRIMARY KEY (access_point, tool)
+)
+)"},
 };
 
 }  // namespace

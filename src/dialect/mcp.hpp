@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,10 +59,14 @@ struct Message {
 
   [[nodiscard]] bool calls_tool() const noexcept { return operation == domain::kToolCall; }
 };
+/// What the client was given as requestState of a call of this operation and name, as its server has to hear it;
+/// nothing: it was not given it for that.
+using StateReader = std::function<std::optional<std::string>(std::string_view operation, std::string_view name, std::string_view state)>;
 /// Reads one message. Capabilities that would make a server ask for what is not allowed are taken out of it.
-/// body_not_json, body_shape, invalid_argument (params), mcp_header_mismatch, mcp_version_unsupported (the detail is
+/// `states` empty: a requestState goes on as it came. body_not_json, body_shape, invalid_argument (params), mcp_header_mismatch, mcp_version_unsupported (the detail is
 /// the version), mcp_method_unknown.
-[[nodiscard]] Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed);
+[[nodiscard]] Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed,
+                                   const StateReader& states = {});
 
 /// The id of a message that could not be read further, as JSON text; empty: none can be told.
 [[nodiscard]] std::string id_of(std::string_view body);
@@ -85,6 +90,11 @@ struct Judging {
   ClientRequests allowed{};
   /// Whether the caller may know of this tool.
   std::function<bool(std::string_view tool)> shows;
+  /// Asked before that, for every tool of a list: whether its definition, the JSON object as it stands, may be seen
+  /// by anybody. Empty: it may.
+  std::function<bool(std::string_view definition)> looks;
+  /// What the client is given in place of a requestState; empty: what the server gave.
+  std::function<std::string(std::string_view state)> binds;
   /// Places of the gateway, as place_of() names them: no server's URL may look as if it led here.
   std::vector<std::string> own_hosts;
   bool errors_alone = false;  ///< the status says so: an answer that is none is unreadable

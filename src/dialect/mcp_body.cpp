@@ -116,7 +116,10 @@ class MessageReader {
         case kRequestState:
           body.continues = true;
           read = skip();
-          if (read) body.state = reader_.raw();
+          if (read) {
+            body.state = reader_.raw();
+            body.state_at = reader_.begin_offset();
+          }
           break;
         case kSubscriptions: read = subscriptions(); break;
         case json::FoldGuard::kNone:
@@ -179,7 +182,7 @@ class MessageReader {
     if (begin != Token::object_begin) return shape("params.inputResponses", "must be an object");
     const std::size_t from = reader_.begin_offset();
     std::string kept = "{";
-    bool ours = false;
+    bool ours = false, theirs = false;
     for (;;) {
       const Token t = reader_.next();
       if (t == Token::object_end) break;
@@ -193,11 +196,12 @@ class MessageReader {
       }
       Result<void> read = skip();
       if (!read) return read;
-      body.continues = true;
+      theirs = true;
       if (kept.size() > 1) kept += ',';
       kept += text_.substr(at, reader_.end_offset() - at);
     }
-    if (body.continues) body.answers = kept + "}";
+    body.continues |= theirs;
+    if (theirs) body.answers = kept + "}";
     if (ours) body.patches.push_back({from, reader_.end_offset(), kept + "}"});
     return {};
   }

@@ -33,6 +33,7 @@ struct Body {
   std::string meta_version;              ///< of params._meta
   std::string arguments;                 ///< JSON text; empty: none
   std::string answers, state;            ///< inputResponses but the gateway's own, requestState: JSON text; empty: none
+  std::size_t state_at = 0;              ///< where that state stands
   std::string url_answer;                ///< what is said of the gateway's own question
   bool has_method = false, has_result = false, has_error = false, has_params = false;
   bool has_name = false, has_uri = false, has_task_id = false, has_capabilities = false;

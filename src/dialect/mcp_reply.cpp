@@ -6,6 +6,7 @@
 #include "http/url.hpp"
 #include "json/fold_guard.hpp"
 #include "json/reader.hpp"
+#include "json/writer.hpp"
 
 namespace vestibule::dialect::mcp {
 namespace {
@@ -34,6 +35,11 @@ struct Range {
   [[nodiscard]] bool any() const noexcept { return end > 0; }
 };
 
+struct Tool {
+  Range place;
+  std::string name;
+};
+
 // One message of a server's, read as far as it matters.
 class Answer {
  public:
@@ -57,9 +63,10 @@ class Answer {
   bool asks = false;                       // an answer that asks for the client's input instead
   std::vector<std::string> asked;          // methods of these requests
   bool elicits = false;                    // an error that sends the person to a URL
-  Range tools, cache_scope;
-  std::vector<Range> shown;
-  bool hides = false, shared = false;
+  std::string state;                       // what the client is to bring again
+  Range tools, cache_scope, state_place;
+  std::vector<Tool> listed;
+  bool shared = false;
 
  private:
   static Error unreadable(std::string_view why) { return fail(Reason::reply_unreadable, std::string(why)); }
@@ -168,7 +175,12 @@ class Answer {
       }
       case kInputRequests:
         return input_requests();
-      case kRequestState: waits = true; return skip();
+      case kRequestState: {
+        waits = true;
+        Result<void> read = text(state);
+        state_place = {reader_.begin_offset(), reader_.end_offset()};
+        return read;
+      }
       case kCacheScope: {
         std::string scope;
         Result<void> read = text(scope);
@@ -218,11 +230,7 @@ class Answer {
       std::string name;
       Result<void> read = members(kElicitGuard, [&](int key) { return key == kName ? text(name) : skip(); });
       if (!read) return read;
-      if (!name.empty() && judging_.shows && judging_.shows(name)) {
-        shown.push_back({at, reader_.end_offset()});
-      } else {
-        hides = true;
-      }
+      listed.push_back({{at, reader_.end_offset()}, std::move(name)});
     }
     tools = {from, reader_.end_offset()};
     return {};
@@ -248,19 +256,23 @@ bool allows(const ClientRequests& allowed, std::string_view method) noexcept {
   return false;
 }
 
+struct Piece {
+  Range range;
+  std::string text;
+};
+
 // The list with the tools that are shown; and nobody else may be given what was made for this caller.
-std::string listed(std::string_view text, const Answer& a) {
-  struct Piece {
-    Range range;
-    std::string text;
-  };
+void list_shown(std::string_view text, const Answer& a, const std::vector<Range>& shown, std::vector<Piece>& pieces) {
   std::string list = "[";
-  for (const Range& r : a.shown) {
+  for (const Range& r : shown) {
     if (list.size() > 1) list += ',';
     list += text.substr(r.begin, r.end - r.begin);
   }
-  std::vector<Piece> pieces{{a.tools, list + "]"}};
+  pieces.push_back({a.tools, list + "]"});
   if (a.cache_scope.any() && a.shared) pieces.push_back({a.cache_scope, "\"private\""});
+}
+
+std::string with(std::string_view text, std::vector<Piece> pieces) {
   std::sort(pieces.begin(), pieces.end(), [](const Piece& x, const Piece& y) { return x.range.begin < y.range.begin; });
   std::string out;
   std::size_t from = 0;
@@ -301,8 +313,23 @@ Result<Reply::Fate> Reply::judge(std::string_view message, std::string& instead)
     instead = error_answer(a.id, kRefused, "The tool server asks for something of this client that is not open through the gateway.");
     return Fate::replace;
   }
-  if (!a.tools.any() || !(a.hides || a.shared)) return Fate::pass;
-  instead = listed(message, a);
+  std::vector<Piece> pieces;
+  if (a.state_place.any() && judging_.binds) {
+    std::string bound;
+    json::append_string(bound, judging_.binds(a.state));
+    pieces.push_back({a.state_place, std::move(bound)});
+  }
+  // Not before the whole message was read: a judge may learn from it.
+  const std::size_t all = a.listed.size();
+  // And at all of it before any tool is shown: it may name one twice.
+  std::vector<Range> shown;
+  if (judging_.looks) std::erase_if(a.listed, [&](const Tool& t) { return !judging_.looks(message.substr(t.place.begin, t.place.end - t.place.begin)); });
+  for (const Tool& t : a.listed) {
+    if (!t.name.empty() && judging_.shows && judging_.shows(t.name)) shown.push_back(t.place);
+  }
+  if (a.tools.any() && (shown.size() < all || a.shared)) list_shown(message, a, shown, pieces);
+  if (pieces.empty()) return Fate::pass;
+  instead = with(message, std::move(pieces));
   return Fate::replace;
 }
 

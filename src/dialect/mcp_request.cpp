@@ -74,6 +74,20 @@ bool plain_name(std::string_view name, bool tool) noexcept {
   return std::none_of(name.begin(), name.end(), [=](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || (tool && c == ' '); });
 }
 
+// The state as the server gave it, in the place of what the client was given.
+Result<void> take_state(Body& r, const Message& m, const StateReader& states) {
+  json::Reader reader(r.state);
+  if (reader.next() != Token::string) return fail(Reason::body_shape, "params.requestState: must be a string");
+  const std::optional<std::string> state = states(m.operation, m.name, reader.text());
+  if (!state) return fail(Reason::invalid_argument, "params.requestState: not one that you were given for this call");
+  const std::size_t end = r.state_at + r.state.size();
+  r.state.clear();
+  json::append_string(r.state, *state);
+  const auto later = std::find_if(r.patches.begin(), r.patches.end(), [&](const Patch& p) { return p.begin > r.state_at; });
+  r.patches.insert(later, {r.state_at, end, r.state});
+  return {};
+}
+
 constexpr std::array<std::string_view, 6> kNotifications{"notifications/initialized",   "notifications/cancelled",           "notifications/progress",
                                                          "notifications/roots/list_changed", "notifications/elicitation/complete", "notifications/tasks/status"};
 
@@ -101,7 +115,7 @@ bool operation_known(std::string_view operation) noexcept {
   return operation == kCarrier || std::any_of(kMethods.begin(), kMethods.end(), [=](const Method& m) { return m.operation == operation; });
 }
 
-Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed) {
+Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed, const StateReader& states) {
   const Result<Head> said = read_head(headers);
   if (!said) return said.error();
   Message m;
@@ -154,6 +168,10 @@ Result<Message> read(const http::Headers& headers, std::string_view body, const 
     m.name = std::move(r.uri);
   } else if (m.operation == "tasks" && r.has_task_id) {
     m.name = std::move(r.task_id);
+  }
+  if (!r.state.empty() && states) {
+    Result<void> state = take_state(r, m, states);
+    if (!state) return std::move(state).error();
   }
   if (m.calls_tool()) {
     if (r.other) return fail(Reason::body_shape, "params: a member that a call of a tool does not have");

@@ -171,14 +171,15 @@ net::Task<> Gate::remove_row(Stop stop) {
   if (!removed) log::error("a stop that was lifted may come back with the next start", {{"detail", removed.error().detail}});
 }
 
-net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session::Actor by) {
+net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session::Actor by, std::optional<WallTime> since) {
   const Instant now = clock_.now();
   const Stops before = stops();
   bool pending = false;
-  auto job = [this, scope, &target, &by, now](store::Tx& tx) -> Result<bool> {
-    Result<bool> removed = Stops::remove_in(tx, scope, target);
+  const auto is_it = [&](const Stop& s) { return s.scope == scope && s.target == target && (!since || s.since == *since); };
+  auto job = [this, scope, &target, &by, now, &since, &is_it](store::Tx& tx) -> Result<bool> {
+    Result<bool> removed = Stops::remove_in(tx, scope, target, since);
     // One that holds in memory and could not be stored yet is lifted on the record too.
-    if (removed) *removed |= stops().has(scope, target);
+    if (removed) *removed |= std::ranges::any_of(stops().all(), is_it);
     if (removed && *removed) {
       Result<void> settled = settle_in(tx, scope, target);
       if (!settled) return std::move(settled).error();
@@ -190,9 +191,11 @@ net::Task<Result<bool>> Gate::lift(StopScope scope, std::string target, session:
   if (!removed) co_return removed;
   {
     const std::lock_guard lock(mutex_);
+    // Set anew while this was on its way: nobody has asked for that one to be lifted.
+    if (stops_->has(scope, target) && std::ranges::none_of(stops_->all(), is_it)) co_return removed;
     stops_ = std::make_shared<const Stops>(stops_->without(scope, target));
     std::erase_if(unpersisted_, [&](const Pending& p) {
-      const bool it = p.stop.scope == scope && p.stop.target == target;
+      const bool it = is_it(p.stop);
       if (it && options_.denials != nullptr) options_.denials->settled(p.place);
       pending |= it;
       return it;

@@ -44,7 +44,17 @@ constexpr std::chrono::milliseconds kSettleWait{20};
 constexpr std::chrono::minutes kTidy{10};  // confirmations that are over go
 constexpr std::size_t kNewClients = 16;  // written down in one round
 
-constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}};
+constexpr std::string_view kAgreements = R"(
+CREATE TABLE stop_agreement (
+  scope TEXT NOT NULL,
+  target TEXT NOT NULL,
+  since BIGINT NOT NULL,
+  account BYTES NOT NULL,
+  by_name TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (scope, target, account)))";
+
+constexpr std::array kMigrations = {store::Migration{"gate", 1, kMigration}, store::Migration{"gate", 2, kAgreements}};
 
 std::uint64_t seed_of(Rng& rng) {
   std::uint64_t seed = 0;
@@ -324,6 +334,11 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::service_asleep;
   }
+  // Told to those alone who might call it otherwise.
+  if (d.outcome != domain::Outcome::deny && !act.tool.empty() && sleeps(act.access_point, act.tool)) {
+    d.outcome = domain::Outcome::deny;
+    d.reason = Reason::tool_asleep;
+  }
   if (asking.stopped(*core.stops, act)) {
     d.outcome = domain::Outcome::deny;
     d.reason = Reason::stopped;
@@ -501,6 +516,10 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
   co_return finish(std::move(b), durable, caller, act);
 }
 
+bool Gate::sleeps(std::string_view access_point, std::string_view tool) const noexcept {
+  return options_.definitions != nullptr && options_.definitions->asleep(access_point, tool);
+}
+
 Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) const noexcept {
   const Asking asking(sessions_, s.subject);
   if (asking.stopped(*core.stops, s.act)) return Reason::stopped;
@@ -510,6 +529,7 @@ Reason Gate::check(const Admission::State& s, const PerCore& core, Instant now) 
   call.arguments = "{}";
   call.listed = true;  // whatever its arguments were, they were decided about
   if (!s.carried.empty() && asking.stopped(*core.stops, call)) return Reason::stopped;
+  if (!s.carried.empty() && sleeps(s.act.access_point, s.carried)) return Reason::tool_asleep;
   if (!sessions_.standing(s.subject.session, s.subject.user, s.handle, now)) return Reason::revoked_in_flight;
   if (asking.alone()) return Reason::revoked_in_flight;
   if (s.drawn && !options_.mandates->stands(*s.drawn, s.admitted.wall)) return Reason::revoked_in_flight;

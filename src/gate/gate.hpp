@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "approval/confirmations.hpp"
+#include "approval/definitions.hpp"
 #include "approval/mandates.hpp"
 #include "audit/log.hpp"
+#include "gate/admission.hpp"
 #include "gate/dpop.hpp"
 #include "gate/policies.hpp"
 #include "gate/stops.hpp"
@@ -44,6 +46,7 @@ struct Options {
   quota::Options quotas;
   approval::Mandates* mandates = nullptr;    ///< what was signed ahead for keys that sleep; none: nothing
   approval::Confirmations* confirmations = nullptr;  ///< what people sign call by call; none: such calls are refused
+  const approval::Definitions* definitions = nullptr;  ///< which tools sleep because they have changed; none: no tool
   domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
 };
 
@@ -54,74 +57,6 @@ struct Caller {
   std::string_view client;  ///< User-Agent
   RequestId request;
   bool possession = false;  ///< has shown with this request that the key is his which his token is bound to
-};
-
-/// Something that goes on because of an admission and can be cut. Used on its core only.
-class Live {
- public:
-  virtual ~Live() = default;
-  /// Ends it now, so that no client takes it for a clean end. Called once at most. Must not destroy
-  /// the admission.
-  virtual void cut(Reason reason) noexcept = 0;
-  /// False if the caller has gone away.
-  virtual bool caller_present() noexcept = 0;
-};
-
-class Gate;
-
-/// How an admitted act ended; filled in as it goes.
-struct Completion {
-  Reason reason = Reason::internal;
-  std::uint16_t status = 0;
-  std::uint64_t reply_bytes = 0;
-  std::uint32_t input_tokens = 0;
-  std::uint32_t output_tokens = 0;
-  std::chrono::steady_clock::time_point first_byte{};
-};
-
-/// The right to go on with one act. Its destructor records the completion. On one core.
-class Admission {
- public:
-  Admission(const Admission&) = delete;
-  Admission& operator=(const Admission&) = delete;
-  Admission(Admission&&) noexcept;
-  ~Admission();
-
-  [[nodiscard]] const domain::Decision& decision() const noexcept { return state_->decision; }
-  [[nodiscard]] Completion& completion() noexcept { return state_->completion; }
-  /// From now on revocation, stops, tightened policy and `limit` cut it.
-  void watch(Live& live, std::chrono::milliseconds limit) noexcept;
-  void unwatch() noexcept { state_->live = nullptr; }
-  /// The act is what carries a call of this tool: what stops or denies the tool cuts it too.
-  void carries(std::string_view tool) { state_->carried = tool; }
-
- private:
-  friend class Gate;
-  struct State {
-    Gate* gate = nullptr;
-    State* prev = nullptr;
-    State* next = nullptr;
-    Live* live = nullptr;
-    std::chrono::steady_clock::time_point started, ends;
-    domain::Decision decision;
-    Completion completion;
-    Instant admitted{};
-    domain::Subject subject;
-    domain::Evidence evidence;
-    domain::Signals signals;
-    session::HandleKey handle{};
-    std::optional<approval::Drawn> drawn;  // it was admitted under a mandate
-    domain::Source source;
-    RequestId request;
-    quota::Grant quota;
-    domain::Act act;         // its views point into the strings below
-    std::string access_point, operation, model, client, tool;
-    std::string carried;     // the tool that is called by what this act carries
-    std::uint64_t policy_generation = 0;
-    std::chrono::microseconds waited{};
-  };
-  explicit Admission(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
-  std::unique_ptr<State> state_;
 };
 
 using Verdict = std::variant<Admission, domain::Refusal>;
@@ -190,7 +125,8 @@ class Gate {
 
   // --- from a core: administration. Denying acts first and is recorded then; granting the other way.
   net::Task<Result<void>> stop(Stop stop, session::Actor by);
-  net::Task<Result<bool>> lift(StopScope scope, std::string target, session::Actor by);
+  /// `since` given: that very stop; one that was set anew meanwhile stays.
+  net::Task<Result<bool>> lift(StopScope scope, std::string target, session::Actor by, std::optional<WallTime> since = {});
   [[nodiscard]] Stops stops() const;
   /// Reads a policy file's text: what only tightens takes effect at once, what loosens is staged
   /// (PolicyTrust::approval). All or nothing. config_invalid with all problems.
@@ -236,6 +172,7 @@ class Gate {
   net::Task<> persist_clients();
   [[nodiscard]] domain::Decision decide(const Caller& caller, const domain::Act& act, domain::Signals signals,
                                         Instant now, policy::Known known) const noexcept;
+  [[nodiscard]] bool sleeps(std::string_view access_point, std::string_view tool) const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
   std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;

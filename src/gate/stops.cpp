@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gate/lifts.hpp"
+
 namespace vestibule::gate {
 
 std::string_view name(StopScope scope) noexcept {
@@ -112,6 +114,8 @@ Result<Stops> Stops::load(store::Tx& tx) {
 }
 
 Result<void> Stops::put_in(store::Tx& tx, const Stop& stop) {
+  auto forgotten = forget_agreements_in(tx, stop.scope, stop.target);
+  if (!forgotten) return forgotten;
   auto r = tx.run(
       "INSERT INTO emergency_stop (scope, target, since, by_name, why) VALUES ($1, $2, $3, $4, $5) "
       "ON CONFLICT (scope, target) DO UPDATE SET since = $3, by_name = $4, why = $5",
@@ -120,9 +124,14 @@ Result<void> Stops::put_in(store::Tx& tx, const Stop& stop) {
   return {};
 }
 
-Result<bool> Stops::remove_in(store::Tx& tx, StopScope scope, std::string_view target) {
-  auto r = tx.run("DELETE FROM emergency_stop WHERE scope = $1 AND target = $2", {name(scope), target});
+Result<bool> Stops::remove_in(store::Tx& tx, StopScope scope, std::string_view target, std::optional<WallTime> since) {
+  auto r = tx.run("DELETE FROM emergency_stop WHERE scope = $1 AND target = $2 AND (since = $3 OR $4 = 1)",
+                  {name(scope), target, since.value_or(WallTime{}), since ? 0 : 1});
   if (!r) return std::move(r).error();
+  if (*r > 0) {
+    auto forgotten = forget_agreements_in(tx, scope, target);
+    if (!forgotten) return std::move(forgotten).error();
+  }
   return *r > 0;
 }
 

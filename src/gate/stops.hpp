@@ -46,7 +46,8 @@ class Stops {
 
   static Result<Stops> load(store::Tx& tx);
   static Result<void> put_in(store::Tx& tx, const Stop& stop);
-  static Result<bool> remove_in(store::Tx& tx, StopScope scope, std::string_view target);
+  /// `since` given: only if it is still that one.
+  static Result<bool> remove_in(store::Tx& tx, StopScope scope, std::string_view target, std::optional<WallTime> since = {});
 
  private:
   std::vector<Stop> all_;

@@ -16,7 +16,7 @@ constexpr std::array kKinds = {
     NoticeKind::reset_requested,  NoticeKind::reset_declined,   NoticeKind::reset_done,
     NoticeKind::host_recovery,    NoticeKind::not_me,           NoticeKind::key_created,
     NoticeKind::key_found,        NoticeKind::service_offered,  NoticeKind::service_changed,
-    NoticeKind::service_asleep};
+    NoticeKind::service_asleep,   NoticeKind::tool_changed};
 
 constexpr std::string_view kSelect = "SELECT id, account, at, kind, text, seen FROM notice";
 
@@ -53,7 +53,7 @@ Result<void> make_room(store::Tx& tx, UserId account) {
 }
 
 Result<void> notify_one(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind, std::string_view text, WallTime now) {
-  if (kind == NoticeKind::factor_locked) {
+  if (kind == NoticeKind::factor_locked || kind == NoticeKind::tool_changed) {
     auto again = tx.run("UPDATE notice SET at = $3, text = $4 WHERE account = $1 AND kind = $2 AND seen = 0",
                         {account, name(kind), now, cut(text)});
     if (!again) return std::move(again).error();
@@ -92,6 +92,7 @@ std::string_view name(NoticeKind kind) noexcept {
     case NoticeKind::service_offered: return "service_offered";
     case NoticeKind::service_changed: return "service_changed";
     case NoticeKind::service_asleep: return "service_asleep";
+    case NoticeKind::tool_changed: return "tool_changed";
   }
   return "";
 }

@@ -42,6 +42,7 @@ enum class NoticeKind : std::uint8_t {
   service_offered,   ///< somebody wants one to answer for a service account
   service_changed,   ///< somebody answers for it, or does no longer
   service_asleep,    ///< its sponsor has left
+  tool_changed,      ///< to administrators: a tool server gives one of its tools another definition
 };
 [[nodiscard]] std::string_view name(NoticeKind kind) noexcept;  ///< stands in the store
 [[nodiscard]] std::optional<NoticeKind> notice_kind_from(std::string_view name) noexcept;
@@ -55,7 +56,7 @@ struct Notice {
   bool seen = false;
 };
 
-/// Writes one within a write job. What a guesser can cause at will (factor_locked) stands once until it
+/// Writes one within a write job. What a guesser or a tool server can cause at will (factor_locked, tool_changed) stands once until it
 /// is seen: nobody drowns another notice in it. What concerns a service account is told to who answers for it.
 Result<void> notify_in(store::Tx& tx, Rng& rng, UserId account, NoticeKind kind, std::string_view text, WallTime now);
 /// The newest first.

@@ -39,6 +39,7 @@ constexpr std::array kSentences = {
     Sentence{"hardware_tokens.import", "Import hardware tokens (SHA-256 of the list: {})."},
     Sentence{"hardware_tokens.remove", "Remove the hardware token {} from the stock."},
     Sentence{"stops.lift", "Lift an emergency stop: {}."},
+    Sentence{"tools.accept", "Let a tool be called again as its server defines it now: {}."},
     Sentence{"policy.approve", "Put a loosened policy into force: {}."},
     Sentence{"access.credential", "Change the credential of an access point: {}."},
     Sentence{"keys.rotate", "Make a new master key and seal all secrets again."},

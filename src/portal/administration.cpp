@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gate/lifts.hpp"
 #include "policy/deadline.hpp"
 #include "policy/explanation.hpp"
 #include "portal/act.hpp"
@@ -58,6 +59,7 @@ net::Task<Result<Reply>> Portal::status(Call&) {
   w.member("trust", trust_name(services_.gate.trust())).end_object();
   w.member("clock_trusted", services_.clock.trusted());
   w.member("stops", services_.gate.stops().all().size()).member("live", services_.gate.live());
+  w.member("tools_asleep", services_.definitions != nullptr ? services_.definitions->sleeping() : 0);
   w.member("sessions", services_.sessions.size()).member("common_passwords", services_.users.common_list_loaded());
   const std::shared_ptr<const access::Catalogue> catalogue = services_.catalogue();
   w.key("access_points").begin_array();
@@ -83,13 +85,24 @@ net::Task<Result<Reply>> Portal::status(Call&) {
 // -------------------------------------------------------------------------------- emergency stops
 
 net::Task<Result<Reply>> Portal::list_stops(Call&) {
+  auto job = [now = services_.clock.wall()](store::Tx& tx) { return gate::agreements_in(tx, now); };
+  // What holds is told from memory, whatever the store can say of it.
+  const Result<std::vector<gate::Agreement>> found = co_await services_.database.read(job);
+  const std::vector<gate::Agreement> agreed = found ? *found : std::vector<gate::Agreement>();
   const gate::Stops stops = services_.gate.stops();
   json::Writer w = writer();
-  w.begin_object().key("stops").begin_array();
+  w.begin_object().member("lift_people", services_.lift_people).key("stops").begin_array();
   for (const gate::Stop& s : stops.all()) {
     w.begin_object().member("scope", gate::name(s.scope)).member("target", s.target);
     member_time(w, "since", s.since);
-    w.member("by", s.by).member("why", s.why).end_object();
+    w.member("by", s.by).member("why", s.why).key("agreed").begin_array();
+    for (const gate::Agreement& a : agreed) {
+      if (a.scope != s.scope || a.target != s.target || a.since != s.since) continue;
+      w.begin_object().member("by", a.by);
+      member_time(w, "at", a.at);
+      w.end_object();
+    }
+    w.end_array().end_object();
   }
   w.end_array().end_object();
   co_return body(w);
@@ -140,26 +153,43 @@ net::Task<Result<Reply>> Portal::lift_stop(Call& call) {
   const Target target = std::move(*wanted);
   const auto is_it = [&](const gate::Stop& s) { return s.scope == target.scope && s.target == target.target; };
   const gate::Stops stops = services_.gate.stops();
-  const bool there = std::any_of(stops.all().begin(), stops.all().end(), is_it);
+  const auto found = std::find_if(stops.all().begin(), stops.all().end(), is_it);
   json::Writer w = writer();
-  if (!there) {  // nothing to lift: no code is spent on it
-    w.begin_object().member("lifted", false).end_object();
+  if (found == stops.all().end()) {  // nothing to lift: no code is spent on it
+    w.begin_object().member("lifted", false).member("needed", 0).end_object();
     co_return body(w);
   }
   const std::string object =
       std::string(gate::name(target.scope)) + (target.target.empty() ? "" : " " + target.target);
-  auto act = [this, target, object](store::Tx& tx, const session::Actor& by) -> Result<session::Actor> {
-    Result<bool> removed = gate::Stops::remove_in(tx, target.scope, target.target);
+  const std::optional<WallTime> since = found->since;
+  struct Done {
+    session::Actor by;
+    int needed = 0;  // so many more people
+  };
+  auto act = [this, target, object, stop = *found](store::Tx& tx, const session::Actor& by) -> Result<Done> {
+    if (services_.lift_people > 1) {
+      Result<int> needed = gate::agree_in(tx, stop, by, services_.lift_people, services_.approval_wait, services_.clock.wall());
+      if (!needed) return std::move(needed).error();
+      if (*needed > 0) {
+        services_.log.append(tx, identity::change_record("stop.agree", by, object, std::to_string(*needed) + " more needed", services_.clock.now()));
+        return Done{by, *needed};
+      }
+    }
+    Result<bool> removed = gate::Stops::remove_in(tx, target.scope, target.target, stop.since);
     if (!removed) return std::move(removed).error();
     services_.log.append(tx, identity::change_record("stop.lift", by, object, *removed ? "" : "not stored yet", services_.clock.now()));
-    return by;
+    return Done{by, 0};
   };
-  Result<session::Actor> by = co_await prove_and(call, "stops.lift " + object, std::move(act));
-  if (!by) co_return std::move(by).error();
+  Result<Done> done = co_await prove_and(call, "stops.lift " + object, std::move(act));
+  if (!done) co_return std::move(done).error();
+  if (done->needed > 0) {
+    w.begin_object().member("lifted", false).member("needed", done->needed).end_object();
+    co_return body(w);
+  }
   // The row is gone with the code that was given for it; now memory follows, on every core.
-  Result<bool> lifted = co_await services_.gate.lift(target.scope, target.target, std::move(*by));
+  Result<bool> lifted = co_await services_.gate.lift(target.scope, target.target, std::move(done->by), since);
   if (!lifted) co_return std::move(lifted).error();
-  w.begin_object().member("lifted", true).end_object();
+  w.begin_object().member("lifted", true).member("needed", 0).end_object();
   co_return body(w);
 }
 
@@ -256,6 +286,9 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   const policy::Deadline* const overdue = services_.gate.overdue(service ? sponsor : subject);
   if (overdue != nullptr && why.decision.outcome != domain::Outcome::deny) policy::explain_overdue(why, *overdue);
   std::string text = why.text();
+  if (!act.tool.empty() && services_.definitions != nullptr && services_.definitions->asleep(act.access_point, act.tool)) {
+    text.insert(0, "This tool is asleep: its definition has changed, and no administrator has looked at it yet.\n");
+  }
   if (alone) text.insert(0, "This service account is asleep: nobody in good standing answers for it.\n");
   if (service) {
     const policy::Explanation theirs = set->active.explain(act, sponsor, evidence, source, now, trusted, signals);

@@ -16,6 +16,7 @@
 #include "audit/log.hpp"
 #include "factors/factors.hpp"
 #include "approval/confirmations.hpp"
+#include "approval/definitions.hpp"
 #include "approval/mandates.hpp"
 #include "gate/gate.hpp"
 #include "identity/resets.hpp"
@@ -71,6 +72,12 @@ struct Services {
   approval::Requests* approvals = nullptr;
   /// Tool calls that people confirm. Null: not_found.
   approval::Confirmations* confirmations = nullptr;
+  /// What tool servers say of their tools. Null: not_found.
+  approval::Definitions* definitions = nullptr;
+  /// So many administrators lift an emergency stop; from two on they must be people of their own (promise 5), whose
+  /// accounts are older than `approval_wait`.
+  int lift_people = 1;
+  Duration approval_wait = std::chrono::hours(72);
   /// State of the model server that the gateway runs for this access point, e.g. "ready"; nothing if
   /// it runs none. May be empty.
   std::function<std::optional<std::string>(std::string_view point)> child_state{};
@@ -285,6 +292,9 @@ class Portal final : public wire::Handler {
   Answer disown_call(Call& call);
   Answer withdraw_confirmation(Call& call);
   Answer receipt_of_call(Call& call);
+  // Tools that have changed (tools.cpp)
+  Answer list_tools(Call& call);
+  Answer accept_tool(Call& call);
   // Hardware tokens in stock (tokens.cpp)
   Answer list_tokens(Call& call);
   Answer import_tokens(Call& call);

@@ -212,6 +212,11 @@ struct Portal::Table {
             {{"scope"}, {"target", kText, false}, {"why", kText, false}}},
       Route{kPost, "/v1/stops/lift", "stops.lift", E::bound, W::refused, administrators, &P::lift_stop,
             {{"scope"}, {"target", kText, false}, kCode, kKind, kChallenge}},
+      // --- what tool servers say of their tools
+      Route{kGet, "/v1/tools", "tools.list", E::policy, W::refused, readers, &P::list_tools, {}, {"access_point", "tool"}, anyone,
+            D::noted},
+      Route{kPost, "/v1/tools/accept", "tools.accept", E::bound, W::refused, administrators, &P::accept_tool,
+            {{"access_point"}, {"tool"}, {"digest"}, kCode, kKind, kChallenge}},
       // --- policy
       Route{kGet, "/v1/policy", "policy.read", E::policy, W::refused, readers, &P::read_policy, {}, {}, anyone,
             D::recorded},

@@ -65,6 +65,10 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
       case Known::mcp_session_id:
         if (mcp) continue;
         break;
+      case Known::accept_language:
+        // Tools that speak each caller's language would be other tools.
+        if (mcp) continue;
+        break;
       case Known::last_event_id:
         // Only within a session of one's own; whose events a server gives out by an id is its affair.
         if (mcp && session.empty()) continue;

@@ -7,6 +7,7 @@
 #include "json/writer.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/request.hpp"
+#include "proxy/request_state.hpp"
 #include "proxy/session_name.hpp"
 #include "proxy/tool_calls.hpp"
 
@@ -68,7 +69,13 @@ Result<void> Proxy::read_message(Request& r) const {
   if (head.method != http::Method::post) {
     return stateless ? Result<void>(fail(Reason::method_not_allowed)) : Result<void>();
   }
-  Result<Message> message = dialect::mcp::read(head.headers, r.body, r.point->rules.client_requests);
+  dialect::mcp::StateReader states;
+  if (door_.session_key != nullptr) {
+    states = [this, &r](std::string_view operation, std::string_view name, std::string_view state) {
+      return server_state(*door_.session_key, state, {r.caller.who.subject.user, r.point->name, operation, name});
+    };
+  }
+  Result<Message> message = dialect::mcp::read(head.headers, r.body, r.point->rules.client_requests, states);
   if (!message) return std::move(message).error();
   r.message = std::move(*message);
   Message& m = *r.message;
@@ -121,12 +128,19 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   admission.unwatch();
   r.known = false;  // the completion tells, and the record of the call
   done.reason = rulings ? rulings->front().reason : rulings.error().code;
-  if (!rulings) {
+  dialect::Ruling said;
+  if (rulings) {
+    said = rulings->front();
+  } else if (done.reason == Reason::tool_asleep) {
+    // It changed while its person was asked: as if it had before.
+    said.reason = done.reason;
+    said.why = info(done.reason).text;
+  } else {
     done.status = static_cast<std::uint16_t>(info(done.reason).status);
     co_await refuse(r, done.reason);
     co_return false;
   }
-  const std::string body = instead(m, rulings->front(), r.may_ask());
+  const std::string body = instead(m, said, r.may_ask());
   http::HeadWriter head = r.exchange.start();
   head.status(200);
   head.field("Content-Type", "application/json");
@@ -146,11 +160,22 @@ Reason Proxy::still_allowed(const Request& r) const {
   return d.outcome == domain::Outcome::deny ? d.reason : Reason::ok;
 }
 
-dialect::mcp::Judging Proxy::judging(const Request& r) const {
+dialect::mcp::Judging Proxy::judging(Request& r) const {
   dialect::mcp::Judging out;
   out.era = r.message ? r.message->era : Era::sessions;
   out.allowed = r.point->rules.client_requests;
   out.own_hosts = door_.own_hosts;
+  if (door_.session_key != nullptr) {
+    out.binds = [this, &r](std::string_view state) {
+      const std::string_view operation = r.message ? r.message->operation : std::string_view{};
+      const std::string_view name = r.message ? std::string_view(r.message->name) : std::string_view{};
+      return bind_state(*door_.session_key, state, {r.caller.who.subject.user, r.point->name, operation, name});
+    };
+  }
+  const bool looks = door_.definitions != nullptr && r.point->watch_tools;
+  if (looks) r.learning.by = session::actor_of(r.caller.who, r.caller.source, r.caller.client, r.caller.request);
+  // Whoever asks, and whatever he may know of: a server is watched, not a caller.
+  if (looks) out.looks = [this, &r](std::string_view definition) { return door_.definitions->look(r.point->name, definition, r.learning.news); };
   out.shows = [this, &r](std::string_view tool) {
     domain::Act act = r.act;
     act.operation = domain::kToolCall;

@@ -418,6 +418,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
   const bool idempotent = (head.method == http::Method::get || head.method == http::Method::head) &&
                           head.framing.kind == http::BodyKind::none;
   bool fresh = false;
+  const std::function<bool()> nobody_waits = [&relay] { return relay.cut_reason() != Reason::ok || !relay.caller_present(); };
   for (std::size_t attempt = 0; attempt < r.target->upstreams.size() + 1 && reply == nullptr; ++attempt) {
     const std::size_t which = r.target->next++ % r.target->upstreams.size();
     relay.drop();
@@ -428,10 +429,11 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       call.emplace(std::move(*reused));
       if (relay.cut_reason() != Reason::ok) break;
     } else {
-      Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true);
+      Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true, &nobody_waits);
       if (relay.cut_reason() != Reason::ok) break;
       if (!connected) {
         failure = std::move(connected).error();
+        if (upstream.options().patience.count() > 0) break;  // that was all of it
         continue;
       }
       call.emplace(std::move(*connected));
@@ -511,7 +513,12 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     Relay::Naming naming = [this, &r](std::string_view id) {
       return door_.session_key == nullptr ? std::string() : session_name(*door_.session_key, id, r.caller.who.subject.user, r.point->name, r.opens_urls);
     };
-    relayed = co_await relay.messages(*reply, admission.decision(), r.caller.request, judging(r), std::move(naming));
+    relayed = co_await relay.messages(*reply, admission.decision(), r.caller.request, judging(r), std::move(naming), r.learning);
+    // Of a reply that broke, too: what was learnt from it counts.
+    if (!r.learning.news.empty()) {
+      const Result<void> stored = co_await door_.definitions->keep(std::move(r.learning.news), r.learning.by);
+      static_cast<void>(stored);  // nothing of it went out
+    }
   } else if (const std::optional<dialect::ReplyShape> shape = gated_shape(r, *reply)) {
     Relay::Ruler ruler = [this, &r, &admission](std::span<const dialect::ToolCall> calls) { return rule(r, admission, calls); };
     relayed = co_await relay.inspect(*reply, admission.decision(), r.caller.request, *shape, std::move(ruler));

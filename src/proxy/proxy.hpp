@@ -44,6 +44,8 @@ struct Door {
   std::vector<std::pair<std::string, std::string>> fields;
   /// Where callers are held that lack a proof. Null: they are refused at once.
   const Holding* holding = nullptr;
+  /// What MCP servers say of their tools; null: nobody looks.
+  approval::Definitions* definitions = nullptr;
   /// Binds the sessions of MCP servers to accounts; null: there are none, every message stands alone.
   const crypto::HmacKey* session_key = nullptr;
   /// Names of the gateway's own, "HOST" or "HOST:PORT": no URL of an MCP server's may look as if it led here.
@@ -87,7 +89,7 @@ class Proxy final : public wire::Handler {
   net::Task<bool> rule_message(Request& request, gate::Admission& admission);
   /// Of a call that was let through, right before it is sent.
   [[nodiscard]] Reason still_allowed(const Request& request) const;
-  [[nodiscard]] dialect::mcp::Judging judging(const Request& request) const;
+  [[nodiscard]] dialect::mcp::Judging judging(Request& request) const;
   [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
   /// Until when people are waited for; from its first reason to wait on.
   [[nodiscard]] std::chrono::steady_clock::time_point held_until(Request& request) const;

@@ -213,7 +213,7 @@ net::Task<Result<void>> Proxy::Relay::last(http::HeadWriter& head, std::string_v
 }
 
 net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
-                                               dialect::mcp::Judging judging, Naming session) {
+                                               dialect::mcp::Judging judging, Naming session, Learning& learning) {
   if (reply.status >= 300 && reply.status < 400) co_return fail(Reason::upstream_malformed, "a redirection: tool servers answer where they are asked");
   // A client would take it for the gateway's own challenge, and sign in for nothing.
   if (reply.status == 401) co_return fail(Reason::upstream_malformed, "the tool server does not take the gateway's credential: vestibule access credential NAME");
@@ -267,6 +267,10 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
       counted = kUncounted;
     }
     if (!event_stream_ || out.empty()) continue;
+    if (!learning.news.empty()) {
+      Result<void> stored = co_await keep(learning);
+      if (!stored) co_return stored;
+    }
     Result<void> sent = co_await put(head, out);
     if (!sent) co_return sent;
     out.clear();
@@ -274,8 +278,19 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
   if (legible && read) read = reader.finish(out);
   if (!read && good) co_return read;
   if (!read) out.clear();
+  if (!learning.news.empty()) {
+    Result<void> stored = co_await keep(learning);
+    if (!stored) co_return stored;
+  }
   Result<void> ended = co_await last(head, out);
   co_return ended;
+}
+
+net::Task<Result<void>> Proxy::Relay::keep(Learning& learning) {
+  std::vector<approval::Sighting> news = std::exchange(learning.news, {});
+  Result<void> stored = co_await door_.definitions->keep(std::move(news), learning.by);
+  if (stored && cut_ != Reason::ok) co_return fail(cut_);
+  co_return stored;
 }
 
 net::Task<Result<void>> Proxy::Relay::models(const dialect::Dialect& dialect, const http::ResponseHead& reply,

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "approval/definitions.hpp"
 #include "dialect/dialect.hpp"
 #include "dialect/inspect.hpp"
 #include "gate/gate.hpp"
@@ -11,6 +12,12 @@
 #include "wire/upstream.hpp"
 
 namespace vestibule::proxy {
+
+/// What a reply tells of its server's tools, and whose request brought it.
+struct Learning {
+  std::vector<approval::Sighting> news;
+  session::Actor by;
+};
 
 class Proxy::Relay final : public gate::Live {
  public:
@@ -35,10 +42,10 @@ class Proxy::Relay final : public gate::Live {
   net::Task<Result<void>> inspect(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
                                   dialect::ReplyShape shape, Ruler rule);
   /// An MCP server's messages, each as `judging` lets it pass. `session`: writes the client's name of the server's
-  /// session.
+  /// session. What `judging` learns is stored before anything goes out that it was learnt from.
   using Naming = std::function<std::string(std::string_view)>;
   net::Task<Result<void>> messages(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
-                                   dialect::mcp::Judging judging, Naming session);
+                                   dialect::mcp::Judging judging, Naming session, Learning& learning);
   /// A word to a client that waits, where the protocol has one that means nothing.
   net::Task<> reassure();
   /// The signal is told when this is cut; null: no longer.
@@ -55,6 +62,7 @@ class Proxy::Relay final : public gate::Live {
  private:
   void reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const;
   net::Task<Result<void>> put(http::HeadWriter& head, std::string_view bytes);
+  net::Task<Result<void>> keep(Learning& learning);
   /// What came, in one reply or as the end of one that has begun.
   net::Task<Result<void>> last(http::HeadWriter& head, std::string_view bytes);
 

@@ -30,6 +30,7 @@ struct Proxy::Request {
   std::string scratch;
   std::optional<dialect::mcp::Message> message;  // of MCP
   std::string session;            // of MCP: the upstream's own name of it; empty: none
+  Learning learning;              // of MCP: what its server said of its tools
   bool opens_urls = false;        // of MCP: this client shows URLs to its person
   /// Who shows his person where to confirm need not wait, and is not let wait: he asks again. Once.
   [[nodiscard]] bool may_ask() const { return message && opens_urls && message->url_answer.empty() && !message->continues; }

@@ -199,6 +199,16 @@ int stop_set(Context& ctx, const StopOptions& o);
 int stop_list(Context& ctx);
 int stop_lift(Context& ctx, const StopOptions& o);
 
+// --- tools of MCP servers (commands_tools.cpp)
+struct ToolOptions {
+  bool asleep = false;  ///< list: those alone
+  std::string place;    ///< "ACCESS_POINT/TOOL"; list: "ACCESS_POINT" or empty
+};
+int tool_list(Context& ctx, const ToolOptions& o);
+int tool_show(Context& ctx, const ToolOptions& o);
+/// Shows what it was and what it is before it asks for a code.
+int tool_accept(Context& ctx, const ToolOptions& o);
+
 int policy_show(Context& ctx);
 struct ExplainOptions {
   std::string user, access_point, operation, model, source, tool, arguments;

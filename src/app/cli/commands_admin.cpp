@@ -88,10 +88,14 @@ int stop_list(Context& ctx) {
     ctx.print_json(*reply);
     return status(Exit::ok);
   }
-  Table table({"SCOPE", "TARGET", "SINCE", "BY", "WHY"});
+  Table table({"SCOPE", "TARGET", "SINCE", "BY", "WHY", "AGREED TO LIFT IT"});
   if (const json::Value* stops = reply->json.find("stops")) {
     for (const json::Value& s : stops->items()) {
-      table.add({text_of(s, "scope"), text_of(s, "target"), time_text(text_of(s, "since")), text_of(s, "by"), text_of(s, "why")});
+      std::string agreed;
+      if (const json::Value* people = s.find("agreed")) {
+        for (const json::Value& p : people->items()) agreed += (agreed.empty() ? "" : ", ") + text_of(p, "by");
+      }
+      table.add({text_of(s, "scope"), text_of(s, "target"), time_text(text_of(s, "since")), text_of(s, "by"), text_of(s, "why"), agreed});
     }
   }
   if (table.empty()) {
@@ -110,6 +114,10 @@ int stop_lift(Context& ctx, const StopOptions& o) {
   if (ctx.json()) {
     ctx.print_json(*reply);
   } else {
+    if (const std::int64_t needed = number_of(reply->json, "needed"); needed > 0) {
+      out(fmt::format("Agreed. It stays in force until {} more administrator{} do so within the hour: {}.\n", needed, needed == 1 ? "" : "s", stop_target(o)));
+      return status(Exit::ok);
+    }
     out((flag_of(reply->json, "lifted") ? "Lifted: " : "There was no such stop: ") + stop_target(o) + ".\n");
   }
   return status(Exit::ok);

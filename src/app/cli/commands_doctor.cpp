@@ -313,6 +313,9 @@ void check_status(Findings& out, Context& ctx, const Config* config) {
     const json::Value* stops = s.find("stops");
     const std::int64_t stopped = stops == nullptr ? 0 : stops->is_array() ? static_cast<std::int64_t>(stops->items().size()) : number_of(s, "stops");
     if (stopped > 0) out.add(Grade::warn, "stops", fmt::format("{} in force: `vestibule stop list`", stopped));
+    if (const std::int64_t asleep = number_of(s, "tools_asleep"); asleep > 0) {
+      out.add(Grade::warn, "tools", fmt::format("{} asleep, since their definition has changed: `vestibule tool list --asleep`", asleep));
+    }
     if (points != nullptr) {
       for (const json::Value& p : points->items()) {
         if (const std::string child = text_of(p, "child"); !child.empty() && child != "ready") {

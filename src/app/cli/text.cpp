@@ -27,8 +27,11 @@ CodePoint decode(std::string_view text) noexcept {
   return {value, size, true};
 }
 
-bool reorders(char32_t c) noexcept {
-  return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+// Without a shape: formats, fillers, selectors of variants, tags. A reader would not know that they are there.
+bool unseen(char32_t c) noexcept {
+  return c == 0x00AD || c == 0x034F || c == 0x115F || c == 0x1160 || c == 0x17B4 || c == 0x17B5 || (c >= 0x180B && c <= 0x180F) ||
+         (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0x2800 || c == 0x3164 ||
+         (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF || c == 0xFFA0 || (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
 }
 
 bool wide(char32_t c) noexcept {
@@ -49,7 +52,7 @@ std::string printable(std::string_view text, Lines lines) {
       out += "\xEF\xBF\xBD";
     } else if (!keeps && (c.value < 0x20 || (c.value >= 0x7F && c.value < 0xA0))) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned>(c.value));
-    } else if (reorders(c.value) || c.value == 0x2028 || c.value == 0x2029) {
+    } else if (c.value == 0x061C || unseen(c.value)) {
       out += fmt::format("\\u{{{:04x}}}", static_cast<unsigned>(c.value));
     } else {
       out += text.substr(0, c.size);

@@ -12,8 +12,8 @@ enum class Lines {
   one,   ///< a line feed is escaped too
   many,  ///< line feeds and tabs pass
 };
-/// Text that cannot steer a terminal: control characters (C0, DEL, C1) and marks that reorder text
-/// become \xNN or \u{NNNN}, bytes that are not UTF-8 become U+FFFD.
+/// Text that cannot steer a terminal or hide in it: control characters (C0, DEL, C1), marks that reorder text
+/// and what has no shape become \xNN or \u{NNNN}, bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string printable(std::string_view text, Lines lines = Lines::one);
 
 /// Columns that the text takes: code points, wide ones (CJK, emoji) counted twice.

@@ -33,6 +33,8 @@ TEST(CliText, NothingPrintedSteersTheTerminal) {
   EXPECT_EQ(printable("\x7f"), "\\x7f");
   EXPECT_EQ(printable("\u009b31m"), "\\x9b31m");        // a one-byte CSI in disguise
   EXPECT_EQ(printable("\u202egnp"), "\\u{202e}gnp");    // right-to-left override
+  EXPECT_EQ(printable("a\u200bb\u00adc\ufeff"), "a\\u{200b}b\\u{00ad}c\\u{feff}");
+  EXPECT_EQ(printable("\U000E0041"), "\\u{e0041}");      // a tag: ASCII that nobody sees
   EXPECT_EQ(printable("\xff\xc3"), "\uFFFD\uFFFD");
   EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
 }

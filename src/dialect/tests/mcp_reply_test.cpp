@@ -101,6 +101,20 @@ TEST(McpReply, InputThatAResultAsksForIsJudgedToo) {
   EXPECT_EQ(pass(ReplyForm::json, done, plain({}, Era::stateless)).text, done);
 }
 
+TEST(McpReply, WhatAClientIsToBringAgainIsBoundToIt) {
+  Judging binding = plain({.elicitation = true}, Era::stateless);
+  binding.binds = [](std::string_view state) { return "<" + std::string(state) + ">"; };
+  const auto result = [](std::string_view state) {
+    return R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":)" + std::string(state) + R"(,"inputRequests":{"a":{"method":"elicitation/create","params":{"message":"m"}}}}})";
+  };
+  EXPECT_EQ(pass(ReplyForm::json, result(R"("s\"\u00e9")"), binding).text, result("\"<s\\\"\u00e9>\""));
+  EXPECT_EQ(pass(ReplyForm::json, result("7"), binding).reason, Reason::reply_unreadable);
+  const std::string waits = R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"s"}})";
+  EXPECT_EQ(pass(ReplyForm::events, event(waits), binding).text, "id: 4\nevent: message\ndata: " R"({"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"<s>"}})" "\n\n");
+  const std::string both = R"({"jsonrpc":"2.0","id":1,"result":{"requestState":"s","tools":[{"name":"hidden"},{"name":"a"}],"resultType":"x"}})";
+  EXPECT_EQ(pass(ReplyForm::json, both, binding).text, R"({"jsonrpc":"2.0","id":1,"result":{"requestState":"<s>","tools":[{"name":"a"}],"resultType":"x"}})");
+}
+
 TEST(McpReply, AnErrorStatusHasErrorsAlone) {
   Judging errors = plain({.elicitation = true});
   errors.errors_alone = true;

@@ -11,13 +11,14 @@ struct Asked {
   std::string head;  // fields, each with its line end
   std::string body;
   ClientRequests allowed{};
+  StateReader states{};
 };
 
 Result<Message> reading(const Asked& asked) {
   const std::string text = "POST /mcp HTTP/1.1\r\nHost: localhost\r\n" + asked.head + "\r\n";
   http::RequestParser parser;
   EXPECT_EQ(parser.feed(text), http::ParseState::done) << text;
-  return read(parser.head().headers, asked.body, asked.allowed);
+  return read(parser.head().headers, asked.body, asked.allowed, asked.states);
 }
 
 std::string request(std::string_view method, std::string_view params = "{}") {
@@ -152,6 +153,26 @@ TEST(McpRequest, CapabilitiesThatAreNotAllowedAreTakenOut) {
   ASSERT_TRUE(all);
   EXPECT_TRUE(all->body.empty());
   EXPECT_FALSE(reading({"", request("initialize", R"({"capabilities":{"Sampling":{}}})")})) << "a lenient server would read it";
+}
+
+TEST(McpRequest, AStateIsReadForTheCallThatItWasGivenFor) {
+  const std::string head = std::string(kNew) + "Mcp-Method: tools/call\r\nMcp-Name: pay\r\n";
+  const StateReader states = [](std::string_view operation, std::string_view name, std::string_view state) -> std::optional<std::string> {
+    if (operation != "tools/call" || name != "pay" || !state.starts_with("ours ")) return std::nullopt;
+    return std::string(state.substr(5));
+  };
+  const auto params = [](std::string_view state) {
+    return request("tools/call", R"({"requestState":)" + std::string(state) + R"(,"name":"pay","inputResponses":{"vestibule/confirm":{"action":"accept"}},)" + std::string(kMeta) + "}");
+  };
+  const Result<Message> m = reading({head, params(R"("ours s\u00e9")"), {}, states});
+  ASSERT_TRUE(m) << m.error().detail;
+  EXPECT_EQ(m->arguments, "{\"vestibule/input\":{\"requestState\":\"s\u00e9\"}}");
+  EXPECT_EQ(m->body, request("tools/call", "{\"requestState\":\"s\u00e9\",\"name\":\"pay\",\"inputResponses\":{}," + std::string(kMeta) + "}"));
+  EXPECT_EQ(reading({head, params(R"("made up")"), {}, states}).error().code, Reason::invalid_argument);
+  EXPECT_EQ(reading({head, params("7"), {}, states}).error().code, Reason::body_shape);
+  EXPECT_EQ(reading({std::string(kNew) + "Mcp-Method: tools/call\r\nMcp-Name: play\r\n",
+                     request("tools/call", R"({"requestState":"ours s","name":"play",)" + std::string(kMeta) + "}"), {}, states}).error().code,
+            Reason::invalid_argument);
 }
 
 TEST(McpRequest, TheAnswerToTheGatewaysOwnQuestionStaysHere) {

@@ -220,7 +220,7 @@ TEST_F(PortalTest, ReadsOfOthersAreRecordedOnce) {
       {"/v1/audit/checkpoint", "", ""}, {"/v1/audit/prove", "?seq=0", ""}, {"/v1/audit/verify", "", "{}"},
       {"/v1/status", "", ""}, {"/v1/sessions", "?user=alice", ""}, {"/v1/hardware-tokens", "", ""}, {"/v1/clients", "", ""}, {"/v1/mandates", "?all=true", ""}, {"/v1/services", "?all=true", ""}, {"/v1/keys", "?user=alice", ""},
       {"/v1/events", "?decisions=1", ""},
-      {"/v1/resets", "", ""}, {"/v1/coverage", "", ""},
+      {"/v1/resets", "", ""}, {"/v1/coverage", "", ""}, {"/v1/tools", "", ""},
       {"/v1/policy/explain", "", R"({"user":"alice","access_point":"lab","operation":"chat"})"}};
   // A checkpoint, for the proof.
   clock.advance(61s);

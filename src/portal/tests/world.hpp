@@ -1,6 +1,7 @@
 #pragma once
 // The whole house below the portal, served over Unix sockets by two cores.
 
+#include "approval/definitions.hpp"
 #include "approval/mandates.hpp"
 #include "approval/requests.hpp"
 #include "portal/events.hpp"
@@ -109,6 +110,7 @@ class PortalWorld : public SessionWorld {
     SessionWorld::open();
     gate::Options options_gate;
     options_gate.denials = denials.get();
+    options_gate.definitions = definitions.get();
     gate = std::make_unique<gate::Gate>(*database, *log, *sessions, *factors, clock, rng, *cores, options_gate);
     gate->on_change([this] { events->gate_changed(); });
     auto loaded = gate->load(policy_text, "policy.toml");
@@ -138,6 +140,9 @@ class PortalWorld : public SessionWorld {
     s.version = "0.1.0";
     s.events = events.get();
     s.mandates = mandates.get();
+    s.definitions = definitions.get();
+    s.lift_people = lift_people;
+    s.approval_wait = Duration::zero();
     s.service_accounts = service_accounts.get();
     s.watch = watch.get();
     s.approvals = approvals.get();
@@ -177,11 +182,13 @@ class PortalWorld : public SessionWorld {
     events.reset();
   }
 
+  int lift_people = 1;
   std::string policy_text{policy::default_policy_text()};
   identity::ResetOptions options_resets;
   std::unique_ptr<identity::Resets> resets;
   std::unique_ptr<identity::ServiceAccounts> service_accounts;
   std::unique_ptr<approval::Mandates> mandates;
+  std::unique_ptr<approval::Definitions> definitions;
   std::unique_ptr<portal::Events> events;
   std::unique_ptr<gate::Gate> gate;
   std::shared_ptr<const access::Catalogue> catalogue;
@@ -212,6 +219,9 @@ class PortalWorld : public SessionWorld {
     auto opened = approval::Mandates::open(*database, *users, *factors, *log, clock, rng);
     ASSERT_TRUE(opened) << opened.error().detail;
     mandates = std::move(*opened);
+    auto defined = approval::Definitions::open(*database, *users, *log, clock);
+    ASSERT_TRUE(defined) << defined.error().detail;
+    definitions = std::move(*defined);
     events = std::make_unique<portal::Events>(*database, *sessions, *log);
     watch = std::make_unique<portal::Watch>(*database, factors::kPromptTopic);
     approval::Options asking;
@@ -226,6 +236,7 @@ class PortalWorld : public SessionWorld {
     watch.reset();
     approvals.reset();
     gate.reset();
+    definitions.reset();
     mandates.reset();
     service_accounts.reset();
     resets.reset();
