@@ -250,9 +250,9 @@ test('2026-07-28: a list that was made for one is kept by nobody else', async ()
 });
 
 test('an annotation lowers nothing', async () => {
-  const tame = tools.map((tool) => ({ ...tool, annotations: { readOnlyHint: true, destructiveHint: false } }));
+  const tame = [...tools, { name: 'send_all', description: 'Looks around', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true, destructiveHint: false } }];
   await with_({ 'tools/list': { tools: tame } }, list);
-  const answer = await with_({}, { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'transfer_money', arguments: {} } });
+  const answer = await with_({}, { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'send_all', arguments: {} } });
   assert.equal(answer.message.error?.data?.reason, 'confirmation_required', answer.text);
 });
 

@@ -7,12 +7,18 @@ import { modern, rules, scripted, send } from './lib/mcp.mjs';
 import { Wire } from './lib/raw.mjs';
 
 let up, gateway, ada, mine;
+// A server that works in steps where it is asked to.
+const steps = {
+  'tools/call': ({ params }) => (params.arguments?.steps && params.requestState === undefined
+    ? { resultType: 'input_required', requestState: 'step 2: paid by Ada' }
+    : { content: [{ type: 'text', text: `ran ${params.name} ${params.requestState ?? JSON.stringify(params.arguments ?? {})}` }] }),
+};
 before(async () => {
-  up = await scripted();
+  up = await scripted(steps);
   const point = (prefix, more) => ({ kind: 'mcp', prefix, upstream_prefix: '/mcp', upstreams: [up.url], hold: '0s', ...more });
   gateway = await Gateway.start({
     points: { tools: point('/mcp'), small: point('/small', { max_body: '1KiB' }), open: point('/open', { operations: ['resources/read', 'prompts/get'] }) },
-    policy: policy('1h', rules),
+    policy: policy('1h', rules + '[[rule]]\nname = "another free one"\neffect = "allow"\ntool = ["other"]\nconfirm = "none"\n'),
   });
   ada = await gateway.setup();
   mine = await gateway.token(ada);
@@ -244,4 +250,25 @@ test('what is sensitive is closed unless it was opened', async () => {
   assert.equal(seen.length, 1);
 });
 
+});
+
+test('2026-07-28: what a server wants to hear again is good for its caller and its call alone', async () => {
+  const bob = await gateway.token(await gateway.addUser(ada, 'bob'));
+  const ask = (name, requestState, { token = mine, path = '/mcp' } = {}) => {
+    const [body, more] = modern('tools/call', { name, arguments: { steps: true }, ...(requestState === undefined ? {} : { requestState }) });
+    return send(gateway, token, body, { ...more, path });
+  };
+  const { requestState } = (await ask('echo')).message.result;
+  assert.notEqual(requestState, 'step 2: paid by Ada');
+  for (const [name, state, more] of [
+    ['echo', 'step 2: paid by Ada'], ['echo', `${requestState} `], ['echo', requestState.slice(1)], ['echo', ''], ['echo', 7],
+    ['other', requestState], ['echo', requestState, { token: bob }], ['echo', requestState, { path: '/open' }],
+  ]) {
+    const { result, seen } = await reaching(() => ask(name, state, more));
+    assert.ok([-32602, -32600].includes(result.message.error?.code), result.text);
+    assert.equal(seen.length, 0, 'the server hears nothing of it');
+  }
+  const { result, seen } = await reaching(() => ask('echo', requestState));
+  assert.equal(ran(result), 'ran echo step 2: paid by Ada', result.text);
+  assert.ok(!seen[0].raw.includes(requestState.slice(0, 22)), 'it hears its own words');
 });

@@ -125,6 +125,10 @@ export interface Notice { id: string; at: string; kind: string; text: string; se
 export interface Reset { id: string; user: string; requested_by: string; at: string; expires: string }
 export interface Rule { role: string; needs: string; by: string | null; users: number; covered: number; missing: string[] }
 export interface Token { serial: string; digits: number; imported: string; holder: string | null }
+export interface Tool {
+  access_point: string; tool: string; state: string; accepted: string; since: string; by: string | null; shown?: string; changed?: string;
+  accepted_text?: string; shown_text?: string;  // of a tool that is asked for alone; '': not kept
+}
 export interface Mandate {
   id: string; owner: string; name: string; credential: string; access_points: string[]; operations: string[]; models: string[]; networks: string[];
   calls: number; tokens: number | null; max_body: number | null; starts: string; ends: string; calls_left: number; tokens_left: number | null;
@@ -138,10 +142,10 @@ export interface Service {
 }
 export interface Difference { text: string; loosens: boolean }
 export interface Policy { digest: string; trust: string; rules: number; canonical: string; staged?: { digest: string; differences: Difference[] } }
-export interface Stop { scope: string; target: string; since: string; by: string; why: string }
+export interface Stop { scope: string; target: string; since: string; by: string; why: string; agreed: { by: string; at: string }[] }
 export interface Status {
   version: string; uptime_s: number; store: string; audit: { records: number; health: string; checkpoint: string };
-  policy: { digest: string; staged: string | null; trust: string }; clock_trusted: boolean; stops: number; live: number; sessions: number;
+  policy: { digest: string; staged: string | null; trust: string }; clock_trusted: boolean; stops: number; live: number; tools_asleep: number; sessions: number;
   access_points: { name: string; kind: string; prefix: string; sensitivity: string; owner: string; closed: boolean; child: string | null; upstreams: string[] }[];
 }
 export interface Entry {

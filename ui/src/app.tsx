@@ -24,6 +24,7 @@ import { Sessions } from './pages/sessions';
 import { StatusPage } from './pages/status';
 import { StopPage } from './pages/stop';
 import { Tokens } from './pages/tokens';
+import { Tools } from './pages/tools';
 import { Users } from './pages/users';
 import { Doors, Loading, Mark } from './parts/basics';
 import { StepUp } from './parts/proof';
@@ -158,11 +159,11 @@ export function App() {
     ...(page === 'device' ? { device: () => <DeviceConsent key={rest ?? ''} code={rest ?? ''} me={me} /> } : {}),
     mandates: () => <Mandates me={me} />,
     services: () => (rest ? <Keys key={rest} me={me} service={decodeURIComponent(rest)} /> : <Services me={me} />),
-    ...(notices ? { notices: () => <Notices notices={notices} again={() => void news()} /> } : {}),
+    ...(notices ? { notices: () => <Notices notices={notices} tools={reader} again={() => void news()} /> } : {}),
     ...(reader ? {
       status: () => <StatusPage />, decisions: () => <Decisions />, log: () => <Log />, users: () => <Users me={me} rules={rules} />,
       resets: () => <Resets me={me} rules={rules} />, tokens: () => <Tokens me={me} rules={rules} />, coverage: () => <Coverage />,
-      policy: () => <PolicyPage me={me} rules={rules} refresh={refresh} />,
+      policy: () => <PolicyPage me={me} rules={rules} refresh={refresh} />, tools: () => <Tools me={me} rules={rules} />,
     } : {}),
     ...(rules ? { stop: () => <StopPage me={me} /> } : {}),
   };
@@ -241,9 +242,9 @@ function WaitingLink({ to, text, waiting }: { to: string; text: string; waiting:
   return <li><a href={to}>{text}{waiting && waiting.length > 0 && <span class="tag bad">{t.nav.unseen(waiting.length)}</span>}</a></li>;
 }
 const WaitingCalls = () => <WaitingLink to="/approve" text={t.nav.calls} waiting={useApprovals().waiting} />;
-const WaitingTools = () => <WaitingLink to="/confirm" text={t.nav.tools} waiting={useConfirmations().waiting} />;
+const WaitingTools = () => <WaitingLink to="/confirm" text={t.nav.toolCalls} waiting={useConfirmations().waiting} />;
 
-const administration = ['status', 'decisions', 'log', 'users', 'resets', 'tokens', 'coverage', 'policy', 'stop'] as const;
+const administration = ['status', 'decisions', 'log', 'users', 'resets', 'tokens', 'coverage', 'policy', 'tools', 'stop'] as const;
 
 function Frame(props: { me: Me; page: string; others: string[]; unseen: number; signOut: () => void; renew: () => void; children: ComponentChildren }) {
   const [open, setOpen] = useState(false);

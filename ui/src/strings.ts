@@ -5,6 +5,7 @@ import { administration } from './strings/administration';
 import { keys } from './strings/keys';
 import { reasons } from './strings/reasons';
 import { services } from './strings/services';
+import { tools } from './strings/tools';
 
 /// What the service worker's notifications say: never who or what.
 export const bell = {
@@ -42,10 +43,10 @@ export const t = {
 
   nav: {
     label: 'Main',
-    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', tools: 'Tool calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', services: 'Services', notices: 'Notices',
+    chat: 'Chat', inbox: 'Approvals', calls: 'Waiting calls', toolCalls: 'Tool calls', devices: 'My devices', sessions: 'My sessions', keys: 'API keys', mandates: 'Mandates', services: 'Services', notices: 'Notices',
     administration: 'Administration',
     status: 'Status', decisions: 'Live decisions', log: 'Log', users: 'Users', resets: 'Resets', tokens: 'Hardware tokens',
-    coverage: 'Coverage', policy: 'Policy', stop: 'Emergency stop',
+    coverage: 'Coverage', policy: 'Policy', tools: 'Tools', stop: 'Emergency stop',
     signOut: 'Sign out',
     unseen: (n: number) => `${n} new`,
   },
@@ -351,6 +352,7 @@ export const t = {
   confirm,
   mandates,
   services,
+  tools,
 
   ...administration,
   reasons,

@@ -2,6 +2,7 @@
 // and hashed here: the page asks the authenticator for what it shows, and for nothing else.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { look, plain, post, type Confirmation, type Me } from '../api';
+import { sha256 } from '../digest';
 import { changed } from '../events/tab';
 import { at, duration, ends, from } from '../format';
 import { Alone, Field, Loading, Problem, useLive, useLoad } from '../parts/basics';
@@ -17,10 +18,8 @@ type Action = {
   model: string; conversation_sha256: string; expires: string;
 };
 
-const hex = async (text: string) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))]
-  .map((byte) => byte.toString(16).padStart(2, '0')).join('');
 /// What the factor is bound to: the calls in their order (docs/api.md).
-const objectOf = async (list: Confirmation[]) => hex(`vestibule/tool-calls/v1\n${(await Promise.all(list.map((c) => hex(c.action)))).map((d) => `${d}\n`).join('')}`);
+const objectOf = async (list: Confirmation[]) => sha256(`vestibule/tool-calls/v1\n${(await Promise.all(list.map((c) => sha256(c.action)))).map((d) => `${d}\n`).join('')}`);
 
 /// How many wait, as it changes.
 export function useConfirmations() {
@@ -36,7 +35,7 @@ function useAction(of: Confirmation): Action | null | undefined {
     let here = true;
     void (async () => {
       const read = JSON.parse(of.action) as Action;
-      const good = (await hex(of.action)) === of.digest && (await hex(of.arguments)) === read.arguments_sha256;
+      const good = (await sha256(of.action)) === of.digest && (await sha256(of.arguments)) === read.arguments_sha256;
       if (here) setAction(good ? read : null);
     })().catch(() => { if (here) setAction(null); });
     return () => { here = false; };

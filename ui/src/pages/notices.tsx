@@ -5,7 +5,8 @@ import { at, from } from '../format';
 import { Heading, Problem } from '../parts/basics';
 import { t } from '../strings';
 
-export function Notices({ notices, again }: { notices: Told[]; again: () => void }) {
+/// `tools`: this person may see the page of tools.
+export function Notices({ notices, tools, again }: { notices: Told[]; tools: boolean; again: () => void }) {
   const [failed, setFailed] = useState<unknown>(null);
   const fresh = notices.filter((n) => !n.seen);
   const seen = async () => {
@@ -31,6 +32,7 @@ export function Notices({ notices, again }: { notices: Told[]; again: () => void
               <h2>{n.text} {!n.seen && <span class="tag bad">{t.notices.fresh}</span>}</h2>
               <p class="facts"><span>{at(n.at)}</span><span>{from(n.at)}</span></p>
             </div>
+            {n.kind === 'tool_changed' && tools && <a href="#/tools">{t.tools.look}</a>}
           </li>
         ))}
       </ul>

@@ -9,7 +9,7 @@ export function StatusPage() {
   if (!s) return <><Heading title={t.status.title} /><Problem error={error} />{!error && <Loading />}</>;
   const good = s.store === 'ok' && s.audit.health === 'ok' && s.clock_trusted;
   const facts: [string, string | number][] = [
-    [t.status.live, s.live], [t.status.sessions, s.sessions], [t.status.records, s.audit.records], [t.status.stops, s.stops],
+    [t.status.live, s.live], [t.status.sessions, s.sessions], [t.status.records, s.audit.records], [t.status.stops, s.stops], [t.status.tools, s.tools_asleep],
     [t.status.uptime, duration(s.uptime_s)], [t.status.version, s.version],
   ];
   return (

@@ -23,7 +23,7 @@ const label = (s: Stop) => {
 };
 
 export function StopPage({ me }: { me: Me }) {
-  const { value, error, again } = useLoad(() => get<{ stops: Stop[] }>('/v1/stops'));
+  const { value, error, again } = useLoad(() => get<{ lift_people: number; stops: Stop[] }>('/v1/stops'));
   useLive(() => changed(['stops'], again));
   const [scope, setScope] = useState('all');
   const [target, setTarget] = useState('');
@@ -52,6 +52,7 @@ export function StopPage({ me }: { me: Me }) {
               <h2>{label(s)}</h2>
               {s.why && <p>{s.why}</p>}
               <p class="hint">{t.stop.by(s.by, from(s.since))}</p>
+              {s.agreed.length > 0 && <p>{t.stop.agreed(s.agreed.map((a) => a.by).join(', '), Math.max(value.lift_people - s.agreed.length, 1))}</p>}
             </div>
             <button type="button" onClick={() => setLifting(s)}>{t.stop.lift}<span class="unseen"> {label(s)}</span></button>
           </li>
@@ -70,12 +71,12 @@ export function StopPage({ me }: { me: Me }) {
         </Form>
       </div>
       {lifting && (
-        <Act title={t.stop.liftTitle} text={`${label(lifting)}. ${t.stop.liftText}`} submit={t.stop.lift} factors={me.factors} operation="stops.lift"
+        <Act title={t.stop.liftTitle} text={`${label(lifting)}. ${t.stop.liftText}${(value?.lift_people ?? 1) > 1 ? ` ${t.stop.liftMany(value!.lift_people)}` : ''}`} submit={t.stop.lift} factors={me.factors} operation="stops.lift"
           object={lifting.target ? `${lifting.scope} ${lifting.target}` : lifting.scope} close={() => setLifting(null)}
           run={async (by) => {
-            await plain('/v1/stops/lift', { scope: lifting.scope, ...(lifting.target ? { target: lifting.target } : {}), ...by });
+            const { needed } = await plain<{ needed: number }>('/v1/stops/lift', { scope: lifting.scope, ...(lifting.target ? { target: lifting.target } : {}), ...by });
             setLifting(null);
-            setNote(t.stop.lifted);
+            setNote(needed > 0 ? t.stop.yourWord(needed) : t.stop.lifted);
             again();
           }} />
       )}

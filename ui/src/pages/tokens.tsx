@@ -1,16 +1,11 @@
 // Hardware tokens in stock.
 import { useState } from 'preact/hooks';
 import { get, plain, type Me, type Token } from '../api';
+import { sha256 } from '../digest';
 import { at } from '../format';
 import { Heading, Loading, Notice, Problem, useLoad } from '../parts/basics';
 import { Act } from '../parts/proof';
 import { t } from '../strings';
-
-/// As the gateway writes the act into its record: the very bytes.
-async function digest(text: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-}
 
 export function Tokens({ me, rules }: { me: Me; rules: boolean }) {
   const { value, error, again } = useLoad(() => get<{ tokens: Token[] }>('/v1/hardware-tokens'));
@@ -44,7 +39,7 @@ export function Tokens({ me, rules }: { me: Me; rules: boolean }) {
         ))}
       </ul>
       {open === 'import' && (
-        <Act title={t.tokens.import} text={t.tokens.importText} submit={t.tokens.import} factors={me.factors} operation="hardware_tokens.import" object={() => digest(csv)}
+        <Act title={t.tokens.import} text={t.tokens.importText} submit={t.tokens.import} factors={me.factors} operation="hardware_tokens.import" object={() => sha256(csv)}
           close={() => setOpen(null)} run={async (by) => {
             const { imported } = await plain<{ imported: number }>('/v1/hardware-tokens', { csv, ...by });
             done(t.tokens.imported(imported));

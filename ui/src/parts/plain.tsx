@@ -17,11 +17,32 @@ const number = (c: string) => `U+${c.codePointAt(0)!.toString(16).toUpperCase().
 /// name, which is ASCII as a rule, always.
 const marked = (word: string, name: boolean) => other.test(word) && (name || /[A-Za-z]/.test(word) || twins.test([...word].filter((c) => other.test(c)).join('')));
 
-export function Plain({ text, name }: { text: string; name?: boolean }) {
-  const out: ComponentChildren[] = [];
+/// Which of two that are compared: what was, or what is now.
+export type Side = 'was' | 'now';
+/// The part of a text, from one place to another as slice() counts, that is on this side only.
+export interface Part { from: number; to: number; side: Side }
+
+/// What is on one side only: seen by more than its colour, and said to those who hear it.
+export function Marked({ side, block, children }: { side: Side; block?: boolean; children: ComponentChildren }) {
+  const inner = <><span class="unseen">{t.tools.only[side]}</span>{children}<span class="unseen">{t.tools.onlyEnd}</span></>;
+  const look = block ? 'marked block' : 'marked';
+  return side === 'was' ? <del class={look}>{inner}</del> : <ins class={look}>{inner}</ins>;
+}
+
+/// `part`: is marked. Whether a letter passes for another is judged by the whole word all the same.
+export function Plain({ text, name, part }: { text: string; name?: boolean; part?: Part }) {
+  const pieces: [ComponentChildren[], ComponentChildren[], ComponentChildren[]] = [[], [], []];  // before the part, it, after it
+  let out = pieces[0];
   let run = '';
+  let at = 0;
   const flush = () => { if (run) out.push(run); run = ''; };
   const each = (c: string, marks: boolean) => {
+    const here = pieces[!part || at < part.from ? 0 : at < part.to ? 1 : 2];
+    if (here !== out) {
+      flush();
+      out = here;
+    }
+    at += c.length;
     if (c === '\n' && !name) {
       flush();
       out.push(<span class="odd" title={t.confirm.newline}>↵</span>, '\n');
@@ -38,7 +59,14 @@ export function Plain({ text, name }: { text: string; name?: boolean }) {
     for (const c of word) each(c, marks);
   }
   flush();
-  return <span class="plain" dir="ltr">{out.map((part, n) => <bdi key={n}>{part}</bdi>)}</span>;
+  const drawn = pieces.map((list) => list.map((piece, n) => <bdi key={n}>{piece}</bdi>));
+  return (
+    <span class="plain" dir="ltr">
+      {drawn[0]}
+      {part && (part.from < part.to ? <Marked side={part.side}>{drawn[1]}</Marked> : <span class="gap"><span class="unseen"> ({t.tools.gap}) </span></span>)}
+      {drawn[2]}
+    </span>
+  );
 }
 
 /// A JSON value, whole: nothing is cut, folded or formatted away.

@@ -24,6 +24,7 @@ export const reasons = {
   credential_scope: 'This key or token is limited, and this is outside its limits.',
   service_asleep: 'This service account is asleep: nobody answers for it now. A deputy can take over at the page “Services”.',
   key_asleep: 'This key is asleep here: wake it for its source at the page “API keys”.',
+  tool_asleep: 'This tool is not what it was: its description has changed, and it sleeps until an administrator has looked at it at the page “Tools”.',
   role_required: 'Your role does not allow this. Ask an administrator.',
   policy_denied: 'The policy does not allow this. Ask an administrator.',
   policy_no_rule: 'No rule of the policy allows this. Ask an administrator.',
