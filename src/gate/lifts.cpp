@@ -67,7 +67,9 @@ Result<int> agree_in(store::Tx& tx, const Stop& stop, const identity::Actor& by,
     if (!why->empty()) return fail(Reason::not_eligible, *why);
     ++others;
   }
-  auto put = tx.run("INSERT INTO stop_agreement (scope, target, since, account, by_name, at) VALUES ($1, $2, $3, $4, $5, $6)",
+  auto put = tx.run("INSERT INTO stop_agreement (scope, target, since, account, by_name, at) VALUES ($1, $2, $3, $4, $5, $6) "
+                    // A word for a former stop of the same may still be there where this one could not be stored.
+                    "ON CONFLICT (scope, target, account) DO UPDATE SET since = $3, by_name = $5, at = $6",
                     {name(stop.scope), stop.target, stop.since, by.user, by.name.view(), now});
   if (!put) return std::move(put).error();
   return std::max(people - others - 1, 0);
