@@ -18,7 +18,7 @@ before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
 /// A gateway before a scripted server, and ada at a browser with a passkey.
-async function house(t, { hold = '20s', answers, sessions = false, more = {} } = {}) {
+async function house(t, { hold = '45s', answers, sessions = false, more = {} } = {}) {
   const up = await scripted(answers, { sessions });
   t.after(() => up.close());
   const gateway = await Gateway.start({ points: { bank: { kind: 'mcp', prefix: '/mcp', upstream_prefix: '/mcp', upstreams: [up.url], hold, ...more } }, policy: policy('1h', rules) });
@@ -47,7 +47,7 @@ async function first(t, gateway, at, capabilities = {}) {
 }
 const text = (result) => result.content[0].text;
 
-describe('confirmations', { concurrency: true }, () => {
+describe('confirmations', { concurrency: 4 }, () => {
 
 test('SDK 1: the call waits, the page shows it whole, a touch lets it run, once', async (t) => {
   const { gateway, up, at } = await house(t);

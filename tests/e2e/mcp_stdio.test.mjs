@@ -61,7 +61,7 @@ before(async () => {
   const modules = path.resolve(folder('@modelcontextprotocol/server-filesystem'), '../..');
   const node = newerNode();
   fs.writeFileSync(path.join(home, 'rogue.cjs'), rogue);
-  const point = { kind: 'mcp', hold: '10s', spawn_readable: [fs.realpathSync(modules), path.dirname(fs.realpathSync(node)), '/etc/ssl/openssl.cnf'], spawn_writable: [home] };
+  const point = { kind: 'mcp', hold: '30s', spawn_readable: [fs.realpathSync(modules), path.dirname(fs.realpathSync(node)), '/etc/ssl/openssl.cnf'], spawn_writable: [home] };
   gateway = await Gateway.start({
     points: {
       files: { ...point, prefix: '/files', spawn: [node, path.join(folder('@modelcontextprotocol/server-filesystem'), 'dist/index.js'), home] },

@@ -12,7 +12,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
-describe('the pages of administration', { concurrency: true }, () => {
+describe('the pages of administration', { concurrency: 3 }, () => {
 
 test('hardware tokens: imported, taken into use by serial, removed', async (t) => {
   const { gateway } = await house(t);

@@ -40,7 +40,7 @@ async function talk(request, socket) {
   socket.write(`${chunk('data: [DONE]\n\n')}0\r\n\r\n`);
 }
 
-describe('the portal', { concurrency: true }, () => {
+describe('the portal', { concurrency: 4 }, () => {
 
 test('set-up, enrolment with the QR code off the screen, recovery codes, chat, signing in again, devices, sessions', async (t) => {
   const { gateway } = await house(t);

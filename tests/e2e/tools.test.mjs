@@ -39,7 +39,7 @@ effect = "deny"
 tool = ["format_disk"]
 `;
 
-async function house(t, calls, { hold = '20s', more = '', answer, config = {} } = {}) {
+async function house(t, calls, { hold = '45s', more = '', answer, config = {} } = {}) {
   const up = await Upstream.start(answer ?? asking(calls));
   t.after(() => up.close());
   const gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold } }, policy: policy('1h', rules + more), config });
@@ -85,7 +85,7 @@ const collect = async (stream) => {
   return out;
 };
 
-describe('tool calls', { concurrency: true }, () => {
+describe('tool calls', { concurrency: 3 }, () => {
 
 test('streamed: text flows, the call waits, the page shows it whole, a touch lets it out', async (t) => {
   const { gateway, up } = await house(t, [call('transfer_money', transfer)]);

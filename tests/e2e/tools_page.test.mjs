@@ -49,7 +49,7 @@ async function house(t) {
 const asleep = (page, name = 'transfer_money') => page.getByRole('listitem').filter({ has: page.getByRole('button', { name: `Look at it ${name}` }) });
 const member = (card, name) => card.locator('.member').filter({ has: card.page().getByRole('heading', { name: new RegExp(`^${name} `), level: 3 }) });
 
-describe('the page of tools', { concurrency: true }, () => {
+describe('the page of tools', { concurrency: 2 }, () => {
 
 test('a description that changes: seen as it happens, read, accepted with a code, listed again', async (t) => {
   const { gateway, ada, token, list, says } = await house(t);

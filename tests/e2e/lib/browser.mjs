@@ -40,7 +40,7 @@ export async function visit(browser, gateway, { width = 1280, height = 800, dark
     const url = new URL(request.url());
     if (url.origin !== gateway.portal && !['data:', 'blob:'].includes(url.protocol)) wrong.push(`a request to ${url.origin}`);
   });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(45_000);  // only a failure takes so long, and a busy machine
   const it = { page, context, wrong };
   it.close = async () => {
     await context.close();
