@@ -226,7 +226,7 @@ TEST_F(DefinitionsTest, ThereAndBackWhileSomebodyLooksStaysAsleepToo) {
   EXPECT_TRUE(listed(kEvil));
 }
 
-TEST_F(DefinitionsTest, WhatIsTooLongToReadSleepsForGood) {
+TEST_F(DefinitionsTest, WhatIsTooLongToReadSleepsUntilItCanBeRead) {
   const std::string large = R"({"name":"add","description":")" + std::string(kMaxDefinition, 'a') + R"("})";
   EXPECT_FALSE(listed(large)) << "one that nobody knew";
   EXPECT_FALSE(definitions->asleep("files", "add"));
