@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <tuple>
 
 #include "audit/checkpoint_file.hpp"
 #include "audit/merkle.hpp"
@@ -76,6 +77,9 @@ constexpr store::Migration kMigrations[] = {
      "NULL);"
      "CREATE TABLE audit_checkpoint(size BIGINT PRIMARY KEY, at BIGINT NOT NULL, note TEXT NOT "
      "NULL)"},
+    // Roots of the perfect subtrees of 2^level leaves: level is 8, 16, ...; number `idx` begins at leaf idx * 2^level.
+    // They spare proofs the leaves; a log that is older lacks its first ones.
+    {"audit", 2, "CREATE TABLE audit_subtree(level BIGINT NOT NULL, idx BIGINT NOT NULL, root BYTES NOT NULL, PRIMARY KEY(level, idx))"},
 };
 
 Error corrupt(std::string what) { return fail(Reason::log_corrupt, std::move(what)); }
@@ -176,6 +180,8 @@ struct Log::State {
   std::uint64_t checkpoint_size = 0;
   BootTime checkpoint_at{};
   std::string next_note;  // made in the batch under way, or empty
+  bool wanted = false;    // a record of the batch wants to be covered at once
+  std::vector<std::tuple<unsigned, std::uint64_t, Digest>> whole;  // subtrees that the batch under way completes
   Bytes leaves, fields;
 
   std::function<void()> grown;  // who wants to know of each commit; may be empty
@@ -248,7 +254,9 @@ Result<Ticket> Log::submit(ByteView encoded, Urgency urgency) noexcept {
   return state_->database.journal(encoded, urgency);
 }
 
-void Log::append(store::Tx& tx, const Record& record) {
+void Log::append(store::Tx& tx, const Record& record, Cover cover) {
+  // A job that fails leaves it standing: then there is a checkpoint more.
+  state_->wanted |= cover == Cover::at_once;
   std::array<std::uint8_t, kMaxEntry> entry;
   const std::size_t size = encode_with(record, state_->writer_salts, entry);
   tx.journal(ByteView(entry.data(), size));
@@ -324,6 +332,7 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
   s.next_note.clear();
   s.leaves.clear();
   s.fields.clear();
+  s.whole.clear();
   bool system = false;
   std::uint64_t first = s.next.size();
   for (const ByteView bytes : entries) {
@@ -343,7 +352,8 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
       *p++ = static_cast<std::uint8_t>(seq >> (shift - 8));
     std::memcpy(p, entry->leaf.data() + 1, entry->leaf.size() - 1);
     append_piece(s.fields, entry->salted);
-    s.next.append(leaf_hash(ByteView(leaf, leaf_size)));
+    s.next.append(leaf_hash(ByteView(leaf, leaf_size)),
+                  [&s](unsigned level, std::uint64_t index, const Digest& root) { s.whole.emplace_back(level, index, root); });
     system |= peek_kind(ByteView(leaf, leaf_size)) == static_cast<std::uint8_t>(Kind::system);
     if (s.leaves.size() >= kSegmentBytes) {
       if (auto r = s.insert(tx, first, s.next.size() - first); !r) return r;
@@ -363,7 +373,11 @@ Result<void> Log::before_commit(store::Tx& tx, std::span<const ByteView> entries
     if (!changed) return std::move(changed).error();
     if (*changed != 1) return fail(Reason::log_corrupt, "somebody else wrote to the audit log");
   }
-  const bool due = system || s.next.size() - s.checkpoint_size >= s.options.checkpoint_records ||
+  for (const auto& [level, index, root] : s.whole) {
+    auto kept = tx.run("INSERT INTO audit_subtree(level, idx, root) VALUES($1, $2, $3)", {level, index, root});
+    if (!kept) return std::move(kept).error();
+  }
+  const bool due = system || s.wanted || s.next.size() - s.checkpoint_size >= s.options.checkpoint_records ||
                    s.clock.boot() - s.checkpoint_at >= s.options.checkpoint_every;
   if (due && s.next.size() > s.checkpoint_size) return s.add_checkpoint(tx);
   return {};
@@ -375,6 +389,7 @@ void Log::committed() noexcept {
   State& s = *state_;
   const bool grown = s.next.size() != s.tree.size();
   s.tree = s.next;
+  s.wanted = false;
   s.size.store(s.tree.size(), std::memory_order_release);
   if (grown && s.grown) s.grown();
   if (s.next_note.empty()) return;

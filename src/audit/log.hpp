@@ -64,8 +64,12 @@ class Log final : public store::CommitHook {
   /// `out` the record takes; 0 off the cores.
   std::size_t encode(const Record& record, std::span<std::uint8_t, kMaxEntry> out) noexcept;
   Result<Ticket> submit(ByteView encoded, Urgency urgency) noexcept;
+  enum class Cover : std::uint8_t {
+    in_time,  ///< by the next checkpoint
+    at_once,  ///< by one of the same commit, so that it can be proved when the job has returned; for what people do
+  };
   /// Within a write job: the record stands if and only if the job commits.
-  void append(store::Tx& tx, const Record& record);
+  void append(store::Tx& tx, const Record& record, Cover cover = Cover::in_time);
   /// Waits until a submitted record is durable.
   net::Task<Result<void>> durable(Ticket ticket, std::chrono::milliseconds limit);
   /// What durable() would tell without a wait; nothing while the batch is under way.
@@ -123,10 +127,14 @@ Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view
                             std::uint64_t since_size = 0);
 /// Inclusion proof of record `seq` in the newest checkpoint, as JSON: record bytes, leaf hash,
 /// path, checkpoint (RFC 6962 section 2.1.1). not_found if no such record, conflict if no
-/// checkpoint covers it yet. Hashes all leaves: about a second for some million records.
+/// checkpoint covers it yet. Hashes some hundred leaves, and all of those that were written before the store kept
+/// roots of subtrees.
 Result<std::string> prove(store::Tx& tx, std::uint64_t seq);
 /// The same with what opens the record's private part (opened.hpp). not_found too if it was erased or never had one.
 Result<std::string> prove_opened(store::Tx& tx, std::uint64_t seq);
+/// The number of the record of this kind and operation that bears this note, and was made within a second of `at`.
+/// Looks where the log was at that time, and only then everywhere: clocks are set. not_found.
+Result<std::uint64_t> find_noted(store::Tx& tx, Kind kind, std::string_view operation, std::string_view note, WallTime at);
 /// Destroys the private part and salt of every record that names a user, as the one who acted or as
 /// the object of a change. Gives how many. Reads the whole log within the caller's transaction; the
 /// caller appends a record of the erasure. Once the caller's job has returned, the bytes are gone from

@@ -21,14 +21,6 @@ Digest node_hash(const Digest& left, const Digest& right) noexcept {
   return crypto::sha256(block);
 }
 
-void Frontier::append(const Digest& leaf) noexcept {
-  Digest h = leaf;
-  std::size_t i = 0;
-  for (; (size_ >> i & 1U) != 0; ++i) h = node_hash(roots_[i], h);
-  roots_[i] = h;
-  ++size_;
-}
-
 Digest Frontier::root() const noexcept {
   if (size_ == 0) return crypto::sha256(ByteView{});
   auto i = static_cast<std::size_t>(std::countr_zero(size_));

@@ -16,12 +16,30 @@ namespace vestibule::audit {
 /// SHA-256(0x01 | left | right).
 [[nodiscard]] Digest node_hash(const Digest& left, const Digest& right) noexcept;
 
+/// The store keeps the roots of perfect subtrees of 2^8, 2^16, ... leaves, so that a proof need not hash all.
+inline constexpr unsigned kSubtreeBits = 8;
+
 /// What appending needs of a tree: the roots of its perfect subtrees, one for each bit of its size
 /// (the largest is the leftmost). Appending costs one node hash on average.
 class Frontier {
  public:
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  void append(const Digest& leaf) noexcept;
+  void append(const Digest& leaf) noexcept {
+    append(leaf, [](unsigned, std::uint64_t, const Digest&) {});
+  }
+  /// The same. Tells `whole(level, index, root)` of each subtree of 2^level leaves, the index'th of its size, that
+  /// this leaf completes, where level is a multiple of kSubtreeBits.
+  template <class F>
+  void append(const Digest& leaf, F&& whole) {
+    Digest h = leaf;
+    unsigned i = 0;
+    for (; (size_ >> i & 1U) != 0; ++i) {
+      h = node_hash(roots_[i], h);
+      if ((i + 1) % kSubtreeBits == 0) whole(i + 1, size_ >> (i + 1), h);
+    }
+    roots_[i] = h;
+    ++size_;
+  }
   /// The root; SHA-256 of nothing for the empty tree.
   [[nodiscard]] Digest root() const noexcept;
   /// The subtree roots one after the other, the leftmost first.

@@ -1,9 +1,6 @@
-// The reading side: list, verify, prove, erase. All of it over one transaction.
+// The reading side: list, verify, erase. All of it over one transaction.
 
 #include "audit/log.hpp"
-#include "audit/merkle.hpp"
-#include "audit/note.hpp"
-#include "audit/opened.hpp"
 #include "audit/record_codec.hpp"
 #include "audit/segment.hpp"
 
@@ -115,49 +112,6 @@ class Lister {
   std::size_t damaged_ = 0;
 };
 
-// Reads the leaves of one inclusion proof.
-class PathBuilder {
- public:
-  PathBuilder(std::uint64_t index, std::uint64_t size) : index_(index), size_(size) {
-    for (const Subtree& s : path_subtrees(index, size)) parts_.push_back({s, {}});
-  }
-  bool leaf(ByteView leaf) {
-    if (next_ >= size_) return false;
-    const std::uint64_t at = next_++;
-    const Digest h = leaf_hash(leaf);
-    if (at == index_) {
-      leaf_.assign(leaf.begin(), leaf.end());
-      return true;
-    }
-    // The subtrees and the leaf itself partition [0, size); few enough for a linear search.
-    for (auto& p : parts_) {
-      if (at >= p.range.begin && at < p.range.end) {
-        p.tree.append(h);
-        break;
-      }
-    }
-    return true;
-  }
-  [[nodiscard]] bool complete() const noexcept { return next_ == size_; }
-  [[nodiscard]] const Bytes& record() const noexcept { return leaf_; }
-  [[nodiscard]] std::vector<Digest> path() const {
-    std::vector<Digest> out;
-    for (const auto& p : parts_) out.push_back(p.tree.root());
-    return out;
-  }
-
- private:
-  struct Part {
-    Subtree range;
-    Frontier tree;
-  };
-  std::uint64_t index_;
-  std::uint64_t size_;
-  std::uint64_t next_ = 0;
-  Bytes leaf_;
-  std::vector<Part> parts_;
-};
-
 constexpr std::string_view kSegments =
     "SELECT first_seq, records, leaves, private FROM audit_segment";
 
@@ -192,6 +146,11 @@ Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view
         return true;
       });
   if (!r) return std::move(r).error();
+  r = tx.query("SELECT level, idx, root FROM audit_subtree", {}, [&](const store::Row& row) {
+    scan.stored_subtree(static_cast<unsigned>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1)), row.blob(2));
+    return true;
+  });
+  if (!r) return std::move(r).error();
   r = tx.query(std::string(kSegments) + " ORDER BY first_seq", {}, [&](const store::Row& row) {
     scan.segment(static_cast<std::uint64_t>(row.integer(0)),
                  static_cast<std::uint64_t>(row.integer(1)), row.blob(2), row.blob(3));
@@ -207,63 +166,6 @@ Result<VerifyReport> verify(store::Tx& tx, ByteView public_key, std::string_view
       });
   if (!found) return std::move(found).error();
   return scan.finish(*found ? &size : nullptr, frontier);
-}
-
-Result<std::string> prove(store::Tx& tx, std::uint64_t seq) {
-  std::string note;
-  auto found = tx.one("SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1", {},
-                      [&](const store::Row& row) { note = row.text(0); });
-  if (!found) return std::move(found).error();
-  std::int64_t end = 0;
-  found = tx.one("SELECT first_seq, records FROM audit_segment ORDER BY first_seq DESC LIMIT 1", {},
-                 [&](const store::Row& row) { end = row.integer(0) + row.integer(1); });
-  if (!found) return std::move(found).error();
-  if (seq >= static_cast<std::uint64_t>(end))
-    return fail(Reason::not_found, "no record " + std::to_string(seq));
-  const auto checkpoint = parse_checkpoint(note);
-  if (!note.empty() && !checkpoint)
-    return fail(Reason::log_corrupt, "the newest checkpoint is damaged");
-  if (note.empty() || checkpoint->size <= seq)
-    return fail(Reason::conflict, "no checkpoint covers record " + std::to_string(seq) + " yet");
-
-  PathBuilder builder(seq, checkpoint->size);
-  auto r = tx.query("SELECT leaves FROM audit_segment ORDER BY first_seq", {},
-                    [&](const store::Row& row) {
-                      Pieces pieces(row.blob(0));
-                      ByteView leaf;
-                      while (pieces.next(leaf)) {
-                        if (!builder.leaf(leaf)) return false;
-                      }
-                      return true;
-                    });
-  if (!r) return std::move(r).error();
-  const auto path = builder.path();
-  const auto root = root_from_path(leaf_hash(builder.record()), seq, checkpoint->size, path);
-  if (!builder.complete() || !root || *root != checkpoint->root)
-    return fail(Reason::log_corrupt,
-                "the records do not give the newest checkpoint's root: verify the log");
-  return proof_json(seq, builder.record(), path, note);
-}
-
-Result<std::string> prove_opened(store::Tx& tx, std::uint64_t seq) {
-  Bytes piece;
-  auto found = tx.one(
-      "SELECT first_seq, private FROM audit_segment WHERE first_seq <= $1 ORDER BY first_seq DESC LIMIT 1", {as_seq(seq)},
-      [&](const store::Row& row) {
-        Pieces pieces(row.blob(1));
-        ByteView at;
-        for (auto n = static_cast<std::uint64_t>(row.integer(0)); pieces.next(at); ++n) {
-          if (n != seq) continue;
-          piece.assign(at.begin(), at.end());
-          break;
-        }
-      });
-  if (!found) return std::move(found).error();
-  if (piece.size() <= kSaltSize) return fail(Reason::not_found, "nothing is kept of record " + std::to_string(seq) + " but its leaf");
-  auto proof = prove(tx, seq);
-  if (!proof) return std::move(proof).error();
-  const ByteView whole = piece;
-  return opened_json(whole.first(kSaltSize), whole.subspan(kSaltSize), *proof);
 }
 
 Result<std::uint64_t> erase_private(store::Tx& tx, std::string_view user_name) {

@@ -55,6 +55,20 @@ void Scan::checkpoint(std::string_view note, const std::uint64_t* row_size) {
   (row_size != nullptr ? k.stored : k.shipped) = true;
 }
 
+void Scan::stored_subtree(unsigned level, std::uint64_t index, ByteView root) {
+  if (root.size() != sizeof(Digest)) return problem("the stored root of " + text(index) + " of subtrees of level " + text(level) + " is damaged");
+  std::copy(root.begin(), root.end(), subtrees_[{level, index}].begin());
+}
+
+void Scan::compare_subtree(unsigned level, std::uint64_t index, const Digest& root) {
+  const auto kept = subtrees_.find({level, index});
+  if (kept == subtrees_.end()) return;
+  if (kept->second != root) {
+    problem("the stored root of " + range(index << level, ((index + 1) << level) - 1) + " is not what they give: their proofs fail");
+  }
+  subtrees_.erase(kept);
+}
+
 void Scan::compare_roots() {
   for (; due_ != checkpoints_.end() && due_->first == tree_.size(); ++due_) {
     ++report_.checkpoints;
@@ -73,7 +87,7 @@ void Scan::compare_roots() {
 
 void Scan::record(std::uint64_t seq, ByteView leaf, ByteView piece) {
   if (!broken_) {
-    tree_.append(leaf_hash(leaf));
+    tree_.append(leaf_hash(leaf), [this](unsigned level, std::uint64_t index, const Digest& root) { compare_subtree(level, index, root); });
     if (due_ != checkpoints_.end() && due_->first == tree_.size()) compare_roots();
   }
   if (is_erased(piece)) ++report_.erased;
@@ -159,6 +173,7 @@ VerifyReport Scan::finish(const std::uint64_t* size, ByteView frontier) {
     if (known.shipped && !known.stored)
       problem("the checkpoint of size " + text(n) + " was shipped, but is not stored");
   }
+  if (!broken_ && !subtrees_.empty()) problem("roots are stored of subtrees that the records do not have");
   if (!broken_) report_.root = hex(tree_.root());
   return std::move(report_);
 }

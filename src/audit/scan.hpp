@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "audit/merkle.hpp"
@@ -23,7 +24,7 @@ struct VerifyReport {
       problems;  ///< empty: the log is whole. Bounded: the last one says "more"
 };
 
-/// Feed all checkpoints, then all segments in order, then finish().
+/// Feed all checkpoints and stored subtrees, then all segments in order, then finish().
 class Scan {
  public:
   /// `shipped`: text of the shipped checkpoint file. Commitments and fields of records before
@@ -32,6 +33,8 @@ class Scan {
   Scan(ByteView public_key, std::string_view shipped, std::uint64_t since);
 
   void stored_checkpoint(std::uint64_t size, std::string_view note);
+  /// A row of audit_subtree. One that is missing is no flaw: logs older than that table have none.
+  void stored_subtree(unsigned level, std::uint64_t index, ByteView root);
   void segment(std::uint64_t first_seq, std::uint64_t records, ByteView leaves, ByteView fields);
   /// The row of audit_tree, if there is one. Once.
   [[nodiscard]] VerifyReport finish(const std::uint64_t* size, ByteView frontier);
@@ -46,6 +49,7 @@ class Scan {
   void checkpoint(std::string_view note, const std::uint64_t* row_size);
   void record(std::uint64_t seq, ByteView leaf, ByteView piece);
   void compare_roots();
+  void compare_subtree(unsigned level, std::uint64_t index, const Digest& root);
   void problem(std::string text);
 
   Bytes public_key_;
@@ -59,6 +63,7 @@ class Scan {
   std::uint64_t next_ = 0;  // seq of the next record
   std::uint64_t good_ = 0;  // size of the last checkpoint that fitted
   Frontier tree_;
+  std::map<std::pair<unsigned, std::uint64_t>, Digest> subtrees_;  // not yet compared: few, one for 256 records
 };
 
 }  // namespace vestibule::audit

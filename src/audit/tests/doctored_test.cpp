@@ -36,12 +36,18 @@ Result<Tables> load(store::Tx& tx) {
   });
   if (!found) return found.error();
   t.has_tree = *found;
+  r = tx.query("SELECT level, idx, root FROM audit_subtree", {}, [&](const store::Row& row) {
+    const auto root = row.blob(2);
+    t.subtrees.push_back({static_cast<unsigned>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1)), {root.begin(), root.end()}});
+    return true;
+  });
+  if (!r) return r.error();
   return t;
 }
 
 Result<void> save(store::Tx& tx, const Tables& t) {
   for (const char* sql :
-       {"DELETE FROM audit_segment", "DELETE FROM audit_checkpoint", "DELETE FROM audit_tree"}) {
+       {"DELETE FROM audit_segment", "DELETE FROM audit_checkpoint", "DELETE FROM audit_tree", "DELETE FROM audit_subtree"}) {
     if (auto r = tx.run(sql); !r) return r.error();
   }
   for (const auto& s : t.segments) {
@@ -53,6 +59,10 @@ Result<void> save(store::Tx& tx, const Tables& t) {
   for (const auto& c : t.checkpoints) {
     auto r = tx.run("INSERT INTO audit_checkpoint(size, at, note) VALUES($1, $2, $3)",
                     {c.size, 1, c.note});
+    if (!r) return r.error();
+  }
+  for (const auto& sub : t.subtrees) {
+    auto r = tx.run("INSERT INTO audit_subtree(level, idx, root) VALUES($1, $2, $3)", {sub.level, sub.index, sub.root});
     if (!r) return r.error();
   }
   if (!t.has_tree) return {};

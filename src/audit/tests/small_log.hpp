@@ -33,10 +33,17 @@ struct Tables {
   std::uint64_t size = 0;
   Bytes frontier;
   std::string shipped;
+  struct Subtree {
+    unsigned level = 0;
+    std::uint64_t index = 0;
+    Bytes root;
+  };
+  std::vector<Subtree> subtrees;
 
   [[nodiscard]] VerifyReport verify(ByteView public_key, std::uint64_t since = 0) const {
     Scan scan(public_key, shipped, since);
     for (const Row& r : checkpoints) scan.stored_checkpoint(r.size, r.note);
+    for (const Subtree& t : subtrees) scan.stored_subtree(t.level, t.index, t.root);
     for (const Segment& s : segments) scan.segment(s.first, s.records, s.leaves, s.fields);
     return scan.finish(has_tree ? &size : nullptr, frontier);
   }
