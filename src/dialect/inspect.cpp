@@ -95,11 +95,29 @@ class Framed : public Inspector {
   void unit(std::string_view raw, std::string_view event, std::string_view data, std::string& out) {
     if (error_) return;
     if (!data.empty()) {
-      const std::optional<std::string_view> text = pattern_.text_of(event, data);
-      Result<void> read = text ? reply_->repeat(*text) : read_anew(event, data);
+      Result<void> read = read_anew(raw, event, data);
       if (!read) return stop(std::move(read).error());
     }
     pass(raw, out);
+  }
+  // Units that differ from the one before in their words alone, as most do: nothing of them but the words is read. Gives
+  // how many bytes they were. `line`: what begins a line that says something.
+  std::size_t again(std::string_view bytes, std::string_view line, std::string& out) {
+    std::size_t done = 0;
+    while (!error_) {
+      const std::optional<Pattern::Match> match = pattern_.begins(bytes.substr(done));
+      if (!match || match->size > limits_.event) break;
+      const std::string_view raw = bytes.substr(done, match->size);
+      if (!match->ascii && lines_for_some(raw, line)) break;
+      Result<void> read = reply_->repeat(match->text);
+      if (!read) {
+        stop(std::move(read).error());
+        break;
+      }
+      pass(raw, out);
+      done += match->size;
+    }
+    return done;
   }
   // What can hold no call goes the way of what stands before it.
   void pass(std::string_view raw, std::string& out) {
@@ -132,12 +150,12 @@ class Framed : public Inspector {
   [[nodiscard]] const InspectLimits& limits() const noexcept { return limits_; }
 
  private:
-  Result<void> read_anew(std::string_view event, std::string_view data) {
+  Result<void> read_anew(std::string_view raw, std::string_view event, std::string_view data) {
     pattern_.clear();
     Result<void> read = tree_.read(data, limits_.depth);
     if (read && tree_.reaches_prototypes()) return fail(Reason::reply_unreadable, "a key of JavaScript's prototypes");
     if (read) read = reply_->read(event, tree_);
-    if (read && reply_->only_text() != Tree::kNone) pattern_.set(event, data, tree_, reply_->only_text());
+    if (read && reply_->only_text() != Tree::kNone) pattern_.set(raw, data, tree_, reply_->only_text());
     return read;
   }
   [[nodiscard]] bool asks_only_for(std::string_view anew, std::span<const Ruling> rulings) const;
@@ -178,11 +196,15 @@ class Whole final : public Framed {
 };
 
 class Events final : public Framed {
+  static constexpr std::string_view kLine = "data";
+
  public:
   Events(ReplyShape shape, ReplyForm form, const InspectLimits& limits) : Framed(shape, form, limits), splitter_(limits.event) {}
 
  private:
   void take(std::string_view bytes, std::string& out) override {
+    if (splitter_.rest().empty()) bytes.remove_prefix(again(bytes, kLine, out));
+    if (bytes.empty()) return;
     const bool fits = splitter_.feed(bytes, [&](const http::SseEvent& e) { event(e, e.raw, out); });
     if (!fits) stop(fail(Reason::reply_too_large, "event"));
   }
@@ -203,10 +225,10 @@ class Events final : public Framed {
   }
 
   void event(const http::SseEvent& e, std::string_view raw, std::string& out) {
-    if (stopped()) return;
+    if (stopped() || again(raw, kLine, out) > 0) return;
     const bool first = std::exchange(first_, false);
     if (!first && raw.starts_with("\xEF\xBB\xBF")) return stop(fail(Reason::reply_unreadable, "a byte order mark within"));
-    if (controls_beside(raw, e.data) || lines_for_some(raw, "data")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
+    if (controls_beside(raw, e.data) || lines_for_some(raw, kLine)) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
     if (!e.strict) return stop(fail(Reason::reply_unreadable, "a line that is none of an event"));
     if (is_words(e.data)) return pass(raw, out);
     unit(raw, e.name, e.data, out);
@@ -265,11 +287,15 @@ class Events final : public Framed {
 };
 
 class Lines final : public Framed {
+  static constexpr std::string_view kLine = "{";
+
  public:
   Lines(ReplyShape shape, ReplyForm form, const InspectLimits& limits) : Framed(shape, form, limits), splitter_(limits.event) {}
 
  private:
   void take(std::string_view bytes, std::string& out) override {
+    if (splitter_.rest().empty()) bytes.remove_prefix(again(bytes, kLine, out));
+    if (bytes.empty()) return;
     const bool fits = splitter_.feed(bytes, [&](std::string_view raw, std::string_view text) { line(raw, text, out); });
     if (!fits) stop(fail(Reason::reply_too_large, "line"));
   }
@@ -278,8 +304,8 @@ class Lines final : public Framed {
   }
 
   void line(std::string_view raw, std::string_view text, std::string& out) {
-    if (stopped()) return;
-    if (lines_for_some(raw, "{")) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
+    if (stopped() || again(raw, kLine, out) > 0) return;
+    if (lines_for_some(raw, kLine)) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) return pass(raw, out);
     if (text.find('\r') != std::string_view::npos) return stop(fail(Reason::reply_unreadable, "line ends of another kind"));
     unit(raw, {}, text, out);

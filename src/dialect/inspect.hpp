@@ -57,6 +57,7 @@ struct Ruling {
   std::string why{};  ///< of a refusal: a sentence for the caller and for the model it hands it back to
   Reason reason = Reason::ok;  ///< of a refusal
   std::string page{};          ///< where a person can still confirm it; empty: nowhere
+  std::string confirmation{};  ///< of a release: the id of the confirmation that was used up for it; empty: none was needed
 };
 
 struct InspectLimits {

@@ -1,39 +1,44 @@
 #pragma once
 // Streams say the same thing again and again with other words in it. Private to the room.
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "base/bytes.hpp"
 #include "dialect/inspect_tree.hpp"
 
 namespace vestibule::dialect {
 
 /// The unit before, if one text was all it said. Most units of a stream differ from the one before in the characters
-/// of that text alone: then all that was found about the rest holds of them too.
+/// of that text alone, and in a stamp or padding that nobody reads: then all that was found about the rest holds of
+/// them too.
 class Pattern {
  public:
-  void clear() noexcept { set_ = false; }
-  void set(std::string_view event, std::string_view data, const Tree& tree, Tree::At text) {
-    set_ = true;
-    event_ = event;
-    before_ = data.substr(0, tree.begin(text) + 1);
-    behind_ = data.substr(tree.end(text) - 1);
-  }
-  /// The text's characters in this unit, if they stand for themselves and nothing else differs.
-  [[nodiscard]] std::optional<std::string_view> text_of(std::string_view event, std::string_view data) const noexcept {
-    if (!set_ || data.size() < before_.size() + behind_.size() || !data.starts_with(before_) || !data.ends_with(behind_) || event != event_) return std::nullopt;
-    const std::string_view text = data.substr(before_.size(), data.size() - before_.size() - behind_.size());
-    const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
-    if (!plain || !is_utf8(text)) return std::nullopt;
-    return text;
-  }
+  void clear() noexcept { parts_.clear(); }
+  /// `raw`: the unit's bytes with the line's end behind it. Where `data` do not stand in them as they are, nothing is kept.
+  void set(std::string_view raw, std::string_view data, const Tree& tree, Tree::At text);
+
+  struct Match {
+    std::string_view text;   ///< what it says, decoded; holds until the next call
+    std::size_t size = 0;    ///< bytes of the unit
+    bool ascii = true;       ///< the text
+  };
+  /// The unit that these bytes begin with, if it differs in nothing else.
+  [[nodiscard]] std::optional<Match> begins(std::string_view bytes);
 
  private:
-  bool set_ = false;
-  std::string event_, before_, behind_;
+  enum class Hole : std::uint8_t { text, spare };
+  struct Part {
+    Hole hole;
+    std::string behind;  // up to the next hole, or the unit's end
+  };
+  /// From the character behind the opening quote up to the closing one; gives where that stands.
+  bool text(std::string_view bytes, std::size_t& at, Match& out);
+
+  std::string before_;
+  std::vector<Part> parts_;  // none: nothing is kept
+  std::string decoded_;
 };
 
 }  // namespace vestibule::dialect

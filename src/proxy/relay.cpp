@@ -90,11 +90,7 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
   }
   observed_ = observe;
   std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);
-  if (!sent) {
-    writing_ = true;
-    sent = co_await exchange_.flush();
-    writing_ = false;
-  }
+  if (!sent) sent = co_await flush();
   if (!*sent) co_return std::move(*sent).error();
 
   // Whatever needs no wait goes without a coroutine of its own.
@@ -106,11 +102,7 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     if ((*piece)->empty()) break;
     if (observe) observer_.feed(**piece);
     sent = exchange_.try_write(**piece);
-    if (!sent) {
-      writing_ = true;
-      sent = co_await exchange_.flush();
-      writing_ = false;
-    }
+    if (!sent) sent = co_await flush();
     if (!*sent) co_return std::move(*sent).error();
     if (cut_ != Reason::ok) co_return fail(cut_);
   }
@@ -125,14 +117,20 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
   co_return ended;
 }
 
+std::optional<Result<void>> Proxy::Relay::try_put(http::HeadWriter& head, std::string_view bytes) {
+  return exchange_.begun() ? exchange_.try_write(bytes) : exchange_.try_begin(head, {http::BodyKind::chunked, 0}, bytes);
+}
+
+net::Task<Result<void>> Proxy::Relay::flush() {
+  writing_ = true;
+  Result<void> sent = co_await exchange_.flush();
+  writing_ = false;
+  co_return sent;
+}
+
 net::Task<Result<void>> Proxy::Relay::put(http::HeadWriter& head, std::string_view bytes) {
-  std::optional<Result<void>> sent =
-      exchange_.begun() ? exchange_.try_write(bytes) : exchange_.try_begin(head, {http::BodyKind::chunked, 0}, bytes);
-  if (!sent) {
-    writing_ = true;
-    sent = co_await exchange_.flush();
-    writing_ = false;
-  }
+  std::optional<Result<void>> sent = try_put(head, bytes);
+  if (!sent) sent = co_await flush();
   if (*sent && cut_ != Reason::ok) co_return fail(cut_);
   co_return std::move(*sent);
 }
@@ -178,8 +176,10 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
       held = 0;
     }
     if (out.empty()) continue;
-    Result<void> sent = co_await put(head, out);
-    if (!sent) co_return sent;
+    std::optional<Result<void>> sent = try_put(head, out);
+    if (!sent) sent = co_await flush();
+    if (!*sent) co_return std::move(*sent).error();
+    if (cut_ != Reason::ok) co_return fail(cut_);
     out.clear();
   }
   Result<void> whole = inspector->finish(out);

@@ -61,7 +61,10 @@ class Proxy::Relay final : public gate::Live {
 
  private:
   void reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bool replaced) const;
+  /// With the head before the first bytes. try_put(): nothing if it has to wait, for flush(); a plain function, for what comes often.
   net::Task<Result<void>> put(http::HeadWriter& head, std::string_view bytes);
+  std::optional<Result<void>> try_put(http::HeadWriter& head, std::string_view bytes);
+  net::Task<Result<void>> flush();
   net::Task<Result<void>> keep(Learning& learning);
   /// What came, in one reply or as the end of one that has begun.
   net::Task<Result<void>> last(http::HeadWriter& head, std::string_view bytes);

@@ -57,6 +57,64 @@ class Replies : public testing::Test {
   }
 };
 
+// A stream of words, once so that each unit is like the one before but for them, once so that none is.
+Stream words_of(ReplyShape shape, std::span<const std::string> texts, std::span<const std::string> padding, bool alike) {
+  Stream out;
+  out.shape = shape;
+  out.form = shape == ReplyShape::ollama_chat ? ReplyForm::ndjson : ReplyForm::events;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::string id = alike ? "7" : std::to_string(100'000 + i);
+    const std::string& pad = padding[i];
+    switch (shape) {
+      case ReplyShape::chat_completions:
+        out.bytes += "data: {\"id\":\"" + id + "\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + texts[i] + "\"}}],\"obfuscation\":\"" + pad + "\"}\n\n";
+        break;
+      case ReplyShape::messages:
+        out.bytes += "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"x\":" + id + ",\"delta\":{\"type\":\"text_delta\",\"text\":\"" + texts[i] + "\"}}\n\n";
+        break;
+      default:
+        out.bytes += "{\"model\":\"" + id + "\",\"created_at\":\"" + pad + "\",\"message\":{\"role\":\"assistant\",\"content\":\"" + texts[i] + "\"},\"done\":false}\n";
+        break;
+    }
+  }
+  return out;
+}
+
+TEST(Repeats, AreReadAsWhatIsReadAnew) {
+  const std::vector<std::string> words{"a", " word", "", "<tool_", "call>", "</tool_call>", "{", "}", "\\\"name\\\":\\\"rm\\\",", "\\\"arguments\\\":{}}",
+                                       "\\n", "\\t\\r\\/\\\\", "\\u003ctool_call>", "\\u00e9", "\u00e9", "\u2028", "\u2028data", "\u2028{", "[", "]", "`", "```",
+                                       "\xff", "\xe2\x80", "\\ud800", "\\x", "\x01", "\"", "\\"};
+  const std::vector<std::string> paddings{"", "ab12", "2026-11-27T03:22:04.123456Z", "==", "a\\n", "<tool_call>", "{", "\u00e9", "\""};
+  std::mt19937 random(7);
+  const auto pick = [&](std::size_t n, std::size_t of) { return random() % 20 == 0 ? random() % of : random() % n; };
+  std::size_t broke = 0, called = 0;
+  for (int round = 0; round < 6'000; ++round) {
+    std::vector<std::string> texts, padding;
+    const std::size_t n = 2 + random() % 8;
+    for (std::size_t i = 0; i < n; ++i) {
+      texts.push_back(words[pick(words.size() - 7, words.size())]);
+      padding.push_back(paddings[pick(4, paddings.size())]);
+    }
+    for (const ReplyShape shape : {ReplyShape::chat_completions, ReplyShape::messages, ReplyShape::ollama_chat}) {
+      const Stream alike = words_of(shape, texts, padding, true);
+      const Stream apart = words_of(shape, texts, padding, false);
+      const Seen a = run_whole(alike);
+      const Seen b = run_whole(apart);
+      const Seen c = run(alike, [&] { return 1 + random() % 40; });
+      ASSERT_EQ(a.error, b.error) << alike.bytes;
+      ASSERT_EQ(a.error, c.error) << alike.bytes;
+      ASSERT_EQ(a.calls.size(), b.calls.size()) << alike.bytes;
+      for (std::size_t i = 0; i < a.calls.size(); ++i) ASSERT_EQ(a.calls[i].arguments, b.calls[i].arguments) << alike.bytes;
+      ASSERT_EQ(std::count(a.at_once.begin(), a.at_once.end(), '\n'), std::count(b.at_once.begin(), b.at_once.end(), '\n')) << alike.bytes;
+      if (!a.error && a.calls.empty()) ASSERT_EQ(a.at_once + a.at_end, alike.bytes);
+      broke += a.error ? 1 : 0;
+      called += a.calls.empty() ? 0 : 1;
+    }
+  }
+  EXPECT_GT(broke, 500U);
+  EXPECT_GT(called, 20U);
+}
+
 TEST_F(Replies, AreManyAndNamedOnce) {
   EXPECT_GE(all().size(), 200U);
   std::vector<std::string> names;
