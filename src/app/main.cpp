@@ -8,7 +8,28 @@
 #include <exception>
 #include <functional>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_account.hpp"
+#include "app/cli/commands_admin.hpp"
+#include "app/cli/commands_approve.hpp"
+#include "app/cli/commands_audit.hpp"
+#include "app/cli/commands_chat.hpp"
+#include "app/cli/commands_clients.hpp"
+#include "app/cli/commands_clock.hpp"
+#include "app/cli/commands_confirm.hpp"
+#include "app/cli/commands_doctor.hpp"
+#include "app/cli/commands_keys.hpp"
+#include "app/cli/commands_login.hpp"
+#include "app/cli/commands_mandates.hpp"
+#include "app/cli/commands_notices.hpp"
+#include "app/cli/commands_offline.hpp"
+#include "app/cli/commands_receipt.hpp"
+#include "app/cli/commands_recover.hpp"
+#include "app/cli/commands_resets.hpp"
+#include "app/cli/commands_restore.hpp"
+#include "app/cli/commands_services.hpp"
+#include "app/cli/commands_token.hpp"
+#include "app/cli/commands_tools.hpp"
+#include "app/cli/commands_users.hpp"
 #include "app/reference.hpp"
 #include "app/serve.hpp"
 #include "bridge/bridge.hpp"
@@ -22,6 +43,12 @@ using namespace vestibule::app::cli;
 
 // What runs once the command line is understood.
 using Action = std::function<int(Context&)>;
+
+std::vector<std::string> signal_names() {
+  std::vector<std::string> out;
+  for (const domain::Signal s : domain::kSignals) out.emplace_back(domain::name(s));
+  return out;
+}
 
 /// The commands, declared; each sets the action when it is the one that was given.
 class CommandLine {
@@ -506,7 +533,7 @@ class CommandLine {
     c->add_option("--model", explain_.model, "Model")->type_name("NAME");
     c->add_option("--source", explain_.source, "Address that the request comes from")->type_name("ADDRESS");
     c->add_option("--signal", explain_.signals, "As if this signal were up; may be given again")
-        ->check(CLI::IsMember({"new_source", "new_client", "prompt_flood", "many_refusals"}));
+        ->check(CLI::IsMember(signal_names()));
     c = command(g, "suggest", "Draft rules from the tool calls in the log", "  vestibule policy suggest --since 7d",
                 [this](Context& ctx) { return policy_suggest(ctx, since_); });
     c->add_option("--since", since_, "From this time on: 2026-11-23, or 7d ago (the default)")->type_name("TIME");
@@ -677,14 +704,14 @@ class CommandLine {
   EnrolOptions factor_;
   ChatOptions chat_;
   UserAddOptions user_;
-  SessionListOptions sessions_;
+  WhoseOptions sessions_;
   KeyCreateOptions key_;
-  SessionListOptions keys_;
+  WhoseOptions keys_;
   KeyUnlockOptions wake_;
   std::string which_;
   MandateOptions mandate_;
   ConfirmOptions confirm_;
-  MandateListOptions mandates_;
+  ListOptions mandates_;
   ServiceCreateOptions service_;
   ServicePersonOptions part_;
   SessionRevokeOptions revoke_;

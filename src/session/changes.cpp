@@ -41,7 +41,7 @@ Result<void> Sessions::prove_act_in(store::Tx& tx, const Actor& by, Answer answe
   const bool locks = charged->last_before_lock();
   out = factors_.prove_in(tx, std::move(*charged), now);
   if (!*out && locks) {
-    auto ended = end_all_in(tx, by.user, SessionId{}, true, Reason::factor_locked);
+    auto ended = records_.end_all_in(tx, by.user, SessionId{}, true, Reason::factor_locked);
     if (!ended) return std::move(ended).error();
   }
   return {};
@@ -155,7 +155,7 @@ net::Task<Result<factors::Confirmed>> Sessions::confirm_enrolment(Identified who
       auto noted = users_.note_factor_reset_in(tx, user, now.wall);
       if (!noted) return std::move(noted).error();
     }
-    auto evidence = add_proof_in(tx, who.subject.session, std::move(*session), confirmed->proof, now);
+    auto evidence = records_.add_proof_in(tx, who.subject.session, std::move(*session), confirmed->proof, now);
     if (!evidence) return std::move(evidence).error();
     return Out{std::move(confirmed)};
   };
@@ -204,7 +204,7 @@ net::Task<Result<void>> Sessions::remove_factor(Identified who, FactorId factor,
     if (!*given) return Out{std::move(*given).error()};
     auto removed = factors_.remove_in(tx, who.subject.user, factor, (*given)->proof, self, now);
     if (!removed) return std::move(removed).error();
-    auto dropped = drop_proofs_in(tx, factor);
+    auto dropped = Records::drop_proofs_in(tx, factor);
     if (!dropped) return std::move(dropped).error();
     return Out{Result<void>{}};
   };
@@ -273,7 +273,7 @@ net::Task<Result<void>> Sessions::change_password(Identified who, Secret old_pas
     }
     auto set = users_.set_password_in(tx, who.subject.user, p, self);
     if (!set) return std::move(set).error();
-    auto ended = end_all_in(tx, who.subject.user, who.subject.session, false, Reason::password_changed);
+    auto ended = records_.end_all_in(tx, who.subject.user, who.subject.session, false, Reason::password_changed);
     if (!ended) return std::move(ended).error();
     return Out{Result<void>{}};
   };

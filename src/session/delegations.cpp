@@ -50,7 +50,7 @@ net::Task<Result<Delegated>> Sessions::delegate(Identified who, DelegationWish w
     if (!put) return std::move(put).error();
     tx.changed(kHandleTopic, handle.hash);
     tx.changed(kListTopic, who.subject.user.bytes);
-    record(tx, audit::Kind::sign_in, "delegation.make", Reason::ok, as(who, by, session->evidence), via,
+    records_.record(tx, audit::Kind::sign_in, "delegation.make", Reason::ok, as(who, by, session->evidence), via,
            "handle " + hex(ByteView(handle.hash).first(8)) + ", " + w.scope.text(), now);
     return Delegated{handle.hash, std::move(handle.text), ends};
   };
@@ -58,7 +58,7 @@ net::Task<Result<Delegated>> Sessions::delegate(Identified who, DelegationWish w
   co_return made;
 }
 
-Result<std::vector<std::string>> Sessions::agents_in(store::Tx& tx, SessionId session) const {
+Result<std::vector<std::string>> Records::agents_in(store::Tx& tx, SessionId session) const {
   std::vector<std::string> out;
   auto rows = tx.query("SELECT DISTINCT via FROM session_handle WHERE session = $1 AND via <> '' AND ends > $2 ORDER BY via",
                        {session, clock_.wall()}, [&](const store::Row& row) {

@@ -14,11 +14,10 @@ constexpr std::size_t kMaxFamilies = 32;  // a user; beside the sessions in whic
 }  // namespace
 
 Result<SessionEntry> Sessions::standing_session_in(store::Tx& tx, SessionId id, Instant now) {
-  auto session = read_session(tx, id);
+  auto session = records_.read_session(tx, id);
   if (!session) return std::move(session).error();
   if (!*session) return fail(Reason::session_ended);
-  const auto at = kept_.find(id);
-  if (at != kept_.end()) (*session)->live = at->second.live;
+  if (auto live = memory_.live(id)) (*session)->live = std::move(live);
   const Reason times = check_times(**session, now);
   if (times != Reason::ok) return fail(times);
   if (denied(id, (*session)->user, (*session)->parent, HandleKey{})) return fail(Reason::session_ended);
@@ -48,7 +47,7 @@ Result<SessionId> Sessions::open_family_in(store::Tx& tx, const FamilyWish& wish
       });
   if (!listed) return std::move(listed).error();
   for (std::size_t i = kMaxFamilies - 1; i < others.size(); ++i) {
-    auto ended = end_in(tx, others[i], Reason::session_revoked);
+    auto ended = records_.end_in(tx, others[i], Reason::session_revoked);
     if (!ended) return std::move(ended).error();
   }
   const SessionId id = SessionId::make(rng_);
@@ -74,7 +73,7 @@ Result<SessionId> Sessions::open_family_in(store::Tx& tx, const FamilyWish& wish
                         : tx.run("INSERT INTO session_family (session, parent, access_point, key) VALUES ($1, $2, $3, NULL)",
                                  {id, wish.parent, point});
   if (!bound) return std::move(bound).error();
-  auto marked = raise_mark_in(tx, now);
+  auto marked = records_.raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kSessionTopic, id.bytes);
   tx.changed(kListTopic, wish.user.bytes);
@@ -83,7 +82,7 @@ Result<SessionId> Sessions::open_family_in(store::Tx& tx, const FamilyWish& wish
   users_.read(wish.user, [&](const identity::User& u) { self.name = u.name; });
   self.session = id;
   self.evidence = parent->evidence;
-  record(tx, audit::Kind::sign_in, "client.allow", Reason::ok, self, client, point, now);
+  records_.record(tx, audit::Kind::sign_in, "client.allow", Reason::ok, self, client, point, now);
   return id;
 }
 
@@ -91,7 +90,7 @@ Result<IssuedToken> Sessions::issue_family_token_in(store::Tx& tx, SessionId fam
   auto session = standing_session_in(tx, family, now);
   if (!session) return std::move(session).error();
   if (session->parent.is_nil()) return fail(Reason::session_ended);
-  auto room = make_room_in(tx, "session = $1 AND via NOT LIKE 'agent %'", {family});
+  auto room = records_.make_room_in(tx, "session = $1 AND via NOT LIKE 'agent %'", {family});
   if (!room) return std::move(room).error();
   crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
   const WallTime ends = std::min(now.wall + std::min(ttl, options_.token_ttl), session->ends);
@@ -106,7 +105,7 @@ Result<IssuedToken> Sessions::issue_family_token_in(store::Tx& tx, SessionId fam
   by.session = family;
   by.evidence = session->evidence;
   const std::string object = "handle " + hex(ByteView(handle.hash).first(8));
-  record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, by, object, {}, now);
+  records_.record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, by, object, {}, now);
   return IssuedToken{std::move(handle.text), ends};
 }
 
@@ -140,13 +139,13 @@ Result<Delegated> Sessions::delegate_family_in(store::Tx& tx, SessionId family, 
   self.session = family;
   self.evidence = session->evidence;
   const std::string note = "handle " + hex(ByteView(handle.hash).first(8)) + ", " + wish.scope.text();
-  record(tx, audit::Kind::sign_in, "delegation.make", Reason::ok, self, via, note, now);
+  records_.record(tx, audit::Kind::sign_in, "delegation.make", Reason::ok, self, via, note, now);
   return Delegated{handle.hash, std::move(handle.text), ends};
 }
 
 Result<void> Sessions::end_family_in(store::Tx& tx, SessionId family, const Actor& by, std::string_view note,
                                      Reason why, Instant now) const {
-  return revoke_in(tx, Revocation::of(family), by, note, why, now);
+  return records_.revoke_in(tx, Revocation::of(family), by, note, why, now);
 }
 
 net::Task<Sessions::Revoked> Sessions::sign_out(SessionId session, Actor by) {

@@ -144,7 +144,7 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     if (!charged) {
       if (charged.error().code != Reason::factor_locked || !pending) return std::move(charged).error();
       // The sign-in in progress dies with the factor.
-      auto ended = end_in(tx, who.subject.session, Reason::factor_locked);
+      auto ended = records_.end_in(tx, who.subject.session, Reason::factor_locked);
       if (!ended) return std::move(ended).error();
       return Out{std::move(charged).error()};
     }
@@ -152,7 +152,7 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     auto proved = factors_.prove_in(tx, std::move(*charged), now);
     if (!proved) {
       if (locks) {
-        auto ended = end_all_in(tx, who.subject.user, SessionId{}, true, Reason::factor_locked);
+        auto ended = records_.end_all_in(tx, who.subject.user, SessionId{}, true, Reason::factor_locked);
         if (!ended) return std::move(ended).error();
       }
       return Out{std::move(proved).error()};
@@ -160,12 +160,12 @@ net::Task<Result<domain::Evidence>> Sessions::prove(Identified who, FactorKind k
     if (kind == FactorKind::recovery_code) {
       auto opened = tx.run("UPDATE session SET factor_management = 1 WHERE id = $1", {who.subject.session});
       if (!opened) return std::move(opened).error();
-      record(tx, audit::Kind::sign_in, "signin.recovery", Reason::ok, self, {}, "factor management is open", now);
+      records_.record(tx, audit::Kind::sign_in, "signin.recovery", Reason::ok, self, {}, "factor management is open", now);
     } else if (pending) {
-      auto remembered = prefer_in(tx, who.subject.user, kind);
+      auto remembered = Records::prefer_in(tx, who.subject.user, kind);
       if (!remembered) return std::move(remembered).error();
     }
-    auto evidence = add_proof_in(tx, who.subject.session, std::move(*session), proved->proof, now);
+    auto evidence = records_.add_proof_in(tx, who.subject.session, std::move(*session), proved->proof, now);
     if (!evidence) return std::move(evidence).error();
     return Out{std::move(evidence)};
   };
@@ -193,7 +193,7 @@ net::Task<Result<std::optional<factors::PromptState>>> Sessions::answer_prompt(f
     auto done = factors_.prompts().answer_in(tx, a, l, by, clock_.now());
     if (done && a.verdict == factors::Verdict::not_me) {
       // Whoever knows the password may have opened more than the one that asked.
-      auto ended = end_all_in(tx, l.user, SessionId{}, true, Reason::push_not_me);
+      auto ended = records_.end_all_in(tx, l.user, SessionId{}, true, Reason::push_not_me);
       if (!ended) return std::move(ended).error();
       auto locked = lock_account_in(tx, l.user);
       if (!locked) return std::move(locked).error();
@@ -253,7 +253,7 @@ net::Task<Result<SignedIn>> Sessions::with_enrolment_code(Secret code, Secret pa
     const Instant now = clock_.now();
     auto id = users_.use_enrolment_code_in(tx, c.reveal_text(), p, by);
     if (!id) return std::move(id).error();
-    auto ended = end_all_in(tx, *id, SessionId{}, false, Reason::password_changed);
+    auto ended = records_.end_all_in(tx, *id, SessionId{}, false, Reason::password_changed);
     if (!ended) return std::move(ended).error();
     auto reset = factors_.remove_all_in(tx, *id, by, now);
     if (!reset) return std::move(reset).error();
@@ -270,7 +270,7 @@ net::Task<Result<IssuedToken>> Sessions::issue_token(Identified who, Duration tt
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
     if (session->flags.pending) return fail(Reason::mfa_required, "sign-in is not finished");
-    auto room = make_room_in(tx, "session = $1 AND audience = $2 AND via = ''", {who.subject.session, Audience::access});
+    auto room = records_.make_room_in(tx, "session = $1 AND audience = $2 AND via = ''", {who.subject.session, Audience::access});
     if (!room) return std::move(room).error();
     crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
     const WallTime ends = std::min(now.wall + std::min(ttl, options_.token_ttl), session->ends);
@@ -281,7 +281,7 @@ net::Task<Result<IssuedToken>> Sessions::issue_token(Identified who, Duration tt
          options_.boot_id, ends});
     if (!put) return std::move(put).error();
     tx.changed(kHandleTopic, handle.hash);
-    record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, as(who, by, session->evidence),
+    records_.record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, as(who, by, session->evidence),
            "handle " + hex(ByteView(handle.hash).first(8)), {}, now);
     return IssuedToken{std::move(handle.text), ends};
   };

@@ -115,7 +115,7 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
     auto heard = identity::changed_for_in(tx, kKeysTopic, user);
     if (!heard) return std::move(heard).error();
     const std::string object = (w.service.is_nil() ? std::string() : "service " + w.service_name + ", ") + via;
-    record(tx, audit::Kind::change, "key.create", Reason::ok, self, object, s.text(), now);
+    records_.record(tx, audit::Kind::change, "key.create", Reason::ok, self, object, s.text(), now);
     const std::string told = (w.service.is_nil() ? std::string("An API key named ") : "For the service account " + w.service_name + " an API key named ") +
                              w.name + " was created. It is asleep until " + (w.service.is_nil() ? "you wake it" : "somebody who answers for it wakes it") +
                              " for a source.";
@@ -127,7 +127,7 @@ net::Task<Result<CreatedKey>> Sessions::create_key(Identified who, KeyWish wish,
   co_return unsettled(std::move(settled));
 }
 
-Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, KeyId id) const {
+Result<std::vector<KeyInfo>> Records::read_keys(store::Tx& tx, UserId user, KeyId id) const {
   std::vector<KeyInfo> out;
   auto rows = tx.query(
       "SELECT k.id, k.account, k.name, k.hash, k.last_use, k.last_source, h.created, h.ends, h.scope, k.jwk FROM api_key k JOIN "
@@ -168,13 +168,13 @@ Result<std::vector<KeyInfo>> Sessions::read_keys(store::Tx& tx, UserId user, Key
 }
 
 net::Task<Result<std::vector<KeyInfo>>> Sessions::keys(UserId user) const {
-  auto job = [this, user](store::Tx& tx) { return read_keys(tx, user, KeyId{}); };
+  auto job = [this, user](store::Tx& tx) { return records_.read_keys(tx, user, KeyId{}); };
   auto out = co_await database_.read(std::move(job));
   co_return out;
 }
 
 net::Task<Result<KeyInfo>> Sessions::key(KeyId id) const {
-  auto job = [this, id](store::Tx& tx) { return read_keys(tx, UserId{}, id); };
+  auto job = [this, id](store::Tx& tx) { return records_.read_keys(tx, UserId{}, id); };
   Result<std::vector<KeyInfo>> found = co_await database_.read(std::move(job));
   if (!found) co_return std::move(found).error();
   if (id.is_nil() || found->empty()) co_return fail(Reason::not_found, "no such key");
@@ -182,12 +182,12 @@ net::Task<Result<KeyInfo>> Sessions::key(KeyId id) const {
 }
 
 net::Task<Result<KeyInfo>> Sessions::tended_key(UserId person, KeyId id) const {
-  auto job = [this, person, id](store::Tx& tx) { return tended_key_in(tx, person, id); };
+  auto job = [this, person, id](store::Tx& tx) { return records_.tended_key_in(tx, person, id); };
   Result<KeyInfo> found = co_await database_.read(std::move(job));
   co_return found;
 }
 
-Result<KeyInfo> Sessions::tended_key_in(store::Tx& tx, UserId person, KeyId id) const {
+Result<KeyInfo> Records::tended_key_in(store::Tx& tx, UserId person, KeyId id) const {
   auto found = read_keys(tx, UserId{}, id);
   if (!found) return std::move(found).error();
   if (id.is_nil() || found->empty()) return fail(Reason::not_found, "no such key");
@@ -202,14 +202,14 @@ net::Task<Result<void>> Sessions::sleep_key(Identified who, KeyId id, Actor by) 
     const Instant now = clock_.now();
     auto session = standing_in(tx, who, now);
     if (!session) return std::move(session).error();
-    auto found = tended_key_in(tx, who.subject.user, id);
+    auto found = records_.tended_key_in(tx, who.subject.user, id);
     if (!found) return std::move(found).error();
     const KeyInfo& k = *found;
     auto locked = lock_credential_in(tx, k.handle);
     if (!locked) return locked;
     auto heard = identity::changed_for_in(tx, kKeysTopic, k.user);
     if (!heard) return heard;
-    record(tx, audit::Kind::change, "key.sleep", Reason::ok, as(who, by, session->evidence), named(k.user, who.subject.user, "key " + k.name), {}, now);
+    records_.record(tx, audit::Kind::change, "key.sleep", Reason::ok, as(who, by, session->evidence), records_.named(k.user, who.subject.user, "key " + k.name), {}, now);
     return {};
   };
   Result<void> done = co_await database_.write(std::move(job));
@@ -242,20 +242,6 @@ Result<void> remove_keys_in(store::Tx& tx, UserId user) {
   for (const HandleKey& key : gone) tx.changed(kHandleTopic, key);
   auto forgotten = tx.run("DELETE FROM api_key WHERE account = $1", {user});
   if (!forgotten) return std::move(forgotten).error();
-  return {};
-}
-
-Result<void> Sessions::store_uses_in(store::Tx& tx) {
-  for (const auto& [key, use] : uses_) {
-    const std::optional<KeyUse::Last> last = use->take();
-    if (!last) continue;
-    auto put = tx.run("UPDATE api_key SET last_use = $2, last_source = $3 WHERE hash = $1 OR hash IN (SELECT parent FROM "
-                      "session_handle WHERE session_handle.hash = $1)", {key, last->at, last->source.text()});
-    if (!put) {
-      use->give_back();
-      return std::move(put).error();
-    }
-  }
   return {};
 }
 

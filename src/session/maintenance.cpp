@@ -13,16 +13,9 @@ constexpr Duration kKeepEnded = std::chrono::hours(1);  // so that its client le
 }  // namespace
 
 Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
-  for (const auto& [id, kept] : kept_) {
-    if (!kept.live->dirty.exchange(false, std::memory_order_acquire)) continue;
-    auto seen = tx.run("UPDATE session SET last_seen = $2, seen_boot = $3, seen_boot_id = $4 WHERE id = $1",
-                       {id, kept.live->wall.load(), kept.live->boot.load(), options_.boot_id});
-    if (!seen) {
-      kept.live->dirty.store(true);
-      return std::move(seen).error();
-    }
-  }
-  auto used = store_uses_in(tx);
+  auto seen = memory_.store_seen_in(tx);
+  if (!seen) return seen;
+  auto used = memory_.store_uses_in(tx);
   if (!used) return used;
   std::vector<std::pair<SessionId, Reason>> over;
   auto listed = tx.query("SELECT id, ends FROM session WHERE ends < $1 OR last_seen < $2",
@@ -32,7 +25,7 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
                          });
   if (!listed) return listed;
   for (const auto& [id, why] : over) {
-    auto ended = end_in(tx, id, why);
+    auto ended = records_.end_in(tx, id, why);
     if (!ended) return ended;
   }
   std::vector<HandleKey> keys;
@@ -50,14 +43,14 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
   if (!told) return told;
   auto locked = sweep_unlocks_in(tx, now.wall);
   if (!locked) return locked;
-  return raise_mark_in(tx, now);
+  return records_.raise_mark_in(tx, now);
 }
 
 net::Task<Result<void>> Sessions::maintain_once() {
   const std::vector<Denied::Pending> waiting = denied_.waiting();
   for (const Denied::Pending& p : waiting) {
     auto job = [this, p](store::Tx& tx) -> Result<void> {
-      auto revoked = revoke_in(tx, p.what, p.by, p.note, Reason::session_revoked, clock_.now());
+      auto revoked = records_.revoke_in(tx, p.what, p.by, p.note, Reason::session_revoked, clock_.now());
       return revoked ? denied_.settle_in(tx, p) : revoked;
     };
     Result<void> done = co_await database_.write(std::move(job));
@@ -77,6 +70,7 @@ net::Task<> Sessions::maintain(net::Core& core) {
   constexpr std::chrono::milliseconds look_for_stop{200};
   constexpr int rounds = 50;  // ten seconds
   bool failing = false;
+  co_await fill(core);
   while (!stopping_.load()) {
     Result<void> done = co_await maintain_once();
     if (!done && !failing) log::warn("maintenance of sessions fails", {{"detail", done.error().detail}});

@@ -19,6 +19,7 @@ struct Options {
   Duration token_ttl = std::chrono::hours(24);  ///< at most; a token never outlives its session
   std::size_t max_sessions = 64;                ///< a user; the one idle longest gives way
   std::size_t max_tokens = 64;                  ///< a session
+  std::int64_t at_start = 5'000;                ///< sessions, or credentials, that a start waits for; more come in behind it
   std::function<void(WallTime)> raise_mark;     ///< SystemClock::raise_mark; may be empty
   store::Denials* denials = nullptr;            ///< keeps revocations that the store refuses; none: memory alone
 };

@@ -1,61 +1,16 @@
 // Rows: what they say.
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.hpp"
 #include "identity/tending.hpp"
+#include "session/reading.hpp"
 #include "session/rows.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::session {
-namespace {
-
-constexpr std::string_view kSession =
-    "SELECT id, account, created, created_boot, boot_id, ends, last_seen, seen_boot, seen_boot_id, enrol_grant, "
-    "factor_management, pending, parent FROM session LEFT JOIN session_family ON session_family.session = session.id";
-constexpr std::string_view kProof = "SELECT session, factor, kind, traits, wall, boot, boot_id FROM session_proof";
-constexpr std::string_view kHandle =
-    "SELECT session_handle.session, audience, created, created_boot, boot_id, ends, account, via, scope, hash, "
-    "session_family.session, session_family.access_point, session_family.key, session_handle.access_point, "
-    "session_handle.key, session_handle.parent FROM session_handle LEFT JOIN session_family "
-    "ON session_family.session = session_handle.session";
-
-// A reading of the boot clock means something under the boot id alone that it was taken under.
-BootTime boot_in(const store::Row& row, int value, int boot_id, std::string_view now) {
-  return row.text(boot_id) == now ? BootTime(Duration(row.integer(value))) : domain::Proof::no_boot;
-}
-
-SessionEntry session_of(const store::Row& row, std::string_view boot_id) {
-  SessionEntry s;
-  s.user = row.id<UserId>(1);
-  s.created = row.time(2);
-  s.created_boot = boot_in(row, 3, 4, boot_id);
-  s.ends = row.time(5);
-  s.live = std::make_shared<Live>();
-  s.live->wall.store(row.integer(6));
-  s.live->boot.store(boot_in(row, 7, 8, boot_id).time_since_epoch().count());
-  s.flags.enrol_grant = row.integer(9) != 0;
-  s.flags.factor_management = row.integer(10) != 0;
-  s.flags.pending = row.integer(11) != 0;
-  if (!row.null(12)) s.parent = row.id<SessionId>(12);
-  return s;
-}
-
-domain::Proof proof_of(const store::Row& row, std::string_view boot_id) {
-  domain::Proof p;
-  p.factor = row.id<FactorId>(1);
-  p.kind = static_cast<domain::FactorKind>(row.integer(2));
-  p.traits = decode_traits(row.integer(3));
-  p.wall = row.time(4);
-  p.boot = boot_in(row, 5, 6, boot_id);
-  return p;
-}
-
-std::string with(std::string_view select, std::string_view rest) { return std::string(select).append(rest); }
-
-}  // namespace
-
 // Everything in three scans: a query for each of a million rows would take the start's whole time.
-Result<void> Sessions::load(store::Tx& tx) {
+Result<void> Memory::load(store::Tx& tx) {
   std::unordered_map<SessionId, SessionEntry> sessions;
   auto rows = tx.query(kSession, {}, [&](const store::Row& row) {
     sessions.emplace(row.id<SessionId>(0), session_of(row, options_.boot_id));
@@ -79,7 +34,7 @@ Result<void> Sessions::load(store::Tx& tx) {
   auto handles = tx.query(kHandle, {}, [&](const store::Row& row) {
     const auto key = digest_of(row.blob(9));
     if (!key) return true;
-    auto entry = handle_of(row);
+    auto entry = records_.handle_of(row);
     if (!entry) {  // its time zone is gone, say: it opens nothing, and all others do
       log::error("a credential cannot be read", {{"detail", entry.error().detail}});
       return true;
@@ -90,14 +45,23 @@ Result<void> Sessions::load(store::Tx& tx) {
   });
   if (!handles) return handles;
   for (const auto& [key, use] : keys) handles_.erase(key);
-  std::vector<HandleKey> unlocked;
-  auto some = tx.query("SELECT credential FROM credential_unlock UNION SELECT hash FROM session_handle WHERE parent IS NOT NULL", {}, [&](const store::Row& row) {
-    if (const auto key = digest_of(row.blob(0))) unlocked.push_back(*key);
+  auto more = read_more(tx, "SELECT credential FROM credential_unlock UNION SELECT hash FROM session_handle WHERE parent IS NOT NULL", {});
+  if (!more) return more;
+  auto mark = raise_mark(tx);
+  if (!mark) return mark;
+  whole_.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<void> Memory::read_more(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) {
+  std::vector<HandleKey> some;
+  auto listed = tx.query(which, params, [&](const store::Row& row) {
+    if (const auto key = digest_of(row.blob(0))) some.push_back(*key);
     return true;
   });
-  if (!some) return some;
-  for (const HandleKey& key : unlocked) {
-    auto entry = read_handle(tx, key);
+  if (!listed) return listed;
+  for (const HandleKey& key : some) {
+    auto entry = records_.read_handle(tx, key);
     if (!entry) {
       log::error("a credential cannot be read", {{"detail", entry.error().detail}});
       handles_.erase(key);
@@ -105,15 +69,10 @@ Result<void> Sessions::load(store::Tx& tx) {
     }
     if (*entry) put_handle(key, std::move(**entry));
   }
-  if (options_.raise_mark) {
-    auto mark = tx.one("SELECT wall FROM clock_mark WHERE id = 1", {},
-                       [&](const store::Row& row) { options_.raise_mark(row.time(0)); });
-    if (!mark) return std::move(mark).error();
-  }
   return {};
 }
 
-Result<std::optional<SessionEntry>> Sessions::read_session(store::Tx& tx, SessionId id) const {
+Result<std::optional<SessionEntry>> Records::read_session(store::Tx& tx, SessionId id) const {
   std::optional<SessionEntry> out;
   auto found = tx.one(with(kSession, " WHERE id = $1"), {id},
                       [&](const store::Row& row) { out = session_of(row, options_.boot_id); });
@@ -127,7 +86,7 @@ Result<std::optional<SessionEntry>> Sessions::read_session(store::Tx& tx, Sessio
   return out;
 }
 
-Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) const {
+Result<std::optional<HandleEntry>> Records::handle_of(const store::Row& row) const {
   HandleEntry h;
   h.session = row.id<SessionId>(0);
   h.audience = static_cast<Audience>(row.integer(1));
@@ -161,7 +120,7 @@ Result<std::optional<HandleEntry>> Sessions::handle_of(const store::Row& row) co
   return std::optional<HandleEntry>(std::move(h));
 }
 
-Result<std::optional<HandleEntry>> Sessions::read_handle(store::Tx& tx, const HandleKey& key) const {
+Result<std::optional<HandleEntry>> Records::read_handle(store::Tx& tx, const HandleKey& key) const {
   Result<std::optional<HandleEntry>> out = std::optional<HandleEntry>{};
   auto found = tx.one(with(kHandle, " WHERE hash = $1"), {key}, [&](const store::Row& row) { out = handle_of(row); });
   if (!found) return std::move(found).error();
@@ -201,12 +160,12 @@ net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
         });
     if (!rows) return std::move(rows).error();
     for (SessionInfo& s : found) {
-      auto entry = read_session(tx, s.id);
+      auto entry = records_.read_session(tx, s.id);
       if (!entry) return std::move(entry).error();
       if (!*entry) continue;
       s.evidence = (*entry)->evidence;
       s.flags = (*entry)->flags;
-      auto agents = agents_in(tx, s.id);
+      auto agents = records_.agents_in(tx, s.id);
       if (!agents) return std::move(agents).error();
       s.agents = std::move(*agents);
     }

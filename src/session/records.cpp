@@ -1,15 +1,22 @@
 // Rows: what write jobs do to them.
+#include "session/records.hpp"
+
 #include <algorithm>
 
+#include "audit/log.hpp"
+#include "factors/factors.hpp"
 #include "identity/tending.hpp"
+#include "identity/users.hpp"
 #include "session/endings.hpp"
 #include "session/rows.hpp"
-#include "session/sessions.hpp"
 
 namespace vestibule::session {
 
-void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
-                      std::string_view object, std::string_view note, Instant now) const {
+Records::Records(identity::Users& users, audit::Log& log, const Clock& clock, const Options& options)
+    : users_(users), log_(log), clock_(clock), options_(options) {}
+
+void Records::record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
+                     std::string_view object, std::string_view note, Instant now) const {
   audit::Record r = identity::change_record(operation, by, object, note, now);
   r.kind = kind;
   r.outcome = reason == Reason::ok ? domain::Outcome::allow : domain::Outcome::deny;
@@ -18,26 +25,7 @@ void Sessions::record(store::Tx& tx, audit::Kind kind, std::string_view operatio
   log_.append(tx, r);
 }
 
-Result<SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who, Instant now) const {
-  auto handle = read_handle(tx, who.handle);
-  if (!handle) return std::move(handle).error();
-  const SessionId id = who.subject.session;
-  if (!*handle || (*handle)->session != id || (*handle)->over(now)) return fail(Reason::credential_unknown);
-  // Sessions, factors and passwords are changed by portal and CLI, never with an access-point token.
-  if ((*handle)->audience != Audience::control) return fail(Reason::credential_audience);
-  auto session = read_session(tx, id);
-  if (!session) return std::move(session).error();
-  if (!*session || (*session)->user != who.subject.user) return fail(Reason::session_ended);
-  const auto at = kept_.find(id);
-  if (at != kept_.end()) (*session)->live = at->second.live;
-  const Reason times = check_times(**session, now);
-  if (times != Reason::ok) return fail(times);
-  if (denied_.covers(id, who.subject.user, who.handle)) return fail(Reason::session_ended);
-  if (users_.standing(who.subject.user) != identity::Users::Standing::good) return fail(Reason::user_disabled);
-  return std::move(**session);
-}
-
-Result<void> Sessions::put_proof(store::Tx& tx, SessionId id, const domain::Proof& p) const {
+Result<void> Records::put_proof(store::Tx& tx, SessionId id, const domain::Proof& p) const {
   auto put = tx.run(
       "INSERT INTO session_proof (session, factor, kind, traits, wall, boot, boot_id) VALUES ($1, $2, $3, $4, $5, $6, "
       "$7) ON CONFLICT (session, factor, kind) DO UPDATE SET traits = $4, wall = $5, boot = $6, boot_id = $7",
@@ -46,7 +34,7 @@ Result<void> Sessions::put_proof(store::Tx& tx, SessionId id, const domain::Proo
   return {};
 }
 
-Result<void> Sessions::drop_proofs_in(store::Tx& tx, FactorId factor) {
+Result<void> Records::drop_proofs_in(store::Tx& tx, FactorId factor) {
   std::vector<SessionId> touched;
   auto gone = tx.query("DELETE FROM session_proof WHERE factor = $1 RETURNING session", {factor},
                        [&](const store::Row& row) {
@@ -58,86 +46,8 @@ Result<void> Sessions::drop_proofs_in(store::Tx& tx, FactorId factor) {
   return lock_by_factor_in(tx, factor);
 }
 
-Result<SignedIn> Sessions::open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by,
-                                   Instant now) {
-  // The oldest give way, half-finished ones first: somebody who keeps signing in must not fill the table,
-  // and with the password alone must not push out who has a second factor.
-  std::vector<SessionId> others;
-  auto listed = tx.query("SELECT id FROM session WHERE account = $1 ORDER BY pending, last_seen DESC", {user},
-                         [&](const store::Row& row) {
-                           others.push_back(row.id<SessionId>(0));
-                           return true;
-                         });
-  if (!listed) return std::move(listed).error();
-  for (std::size_t i = options_.max_sessions > 0 ? options_.max_sessions - 1 : 0; i < others.size(); ++i) {
-    auto ended = end_in(tx, others[i], Reason::session_revoked);
-    if (!ended) return std::move(ended).error();
-  }
-  SignedIn out;
-  out.session = SessionId::make(rng_);
-  out.user = user;
-  out.pending = opening != Opening::whole;
-  by.evidence.add(proof);
-  switch (opening) {
-    case Opening::first_factor: out.ends = now.wall + options_.pending; break;
-    case Opening::granted: out.ends = now.wall + options_.granted; break;
-    case Opening::whole:
-      out.ends = now.wall + options_.overall;
-      if (domain::level(by.evidence, now, true, options_.overall) >= 3) {
-        out.ends = now.wall + std::min(options_.overall, options_.overall_level3);
-      }
-      break;
-  }
-  const std::int64_t boot = now.boot.time_since_epoch().count();
-  const std::string client = by.client.substr(0, 128);
-  auto put = tx.run(
-      "INSERT INTO session (id, account, source, client, created, created_boot, boot_id, ends, last_seen, seen_boot, "
-      "seen_boot_id, enrol_grant, factor_management, pending) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $6, $7, $9, 0, $10)",
-      {out.session, user, by.source.text(), client, now.wall, boot, options_.boot_id, out.ends,
-       opening == Opening::granted ? 1 : 0, out.pending ? 1 : 0});
-  if (!put) return std::move(put).error();
-  auto proved = put_proof(tx, out.session, proof);
-  if (!proved) return std::move(proved).error();
-  crypto::Handle handle = mint_.make(crypto::kControlSession, rng_);
-  auto named = tx.run(
-      "INSERT INTO session_handle (hash, session, audience, created, created_boot, boot_id, ends) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-      {handle.hash, out.session, Audience::control, now.wall, boot, options_.boot_id, now.wall + options_.overall});
-  if (!named) return std::move(named).error();
-  out.handle = std::move(handle.text);
-  auto listed_factors = factors_.list_in(tx, user);
-  if (!listed_factors) return std::move(listed_factors).error();
-  for (const factors::KindInfo& k : factors_.kinds()) {
-    const auto same = [&](const factors::FactorInfo& f) { return f.kind == k.kind && !f.disabled; };
-    if (k.strong && std::ranges::any_of(*listed_factors, same)) out.second.push_back(k.kind);
-  }
-  if (opening == Opening::whole) {
-    auto remembered = prefer_in(tx, user, proof.kind);
-    if (!remembered) return std::move(remembered).error();
-  }
-  auto preferred = preferred_in(tx, user);
-  if (!preferred) return std::move(preferred).error();
-  out.preferred = *preferred;
-  auto marked = raise_mark_in(tx, now);
-  if (!marked) return std::move(marked).error();
-  tx.changed(kSessionTopic, out.session.bytes);
-  tx.changed(kListTopic, user.bytes);
-  tx.changed(kHandleTopic, handle.hash);
-  by.user = user;
-  by.session = out.session;
-  std::string_view note;
-  switch (opening) {
-    case Opening::first_factor: break;
-    case Opening::granted: note = "may enrol the first factor"; break;
-    case Opening::whole: note = "by a passkey alone"; break;
-  }
-  record(tx, audit::Kind::sign_in, "signin.start", Reason::ok, by, {}, note, now);
-  return out;
-}
-
-Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, SessionEntry session,
-                                                const domain::Proof& proof, Instant now) {
+Result<domain::Evidence> Records::add_proof_in(store::Tx& tx, SessionId id, SessionEntry session,
+                                               const domain::Proof& proof, Instant now) const {
   auto put = put_proof(tx, id, proof);
   if (!put) return std::move(put).error();
   session.evidence.add(proof);
@@ -162,7 +72,7 @@ Result<domain::Evidence> Sessions::add_proof_in(store::Tx& tx, SessionId id, Ses
   return session.evidence;
 }
 
-Result<void> Sessions::end_in(store::Tx& tx, SessionId id, Reason why) const {
+Result<void> Records::end_in(store::Tx& tx, SessionId id, Reason why) const {
   auto noted = note_end_in(tx, id, why, clock_.wall());
   if (!noted) return noted;
   for (const std::string_view sql :
@@ -182,8 +92,8 @@ Result<void> Sessions::end_in(store::Tx& tx, SessionId id, Reason why) const {
   return {};
 }
 
-Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only,
-                                           Reason why) const {
+Result<std::int64_t> Records::end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only,
+                                          Reason why) const {
   std::vector<SessionId> ids;
   auto listed = tx.query("SELECT id, pending FROM session WHERE account = $1", {user}, [&](const store::Row& row) {
     const SessionId id = row.id<SessionId>(0);
@@ -202,8 +112,8 @@ Result<std::int64_t> Sessions::end_all_in(store::Tx& tx, UserId user, SessionId 
   return static_cast<std::int64_t>(ids.size());
 }
 
-Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
-                                 Reason why, Instant now) const {
+Result<void> Records::revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note,
+                                Reason why, Instant now) const {
   std::string object;
   switch (what.scope) {
     case Revocation::Scope::session: {
@@ -265,7 +175,7 @@ Result<void> Sessions::revoke_in(store::Tx& tx, const Revocation& what, const Ac
   return {};
 }
 
-Result<void> Sessions::make_room_in(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) const {
+Result<void> Records::make_room_in(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) const {
   std::vector<HandleKey> old;
   auto listed = tx.query("SELECT hash FROM session_handle WHERE " + std::string(which) + " ORDER BY created DESC", params,
                          [&](const store::Row& row) {
@@ -281,7 +191,7 @@ Result<void> Sessions::make_room_in(store::Tx& tx, std::string_view which, std::
   return {};
 }
 
-std::string Sessions::named(UserId owner, UserId by, std::string credential) const {
+std::string Records::named(UserId owner, UserId by, std::string credential) const {
   if (owner == by) return credential;
   users_.read(owner, [&](const identity::User& u) {
     if (u.service) credential.insert(0, "service " + std::string(u.name.view()) + ", ");
@@ -289,7 +199,7 @@ std::string Sessions::named(UserId owner, UserId by, std::string credential) con
   return credential;
 }
 
-Result<void> Sessions::raise_mark_in(store::Tx& tx, Instant now) const {
+Result<void> Records::raise_mark_in(store::Tx& tx, Instant now) const {
   auto raised = tx.run(
       "INSERT INTO clock_mark (id, wall) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET wall = $1 "
       "WHERE clock_mark.wall < $1",

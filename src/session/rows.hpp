@@ -12,6 +12,8 @@ namespace vestibule::session {
 
 inline constexpr std::string_view kSessionTopic = "session";
 inline constexpr std::string_view kHandleTopic = "session_handle";
+/// Nothing has changed: memory is to read on.
+inline constexpr std::string_view kFillTopic = "session.fill";
 /// By the user: the list of his sessions is another.
 inline constexpr std::string_view kListTopic = "account_sessions";
 /// The same of his API keys.

@@ -1,7 +1,9 @@
+#include "session/schema.hpp"
+
 #include <array>
 
 #include "factors/schema.hpp"
-#include "session/sessions.hpp"
+#include "identity/users.hpp"
 
 namespace vestibule::session {
 namespace {

@@ -27,7 +27,7 @@ net::Task<Result<std::vector<ServiceKey>>> Sessions::service_keys(UserId service
 }
 
 Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const ServiceTokenWish& wish, Actor by, Instant now) {
-  auto key = read_handle(tx, wish.key);
+  auto key = records_.read_handle(tx, wish.key);
   if (!key) return std::move(key).error();
   // As identify() judges the key itself: it may have been revoked since it was looked up.
   if (!*key || !(*key)->is_key() || (*key)->grant->parent || (*key)->over(now)) return fail(Reason::credential_unknown);
@@ -42,7 +42,7 @@ Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const Servic
   if (!is_service(service) || denied_.covers({}, k.owner, wish.key) || denied_.covers({}, service.sponsor.user, {})) {
     return fail(Reason::credential_unknown);
   }
-  auto room = make_room_in(tx, "parent = $1", {wish.key});
+  auto room = records_.make_room_in(tx, "parent = $1", {wish.key});
   if (!room) return std::move(room).error();
   crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
   const WallTime ends = std::min(now.wall + std::min(wish.ttl, options_.token_ttl), k.ends);
@@ -57,8 +57,8 @@ Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const Servic
   tx.changed(kHandleTopic, handle.hash);
   by.user = service.sponsor.user;
   by.name = service.sponsor.name;
-  const std::string object = named(k.owner, by.user, std::string(k.grant->via.view()));
-  record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, by, object, wish.access_point, now);
+  const std::string object = records_.named(k.owner, by.user, std::string(k.grant->via.view()));
+  records_.record(tx, audit::Kind::sign_in, "token.issue", Reason::ok, by, object, wish.access_point, now);
   return IssuedToken{std::move(handle.text), ends};
 }
 

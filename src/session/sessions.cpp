@@ -1,11 +1,10 @@
-// Memory and the hot path: what is known of sessions and handles, and the verdicts.
+// The hot path: the verdicts on what memory holds of sessions and handles.
 #include "session/sessions.hpp"
 
 #include <algorithm>
 #include <array>
 
 #include "base/log.hpp"
-#include "session/rows.hpp"
 
 namespace vestibule::session {
 namespace {
@@ -36,6 +35,8 @@ Sessions::Sessions(store::Database& database, const crypto::HandleMint& mint, id
       clock_(clock),
       rng_(rng),
       options_(std::move(options)),
+      records_(users, log, clock, options_),
+      memory_(records_, options_),
       denied_(options_.denials) {}
 
 Sessions::~Sessions() = default;
@@ -45,12 +46,12 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
                                                  const Clock& clock, Rng& rng, Options options) {
   if (options.boot_id.empty()) return fail(Reason::config_invalid, "no boot id: boot times would mean nothing");
   std::unique_ptr<Sessions> s(new Sessions(database, mint, users, factors, log, clock, rng, std::move(options)));
-  auto loaded = database.read_blocking([&](store::Tx& tx) { return s->load(tx); });
+  auto loaded = database.read_blocking([&](store::Tx& tx) { return s->memory_.open(tx); });
   if (!loaded) return std::move(loaded).error();
   s->denied_.take_up();
-  database.listen([p = s.get()](store::Tx& tx, std::span<const store::Change> changes) { p->on_changes(tx, changes); });
+  database.listen([p = s.get()](store::Tx& tx, std::span<const store::Change> changes) { p->memory_.on_changes(tx, changes); });
   const auto end_all = [p = s.get()](store::Tx& tx, UserId user) -> Result<void> {
-    auto ended = p->end_all_in(tx, user, SessionId{}, false, Reason::session_revoked);
+    auto ended = p->records_.end_all_in(tx, user, SessionId{}, false, Reason::session_revoked);
     if (!ended) return std::move(ended).error();
     return {};
   };
@@ -63,93 +64,8 @@ Result<std::unique_ptr<Sessions>> Sessions::open(store::Database& database, cons
   });
   users.on_disable(end_all);
   users.on_handover(lock_account_in);
-  factors.on_disable(drop_proofs_in);
+  factors.on_disable(Records::drop_proofs_in);
   return s;
-}
-
-// --- memory: the feed's thread (or start-up)
-
-void Sessions::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
-  for (const store::Change& c : changes) {
-    if (c.topic == kSessionTopic) {
-      const auto id = SessionId::from(c.key);
-      if (!id) {
-        auto loaded = load(tx);
-        if (!loaded) log::error("sessions could not be read again", {{"detail", loaded.error().detail}});
-        continue;
-      }
-      auto entry = read_session(tx, *id);
-      if (entry && *entry) {
-        put_session(*id, std::move(**entry));
-      } else {
-        drop_session(*id);  // gone; and one that cannot be read is denied
-      }
-    } else if (c.topic == kHandleTopic) {
-      if (const auto key = digest_of(c.key)) take_handle(tx, *key);
-    }
-  }
-}
-
-void Sessions::take_handle(store::Tx& tx, const HandleKey& key) {
-  auto entry = read_handle(tx, key);
-  if (!entry || !*entry) {
-    drop_handle(key);
-    return;
-  }
-  const bool has_tokens = (*entry)->is_key() && !(*entry)->grant->parent;
-  put_handle(key, std::move(**entry));
-  if (!has_tokens) return;
-  // What was opened for a service's key, its tokens have.
-  std::vector<HandleKey> tokens;
-  auto listed = tx.query("SELECT hash FROM session_handle WHERE parent = $1", {key}, [&](const store::Row& row) {
-    if (const auto token = digest_of(row.blob(0))) tokens.push_back(*token);
-    return true;
-  });
-  if (!listed) log::error("a service's tokens cannot be read", {{"detail", listed.error().detail}});
-  for (const HandleKey& token : tokens) take_handle(tx, token);
-}
-
-void Sessions::put_session(SessionId id, SessionEntry entry) {
-  Kept& kept = kept_[id];
-  if (!kept.live) {
-    kept.live = entry.live;
-  } else {
-    entry.live = kept.live;  // activity noted here is newer than the row
-  }
-  sessions_.put(id, std::move(entry));
-  count_.store(kept_.size(), std::memory_order_relaxed);
-}
-
-void Sessions::put_handle(const HandleKey& key, HandleEntry entry) {
-  if (entry.is_key()) {
-    std::shared_ptr<KeyUse>& use = uses_[key];
-    if (!use) use = std::make_shared<KeyUse>();
-    entry.grant->use = use;
-    handles_.put(key, std::move(entry));
-    return;
-  }
-  const auto at = kept_.find(entry.session);
-  if (at == kept_.end()) return;  // its session is gone
-  if (std::ranges::find(at->second.handles, key) == at->second.handles.end()) at->second.handles.push_back(key);
-  handles_.put(key, std::move(entry));
-}
-
-void Sessions::drop_session(SessionId id) {
-  const auto at = kept_.find(id);
-  if (at == kept_.end()) return;
-  for (const HandleKey& key : at->second.handles) handles_.erase(key);
-  sessions_.erase(id);
-  kept_.erase(at);
-  count_.store(kept_.size(), std::memory_order_relaxed);
-}
-
-void Sessions::drop_handle(const HandleKey& key) {
-  SessionId session;
-  handles_.read(key, [&](const HandleEntry& h) { session = h.session; });
-  handles_.erase(key);
-  uses_.erase(key);
-  const auto at = kept_.find(session);
-  if (at != kept_.end()) std::erase(at->second.handles, key);
 }
 
 // --- verdicts
@@ -279,10 +195,10 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
   const std::optional<HandleKey> key = check_token(token, audience, reason);
   if (!key) return fail(reason);
   Basis basis;
-  if (!handles_.read(*key, [&](const HandleEntry& h) { basis.take(h, at, now); })) return fail(Reason::credential_unknown);
+  if (!memory_.handles().read(*key, [&](const HandleEntry& h) { basis.take(h, at, now); })) return fail(Reason::credential_unknown);
   bool note = basis.flags.key;
   if (!basis.flags.key) {
-    const bool there = sessions_.read(basis.session, [&](const SessionEntry& s) {
+    const bool there = memory_.sessions().read(basis.session, [&](const SessionEntry& s) {
       basis.take(s, check_times(s, now));
       note = elapsed(WallTime(Duration(s.live->wall.load(std::memory_order_relaxed))),
                      boot_of(s.live->boot.load(std::memory_order_relaxed)), now) > kNoteActivity;
@@ -292,9 +208,9 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
   Result<Identified> out = judge(basis, *key, audience, now);
   if (!out || !note) return out;
   if (basis.flags.key) {
-    handles_.read(*key, [&](const HandleEntry& h) { h.grant->use->note(at.source, now); });
+    memory_.handles().read(*key, [&](const HandleEntry& h) { h.grant->use->note(at.source, now); });
   } else {
-    sessions_.read(basis.session, [&](const SessionEntry& s) {
+    memory_.sessions().read(basis.session, [&](const SessionEntry& s) {
       s.live->wall.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
       s.live->boot.store(now.boot.time_since_epoch().count(), std::memory_order_relaxed);
       s.live->dirty.store(true, std::memory_order_release);
@@ -303,43 +219,19 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
   return out;
 }
 
-net::Task<Result<Identified>> Sessions::identify_slow(Secret token, Audience audience, Presented at, Instant now) const {
-  Result<Identified> hot = identify(token.reveal_text(), audience, at, now);
-  if (hot || hot.error().code != Reason::credential_unknown) co_return hot;
-  Reason reason = Reason::ok;
-  const std::optional<HandleKey> key = check_token(token.reveal_text(), audience, reason);
-  if (!key) co_return fail(reason);
-  auto job = [this, k = *key, at, now](store::Tx& tx) -> Result<Basis> {
-    Basis basis;
-    auto handle = read_handle(tx, k);
-    if (!handle) return std::move(handle).error();
-    if (!*handle) return fail(Reason::credential_unknown);
-    basis.take(**handle, at, now);
-    if (basis.flags.key) return basis;
-    auto session = read_session(tx, basis.session);
-    if (!session) return std::move(session).error();
-    if (!*session) return fail(Reason::credential_unknown);
-    basis.take(**session, check_times(**session, now));
-    return basis;
-  };
-  Result<Basis> found = co_await database_.read(std::move(job));
-  if (!found) co_return std::move(found).error();
-  co_return judge(*found, *key, audience, now);
-}
-
 bool Sessions::permits(const HandleKey& handle, const domain::Act& act, const domain::Source& source, Instant now,
                        policy::Known known) const noexcept {
   std::optional<WallTime> hour;
   if (clock_.trusted()) hour = now.wall;
   bool may = false;
-  handles_.read(handle, [&](const HandleEntry& h) { may = !h.grant || h.grant->scope.permits(act, source, hour, known); });
+  memory_.handles().read(handle, [&](const HandleEntry& h) { may = !h.grant || h.grant->scope.permits(act, source, hour, known); });
   return may;
 }
 
 bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, Instant now) const noexcept {
   bool good = false;
   HandleKey credential = key;
-  handles_.read(key, [&](const HandleEntry& h) {
+  memory_.handles().read(key, [&](const HandleEntry& h) {
     good = h.session == session && (!h.is_key() || h.owner == user) && !h.over(now);
     if (h.grant && h.grant->parent) credential = *h.grant->parent;
   });
@@ -351,7 +243,7 @@ bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, In
   }
   if (!session.is_nil()) {
     good = false;
-    sessions_.read(session, [&](const SessionEntry& s) {
+    memory_.sessions().read(session, [&](const SessionEntry& s) {
       good = s.user == user && !denied(session, user, s.parent, key) && check_times(s, now) == Reason::ok;
     });
   }
@@ -369,7 +261,7 @@ bool Sessions::sponsor(const domain::Subject& service, domain::Subject& out) con
 std::optional<domain::Evidence> Sessions::evidence(SessionId session, Instant now) const noexcept {
   std::optional<domain::Evidence> out;
   UserId user;
-  sessions_.read(session, [&](const SessionEntry& s) {
+  memory_.sessions().read(session, [&](const SessionEntry& s) {
     user = s.user;
     if (check_times(s, now) == Reason::ok && !denied(session, s.user, s.parent, HandleKey{})) out = s.evidence;
   });
@@ -394,7 +286,7 @@ void Sessions::deny_by(const Revocation& what, const Actor& by) {
 
 net::Task<Sessions::Revoked> Sessions::revoke(Revocation what, Actor by) {
   deny_by(what, by);
-  auto job = [this, what, by](store::Tx& tx) { return revoke_in(tx, what, by, {}, Reason::session_revoked, clock_.now()); };
+  auto job = [this, what, by](store::Tx& tx) { return records_.revoke_in(tx, what, by, {}, Reason::session_revoked, clock_.now()); };
   Result<void> done = co_await database_.write(std::move(job));
   if (!done) {
     log::error("a revocation is not stored yet: the store cannot be written", {{"detail", done.error().detail}});

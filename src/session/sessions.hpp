@@ -9,11 +9,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "audit/log.hpp"
-#include "base/snapshot_table.hpp"
 #include "crypto/handle.hpp"
 #include "factors/factors.hpp"
 #include "identity/users.hpp"
@@ -21,7 +19,9 @@
 #include "session/delegations.hpp"
 #include "session/entries.hpp"
 #include "session/keys.hpp"
+#include "session/memory.hpp"
 #include "session/options.hpp"
+#include "session/records.hpp"
 #include "store/database.hpp"
 
 namespace vestibule::session {
@@ -44,9 +44,12 @@ class Sessions {
   /// one exception to "no shared writes").
   [[nodiscard]] Result<Identified> identify(std::string_view token, Audience audience, const Presented& at,
                                             Instant now) const noexcept;
-  /// The same from the store, for credential_unknown on a node whose feed lags. Garbage is refused
-  /// before it.
-  net::Task<Result<Identified>> identify_slow(Secret token, Audience audience, Presented at, Instant now) const;
+  /// False while memory still fills up behind the requests, after a start with very many sessions: identify() may
+  /// not know yet what the store does.
+  [[nodiscard]] bool whole() const noexcept { return memory_.whole(); }
+  /// Brings this credential and its session in, so that identify() knows it. Garbage touches no store, and nothing
+  /// does once memory is whole.
+  net::Task<> recall(Secret token);
   /// Is the act within the credential's own limits (Flags::scoped)? False for what is not known.
   [[nodiscard]] bool permits(const HandleKey& handle, const domain::Act& act, const domain::Source& source, Instant now,
                              policy::Known known) const noexcept;
@@ -187,10 +190,10 @@ class Sessions {
 
   // --- looking up
   net::Task<Result<std::vector<SessionInfo>>> list(UserId user) const;  ///< nil: all
-  [[nodiscard]] std::size_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t size() const noexcept { return memory_.size(); }
 
   // --- maintenance, on core 0
-  /// Until stop(): persists last-seen times, pending revocations and the clock's mark; deletes what
+  /// Until stop(): fills memory up, persists last-seen times, pending revocations and the clock's mark; deletes what
   /// has expired. Runs the other two rooms' maintenance as well.
   net::Task<> maintain(net::Core& core);
   /// One round.
@@ -200,57 +203,25 @@ class Sessions {
   [[nodiscard]] bool all_persisted() const noexcept { return !denied_.any(); }
 
  private:
-  // What the feed's thread alone keeps of a session.
-  struct Kept {
-    std::shared_ptr<Live> live;
-    std::vector<HandleKey> handles;
-  };
   Sessions(store::Database& database, const crypto::HandleMint& mint, identity::Users& users,
            factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
-  // memory, on the feed's thread
-  Result<void> load(store::Tx& tx);
-  void on_changes(store::Tx& tx, std::span<const store::Change> changes);
-  void put_session(SessionId id, SessionEntry entry);
-  void put_handle(const HandleKey& key, HandleEntry entry);
-  void take_handle(store::Tx& tx, const HandleKey& key);
-  void drop_session(SessionId id);
-  void drop_handle(const HandleKey& key);
-  // rows
-  Result<std::optional<SessionEntry>> read_session(store::Tx& tx, SessionId id) const;
-  Result<std::optional<HandleEntry>> read_handle(store::Tx& tx, const HandleKey& key) const;
+  // in write jobs
   Result<SessionEntry> standing_in(store::Tx& tx, const Identified& who, Instant now) const;
   /// How far a new session is: its first factor only, the same with a grant to enrol, or all it needs.
   enum class Opening : std::uint8_t { first_factor, granted, whole };
   Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by, Instant now);
-  Result<domain::Evidence> add_proof_in(store::Tx& tx, SessionId id, SessionEntry session, const domain::Proof& proof,
-                                        Instant now);
-  Result<void> put_proof(store::Tx& tx, SessionId id, const domain::Proof& proof) const;
-  static Result<void> prefer_in(store::Tx& tx, UserId user, FactorKind kind);
-  static Result<std::optional<FactorKind>> preferred_in(store::Tx& tx, UserId user);
-  Result<void> end_in(store::Tx& tx, SessionId id, Reason why) const;
-  Result<std::int64_t> end_all_in(store::Tx& tx, UserId user, SessionId but, bool pending_only, Reason why) const;
   /// A session that a family's tokens name, as it stands in the store.
   Result<SessionEntry> standing_session_in(store::Tx& tx, SessionId id, Instant now);
   [[nodiscard]] bool denied(SessionId session, UserId user, SessionId parent, const HandleKey& handle) const noexcept;
-  Result<void> revoke_in(store::Tx& tx, const Revocation& what, const Actor& by, std::string_view note, Reason why,
-                         Instant now) const;
   /// Before the job: where a plug-in judges the answer, it is asked now.
   net::Task<Answer> consult(Answer answer, std::string purpose, Actor by);
   /// What entitled the beginning of an enrolment is this session's too.
   Result<factors::Authority> may_confirm_in(store::Tx& tx, const SessionEntry& session, UserId user, FactorId pending, Instant now);
   Result<void> prove_act_in(store::Tx& tx, const Actor& by, Answer answer, std::string purpose, Instant now,
                             std::optional<Result<factors::Given>>& out);
-  /// What this factor proved is worth nothing any more, in any session.
-  static Result<void> drop_proofs_in(store::Tx& tx, FactorId factor);
-  Result<std::vector<KeyInfo>> read_keys(store::Tx& tx, UserId user, KeyId id) const;
-  Result<KeyInfo> tended_key_in(store::Tx& tx, UserId person, KeyId id) const;
-  Result<void> store_uses_in(store::Tx& tx);
-  Result<std::vector<std::string>> agents_in(store::Tx& tx, SessionId session) const;
-  Result<std::vector<Unlock>> read_unlocks(store::Tx& tx, const HandleKey& key) const;
-  /// Of a row, less its unlocks; nothing for one that says nothing.
-  Result<std::optional<HandleEntry>> handle_of(const store::Row& row) const;
-  Result<void> raise_mark_in(store::Tx& tx, Instant now) const;
   Result<void> sweep_in(store::Tx& tx, Instant now);
+  /// Until memory is whole.
+  net::Task<> fill(net::Core& core);
   // verdicts
   struct Basis;
   [[nodiscard]] Result<Identified> judge(const Basis& basis, const HandleKey& key, Audience audience,
@@ -259,12 +230,6 @@ class Sessions {
   [[nodiscard]] std::optional<HandleKey> check_token(std::string_view token, Audience audience,
                                                      Reason& reason) const noexcept;
   void deny_by(const Revocation& what, const Actor& by);
-  /// For one more of those handles that `which`, a condition of SQL, says: the oldest above max_tokens go.
-  Result<void> make_room_in(store::Tx& tx, std::string_view which, std::initializer_list<store::Param> params) const;
-  /// A credential as records name it: a service's says whose it is. In write jobs.
-  [[nodiscard]] std::string named(UserId owner, UserId by, std::string credential) const;
-  void record(store::Tx& tx, audit::Kind kind, std::string_view operation, Reason reason, const Actor& by,
-              std::string_view object, std::string_view note, Instant now) const;
 
   store::Database& database_;
   const crypto::HandleMint& mint_;
@@ -274,28 +239,11 @@ class Sessions {
   const Clock& clock_;
   Rng& rng_;
   Options options_;
-  SnapshotTable<SessionId, SessionEntry> sessions_;        // written by the store's feed alone
-  SnapshotTable<HandleKey, HandleEntry, HandleHash> handles_;
-  std::unordered_map<SessionId, Kept> kept_;
-  std::unordered_map<HandleKey, std::shared_ptr<KeyUse>, HandleHash> uses_;  // of API keys
-  std::atomic<std::size_t> count_{0};
+  Records records_;
+  Memory memory_;
   Denied denied_;
   std::vector<std::function<void(const Revocation&)>> deny_listeners_;
   std::atomic<bool> stopping_{false};
 };
-
-/// Migrations of this room.
-[[nodiscard]] std::span<const store::Migration> migrations();
-
-/// Restore hook, for a copy of the database that no server has open: ends sessions and tokens, and
-/// calls those of identity and factors. The clock's mark stays: it only rises.
-Result<void> void_after_restore(store::Tx& tx, WallTime now);
-
-/// The highest time that this installation has stored; the epoch if none.
-Result<WallTime> clock_mark(store::Tx& tx);
-/// The operator takes `now` for right although the mark lies after it: the one way in which it is
-/// lowered. Nothing proved so far counts any more: sessions, tokens and codes end, and the rooms below
-/// do their part. For a database that no server has open.
-Result<void> accept_clock(store::Tx& tx, WallTime now);
 
 }  // namespace vestibule::session

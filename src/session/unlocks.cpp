@@ -57,7 +57,7 @@ Result<void> sweep_unlocks_in(store::Tx& tx, WallTime now) {
                   "session_handle.hash = credential_unlock.credential) RETURNING credential", {now});
 }
 
-Result<std::vector<Unlock>> Sessions::read_unlocks(store::Tx& tx, const HandleKey& key) const {
+Result<std::vector<Unlock>> Records::read_unlocks(store::Tx& tx, const HandleKey& key) const {
   std::vector<Unlock> out;
   auto rows = tx.query(
       "SELECT source, access_point, made, made_boot, boot_id, ends, factor, kind, traits, wall, boot, known_factor, "
@@ -89,13 +89,13 @@ Result<std::vector<Unlock>> Sessions::read_unlocks(store::Tx& tx, const HandleKe
 std::optional<Owned> Sessions::owner(const HandleKey& credential) const {
   std::optional<Owned> out;
   SessionId session;
-  handles_.read(credential, [&](const HandleEntry& h) {
+  memory_.handles().read(credential, [&](const HandleEntry& h) {
     out.emplace(Owned{h.owner, {}});
     session = h.session;
     if (h.grant) out->via = h.grant->via.view();
   });
   if (!out || session.is_nil()) return out;
-  if (!sessions_.read(session, [&](const SessionEntry& s) { out->user = s.user; })) return std::nullopt;
+  if (!memory_.sessions().read(session, [&](const SessionEntry& s) { out->user = s.user; })) return std::nullopt;
   return out;
 }
 
@@ -105,13 +105,13 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
   if (wish.lasts <= Duration::zero() || wish.lasts > kLongestUnlock) {
     return fail(Reason::invalid_argument, "an unlock lasts at most twelve hours");
   }
-  auto handle = read_handle(tx, wish.credential);
+  auto handle = records_.read_handle(tx, wish.credential);
   if (!handle) return std::move(handle).error();
   if (!*handle || (*handle)->audience != Audience::access || (*handle)->over(now)) return fail(Reason::not_found);
   const HandleEntry& h = **handle;
   UserId owner = h.owner;
   if (!h.is_key()) {
-    auto session = read_session(tx, h.session);
+    auto session = records_.read_session(tx, h.session);
     if (!session) return std::move(session).error();
     if (!*session) return fail(Reason::not_found);
     owner = (*session)->user;
@@ -148,7 +148,7 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
                         encode(known->traits), known->wall, boot(*known)});
     if (!with) return std::move(with).error();
   }
-  auto marked = raise_mark_in(tx, now);
+  auto marked = records_.raise_mark_in(tx, now);
   if (!marked) return std::move(marked).error();
   tx.changed(kHandleTopic, wish.credential);
   auto heard = h.is_key() ? identity::changed_for_in(tx, kKeysTopic, owner) : Result<void>{};
@@ -157,11 +157,11 @@ Result<WallTime> Sessions::unlock_in(store::Tx& tx, const UnlockWish& wish, cons
   self.evidence.add(proof);
   std::string object = h.grant ? std::string(h.grant->via.view()) : std::string();
   if (object.empty()) object = "handle " + hex(ByteView(wish.credential).first(8));
-  object = named(owner, by.user, std::move(object));
+  object = records_.named(owner, by.user, std::move(object));
   const std::string note = "from " + wish.source.text() + ", for " +
                            (wish.access_point.empty() ? "every access point" : wish.access_point) + ", " +
                            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ends - now.wall).count()) + " s";
-  record(tx, audit::Kind::sign_in, "credential.unlock", Reason::ok, self, object, note, now);
+  records_.record(tx, audit::Kind::sign_in, "credential.unlock", Reason::ok, self, object, note, now);
   if (wish.also) {
     auto also = wish.also(tx);
     if (!also) return std::move(also).error();

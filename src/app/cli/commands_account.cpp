@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include "app/cli/account.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_account.hpp"
+#include "app/cli/commands_login.hpp"
 #include "app/cli/push.hpp"
 #include "app/cli/qr.hpp"
 #include "app/cli/terminal.hpp"

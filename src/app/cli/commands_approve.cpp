@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_approve.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <fstream>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_audit.hpp"
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/verifier_key.hpp"

@@ -4,7 +4,7 @@
 
 
 #include "app/cli/account.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_chat.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/files.hpp"
 #include "http/sse.hpp"

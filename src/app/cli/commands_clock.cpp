@@ -3,14 +3,14 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_clock.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/meta.hpp"
 #include "approval/requests.hpp"
 #include "risk/history.hpp"
 #include "oauth/rows.hpp"
-#include "session/sessions.hpp"
+#include "session/schema.hpp"
 
 namespace vestibule::app::cli {
 namespace {

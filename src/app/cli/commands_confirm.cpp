@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "app/cli/commands_confirm.hpp"
 #include "app/cli/terminal.hpp"
+#include "crypto/hash.hpp"
 
 namespace vestibule::app::cli {
 namespace {
@@ -29,24 +34,40 @@ int list_waiting(Context& ctx) {
   return status(Exit::ok);
 }
 
+// What of the action is told in other words, or is its own frame; whatever else is in there is told as it stands.
+constexpr std::array<std::string_view, 16> kTold{"format", "id",     "access_point", "tool",   "also",  "arguments",           "arguments_sha256", "user",
+                                                 "account", "via", "source",       "client", "model", "conversation_sha256", "policy",           "expires"};
+
 // The whole of it, before a factor is asked for: the authenticator shows nothing. Out of the very text that is
-// signed.
+// signed, and of the arguments that it has the digest of.
 Result<std::string> described(const json::Value& c) {
-  Result<json::Value> action = json::parse(text_of(c, "action"));
+  const std::string signed_text = text_of(c, "action");
+  const std::string arguments = text_of(c, "arguments");
+  Result<json::Value> action = json::parse(signed_text);
   if (!action) return std::move(action).error();
+  if (hex(crypto::sha256(as_bytes(signed_text))) != text_of(c, "digest") || hex(crypto::sha256(as_bytes(arguments))) != text_of(*action, "arguments_sha256")) {
+    return fail(Reason::internal, "the gateway shows another call than the one that it wants confirmed: confirm nothing, and tell an administrator");
+  }
   std::string text = "A tool call waits for you:\n";
   const auto row = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) text += fmt::format("  {:<13} {}\n", name, printable(value));
   };
   row("tool", text_of(*action, "tool"));
   row("access point", text_of(*action, "access_point"));
-  row("arguments", text_of(c, "arguments"));
+  row("arguments", arguments);
+  if (const json::Value* also = action->find("also")) row("also, once", text_of(*also, "tool") + " at " + text_of(*also, "access_point"));
   row("asked by", text_of(*action, "user"));
   row("with", text_of(*action, "via"));
   row("from", text_of(*action, "source"));
   row("client", text_of(*action, "client"));
   row("model", text_of(*action, "model"));
-  row("expires", time_text(text_of(c, "expires")));
+  std::int64_t expires = 0;
+  const std::string until = text_of(*action, "expires");
+  std::from_chars(until.data(), until.data() + until.size(), expires);
+  row("expires", time_text(rfc3339(WallTime(Duration(expires)))));
+  for (const auto& [key, value] : action->members()) {
+    if (std::ranges::find(kTold, key) == kTold.end()) row(key, value.dump());
+  }
   if (const json::Value* ran = c.find("ran_before_s"); ran != nullptr && !ran->is_null()) {
     row("attention", "the same call ran " + duration_text(number_of(c, "ran_before_s")) + " ago");
   }

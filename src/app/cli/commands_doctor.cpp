@@ -14,7 +14,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_doctor.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/verifier_key.hpp"
 #include "app/targets.hpp"

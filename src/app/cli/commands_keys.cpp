@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "app/cli/account.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_keys.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/files.hpp"
 #include "crypto/handle.hpp"
@@ -14,7 +14,7 @@
 namespace vestibule::app::cli {
 namespace {
 
-std::string list_path(const SessionListOptions& o) {
+std::string list_path(const WhoseOptions& o) {
   if (o.all) return "/keys?all=1";
   return o.user.empty() ? "/keys" : "/keys?user=" + percent_encode(o.user);
 }
@@ -113,7 +113,7 @@ int key_create(Context& ctx, const KeyCreateOptions& o) {
   return status(Exit::ok);
 }
 
-int key_list(Context& ctx, const SessionListOptions& o) {
+int key_list(Context& ctx, const WhoseOptions& o) {
   Result<Reply> reply = ctx.get(list_path(o));
   if (!reply) return ctx.failed(reply.error());
   if (ctx.json()) {

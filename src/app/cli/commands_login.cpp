@@ -9,7 +9,8 @@
 
 #include "app/cli/authority.hpp"
 #include "app/cli/child.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_login.hpp"
+#include "app/cli/commands_users.hpp"
 #include "app/cli/keyring.hpp"
 #include "app/cli/loopback.hpp"
 #include "app/cli/logins.hpp"

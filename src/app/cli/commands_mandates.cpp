@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_mandates.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {
@@ -42,7 +42,7 @@ int mandate_sign(Context& ctx, MandateOptions o) {
   return status(Exit::ok);
 }
 
-int mandate_list(Context& ctx, const MandateListOptions& o) {
+int mandate_list(Context& ctx, const ListOptions& o) {
   Result<Reply> reply = ctx.get(o.all ? "/mandates?all=true" : "/mandates");
   if (!reply) return ctx.failed(reply.error());
   if (ctx.json()) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/account.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_notices.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {

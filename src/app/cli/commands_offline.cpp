@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_offline.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/enrollable.hpp"
 #include "app/files.hpp"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_receipt.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/verifier_key.hpp"
 #include "app/files.hpp"

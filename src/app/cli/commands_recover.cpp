@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_recover.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "factors/factors.hpp"

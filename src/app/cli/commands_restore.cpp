@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <cstring>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_restore.hpp"
 #include "app/cli/offline_copy.hpp"
 #include "app/cli/offline_database.hpp"
 #include "app/cli/terminal.hpp"
 #include "approval/requests.hpp"
 #include "oauth/rows.hpp"
-#include "session/sessions.hpp"
+#include "session/schema.hpp"
 #include "store/file_lock.hpp"
 
 namespace vestibule::app::cli {

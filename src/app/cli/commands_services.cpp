@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_services.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {
@@ -60,7 +60,7 @@ int service_create(Context& ctx, const ServiceCreateOptions& o) {
                                          : ", and sleeps until " + printable(o.sponsor) + " accepts: vestibule service accept " + name));
 }
 
-int service_list(Context& ctx, const MandateListOptions& o) {
+int service_list(Context& ctx, const ListOptions& o) {
   Result<Reply> reply = ctx.get(o.all ? "/services?all=true" : "/services");
   if (!reply) return ctx.failed(reply.error());
   if (ctx.json()) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/child.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_token.hpp"
 #include "app/cli/doors.hpp"
 #include "app/cli/git_credential.hpp"
 #include "app/cli/handing_on.hpp"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_tools.hpp"
 #include "app/cli/terminal.hpp"
 #include "app/cli/text.hpp"
 #include "crypto/hash.hpp"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/account.hpp"
-#include "app/cli/commands.hpp"
+#include "app/cli/commands_users.hpp"
 #include "app/cli/terminal.hpp"
 
 namespace vestibule::app::cli {
@@ -120,7 +120,7 @@ int user_remove(Context& ctx, const std::string& name) {
   return answered(ctx, ctx.post(user_path(name, "/remove"), As::bound), printable(name) + " is removed.");
 }
 
-int session_list(Context& ctx, const SessionListOptions& o) {
+int session_list(Context& ctx, const WhoseOptions& o) {
   const std::string query = !o.user.empty() ? "?user=" + percent_encode(o.user) : o.all ? "?all=1" : "";
   Result<Reply> reply = ctx.get("/sessions" + query);
   if (!reply) return ctx.failed(reply.error());

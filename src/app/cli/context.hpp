@@ -1,5 +1,7 @@
 #pragma once
-// What every command stands on: where the gateway is, who is signed in, how a factor is asked for.
+// What every command stands on: where the gateway is, who is signed in, how a factor is asked for. A command
+// (commands_*.hpp) is a function of plain options that gives the process's exit status; main.cpp says how it is
+// spelt on the command line.
 
 #include <memory>
 #include <optional>

@@ -2,6 +2,7 @@
 // The rooms below sessions, and sessions.
 
 #include "factors/tests/world.hpp"
+#include "session/schema.hpp"
 #include "session/sessions.hpp"
 
 namespace vestibule::testing {
