@@ -9,6 +9,25 @@
 
 namespace vestibule::approval {
 
+namespace {
+
+/// The server's own word, which nobody vouches for: it may ask for more, never for less.
+bool destroys(std::string_view annotations) {
+  using json::Token;
+  json::Reader reader(annotations);
+  if (reader.next() != Token::object_begin) return false;
+  bool destructive = false;
+  bool read_only = false;
+  while (reader.next() == Token::key) {
+    bool* const hint = reader.text() == "destructiveHint" ? &destructive : reader.text() == "readOnlyHint" ? &read_only : nullptr;
+    if (!reader.skip()) return false;
+    if (hint != nullptr) *hint = reader.raw() == "true";
+  }
+  return destructive && !read_only;
+}
+
+}  // namespace
+
 Result<Definition> read_definition(std::string_view json) {
   using json::Token;
   json::Reader reader(json);
@@ -26,6 +45,7 @@ Result<Definition> read_definition(std::string_view json) {
     if (key == "_meta") continue;
     const std::string_view value = reader.raw();
     w.key(key).raw(value);
+    if (key == "annotations") out.destructive = destroys(value);
     if (key != "name") continue;
     json::Reader name(value);
     if (name.next() != Token::string) return fail(Reason::body_shape, "name: a string");

@@ -19,6 +19,7 @@ struct Definition {
   /// annotations. Canonical (RFC 8785); where it has no canonical form, as the server has sent it.
   /// Empty: it is longer than kMaxDefinition, which nobody is asked to read.
   std::string text;
+  bool destructive = false;  ///< annotations.destructiveHint is true, and readOnlyHint is not
   Digest digest{};  ///< SHA-256 of the text, of a long one too: the fingerprint
 };
 /// Reads a member of the `tools` of a tools/list answer. body_not_json; body_shape: no object, or no name that a tool

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "approval/confirmations.hpp"
+#include "approval/confirmation_rows.hpp"
 #include "approval/rows.hpp"
 #include "base/counters.hpp"
 #include "base/log.hpp"
@@ -60,12 +60,19 @@ Result<std::unique_ptr<Definitions>> Definitions::open(store::Database& database
 
 Result<void> Definitions::load(store::Tx& tx) {
   const std::lock_guard lock(mutex_);
-  return tx.query("SELECT access_point, tool, accepted, shown, bytes, revision FROM tool_definition", {}, [&](const store::Row& row) {
+  // One whose text is not known (there was no time to store it) is taken for what asks for more.
+  const auto destructive = [](std::string_view text) {
+    const auto read = read_definition(text);
+    return !read || read->destructive;
+  };
+  return tx.query("SELECT access_point, tool, accepted, shown, bytes, revision, accepted_text, shown_text FROM tool_definition", {}, [&](const store::Row& row) {
     Entry e;
     e.accepted = digest_from(row.blob(2));
     e.shown = digest_from(row.blob(3));
     e.asleep = e.shown != Digest{};
     e.stored = true;
+    e.destructive = destructive(row.text(6));
+    e.shown_destructive = destructive(row.text(7));
     e.bytes = static_cast<std::size_t>(row.integer(4));
     e.revision = static_cast<std::uint64_t>(row.integer(5));
     revision_ = std::max(revision_, e.revision);
@@ -114,6 +121,7 @@ bool Definitions::look(std::string_view access_point, std::string_view definitio
       fell = !e.asleep;
       e.asleep = true;
       e.shown = read->digest;
+      e.shown_destructive = read->destructive;
       learnt(e, false);
     } else if (read->text.empty() || shelf->second.tools.size() >= kMostTools || shelf->second.bytes + read->text.size() > kMostBytes) {
       hidden(access_point, read->text.empty() ? "its definition has more than 64 KiB" : "its server has named more tools than are kept");
@@ -121,6 +129,7 @@ bool Definitions::look(std::string_view access_point, std::string_view definitio
     } else {
       Entry e;
       e.accepted = read->digest;
+      e.destructive = read->destructive;
       e.bytes = read->text.size();
       shelf->second.bytes += e.bytes;
       learnt(shelf->second.tools.emplace(read->tool, e).first->second, true);
@@ -174,6 +183,7 @@ void Definitions::learn(const Sighting& s, bool stored, bool agreed) {
     e.asleep = true;
     e.stored = true;
     e.shown = s.definition.digest;
+    e.shown_destructive = s.definition.destructive;
   } else if (e.asleep) {
     if (e.shown == s.definition.digest) e.shown = {};
   } else if (s.first && !e.stored && e.accepted == s.accepted) {
@@ -248,6 +258,14 @@ bool Definitions::asleep(std::string_view access_point, std::string_view tool) c
   return at != shelf->second.tools.end() && at->second.asleep;
 }
 
+bool Definitions::destructive(std::string_view access_point, std::string_view tool) const noexcept {
+  const std::shared_lock lock(mutex_);
+  const auto shelf = shelves_.find(access_point);
+  if (shelf == shelves_.end()) return false;
+  const auto at = shelf->second.tools.find(tool);
+  return at != shelf->second.tools.end() && at->second.destructive;
+}
+
 std::size_t Definitions::sleeping() const noexcept {
   const std::shared_lock lock(mutex_);
   std::size_t n = 0;
@@ -309,6 +327,8 @@ Result<std::uint64_t> Definitions::accept_in(store::Tx& tx, std::string_view acc
   auto voided = tx.run("UPDATE confirmation SET expires = $3 WHERE access_point = $1 AND tool = $2 AND stage <> 2 AND expires > $3", {access_point, tool, now.wall});
   if (!voided) return moved(voided);
   if (*voided > 0) tx.changed(kConfirmationTopic, {});
+  auto carried = tx.run("UPDATE confirmation SET carried = $2 WHERE also = $1 AND carried = 0", {place_of(access_point, tool), kNeverCarried});
+  if (!carried) return moved(carried);
   const std::string note = "definition " + hex(digest);
   log_.append(tx, identity::change_record("tools.accept", by, object, note, now));
   return revision;
@@ -321,6 +341,8 @@ void Definitions::accepted(std::string_view access_point, std::string_view tool,
   const auto at = shelf->second.tools.find(tool);
   if (at == shelf->second.tools.end()) return;
   Entry& e = at->second;
+  // Whatever it has said since: what sleeps on is asked about anew when it is accepted.
+  e.destructive = e.shown_destructive;
   e.accepted = digest;
   e.stored = true;
   if (e.revision != revision) return;  // it has said something since, be it this again

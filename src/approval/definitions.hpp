@@ -68,6 +68,8 @@ class Definitions {
 
   /// Takes a lock for a moment: for acts that name a tool.
   [[nodiscard]] bool asleep(std::string_view access_point, std::string_view tool) const noexcept;
+  /// Whether its server says that it destroys, as the definition has it that may be called. Takes a lock for a moment.
+  [[nodiscard]] bool destructive(std::string_view access_point, std::string_view tool) const noexcept;
   /// How many sleep. Looks at all: for people who ask for the gateway's state.
   [[nodiscard]] std::size_t sleeping() const noexcept;
 
@@ -87,6 +89,7 @@ class Definitions {
     Digest accepted{}, shown{};
     bool asleep = false;
     bool stored = false;         // its first sight
+    bool destructive = false, shown_destructive = false;
     std::uint64_t revision = 0;  // of what was learnt last
     std::size_t bytes = 0;       // of the text that was first seen
   };

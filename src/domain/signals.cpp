@@ -8,6 +8,7 @@ std::string_view name(Signal s) noexcept {
     case Signal::new_client: return "new_client";
     case Signal::prompt_flood: return "prompt_flood";
     case Signal::many_refusals: return "many_refusals";
+    case Signal::destructive_tool: return "destructive_tool";
   }
   return "unknown";
 }
@@ -25,6 +26,7 @@ std::string_view meaning(Signal s) noexcept {
     case Signal::new_client: return "the client program is new for this person";
     case Signal::prompt_flood: return "many prompts were left unanswered lately";
     case Signal::many_refusals: return "much was refused lately";
+    case Signal::destructive_tool: return "the tool's server says that it destroys";
   }
   return "unknown";
 }

@@ -14,8 +14,10 @@ enum class Signal : std::uint8_t {
   new_client,     ///< the same of the program that asks
   prompt_flood,   ///< questions to this person's authenticators that nobody answers
   many_refusals,  ///< this person was refused often lately, or gave wrong codes
+  destructive_tool,  ///< of a tool call: its server says that it destroys (MCP's destructiveHint)
 };
-inline constexpr std::array kSignals = {Signal::new_source, Signal::new_client, Signal::prompt_flood, Signal::many_refusals};
+inline constexpr std::array kSignals = {Signal::new_source, Signal::new_client, Signal::prompt_flood, Signal::many_refusals,
+                                       Signal::destructive_tool};
 
 [[nodiscard]] std::string_view name(Signal s) noexcept;
 [[nodiscard]] std::optional<Signal> signal_from(std::string_view name) noexcept;

@@ -92,7 +92,12 @@ std::string canonical_text(const Compiled& c) {
     row("sensitivity", name(s), c.base(s));
     if (c.base(s).kinds.has(domain::FactorKind::push_choice)) out.append("push = \"choice\"\n");
   }
-  for (const auto s : domain::kSignals) row("signal", name(s), c.asked_by(s));
+  for (const auto s : domain::kSignals) {
+    // Younger than the form: a policy that does not speak of it keeps its digest.
+    const domain::Requirement& r = c.asked_by(s);
+    const bool off = r.level == 2 && r.max_age == std::chrono::hours(24) && r.confirmation == domain::Confirmation::none;
+    if (s != domain::Signal::destructive_tool || !off) row("signal", name(s), r);
+  }
   append_unruled(out, c);
   for (const Flow& f : c.flows) {
     out.append("[[flow]]\nname = ");

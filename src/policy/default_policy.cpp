@@ -39,6 +39,8 @@ confirm = "self"
 #   signal.new_client     a program likewise: 1h
 #   signal.prompt_flood   many prompts that nobody answered in the last ten minutes: 15m
 #   signal.many_refusals  much that was refused in the last ten minutes: 15m
+# and, where you say so,
+#   signal.destructive_tool  a tool whose server says that it destroys: confirm = "self"
 # [signal.new_source]
 # max_age = "15m"                       # level and confirm too, as above; "24h" switches it off
 

@@ -18,7 +18,7 @@ using schema::Type;
 struct Defaults { std::string_view level, max_age, confirm; };
 constexpr std::array<Defaults, 4> kDefaults = {{{"2", "12h", "none"}, {"2", "1h", "none"}, {"3", "15m", "none"}, {"3", "15m", "self"}}};
 constexpr std::array<Defaults, domain::kSignals.size()> kSignalDefaults = {
-    {{"2", "15m", "none"}, {"2", "1h", "none"}, {"2", "15m", "none"}, {"2", "15m", "none"}}};
+    {{"2", "15m", "none"}, {"2", "1h", "none"}, {"2", "15m", "none"}, {"2", "15m", "none"}, {"2", "24h", "none"}}};
 
 constexpr Duration kOldest = std::chrono::hours(24);  // no proof may grow older, so it switches a signal off
 

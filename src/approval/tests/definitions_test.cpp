@@ -43,6 +43,21 @@ TEST(DefinitionTest, TheSameInOtherWordsOfJsonIsTheSame) {
   }
 }
 
+TEST(DefinitionTest, SaysWhetherItDestroys) {
+  const auto says = [](std::string_view annotations) {
+    const auto read = read_definition(R"({"name":"rm","annotations":)" + std::string(annotations) + "}");
+    EXPECT_TRUE(read) << annotations;
+    return read && read->destructive;
+  };
+  EXPECT_TRUE(says(R"({"destructiveHint":true})"));
+  EXPECT_TRUE(says(R"({"title":"x","readOnlyHint":false,"destructiveHint" : true})"));
+  for (const std::string_view no : {"{}", "null", "[]", R"({"destructiveHint":false})", R"({"destructiveHint":"true"})", R"({"destructiveHint":true,"readOnlyHint":true})",
+                                    R"({"x":{"destructiveHint":true}})"}) {
+    EXPECT_FALSE(says(no)) << no;
+  }
+  EXPECT_FALSE(read_definition(R"({"name":"rm","destructiveHint":true})")->destructive);
+}
+
 TEST(DefinitionTest, WhatHasNoCanonicalFormStandsAsItWasSent) {
   const auto a = read_definition(R"({"name":"n","inputSchema":{"maximum":9007199254740993}})");
   const auto b = read_definition(R"({"name":"n","inputSchema":{"maximum":9007199254740992}})");
@@ -174,6 +189,22 @@ TEST_F(DefinitionsTest, ARestartForgetsNothing) {
   EXPECT_FALSE(listed(kEvil));
   EXPECT_TRUE(listed(R"({"name":"sub"})"));
   EXPECT_FALSE(listed(R"({"name":"sub","title":"x"})"));
+}
+
+TEST_F(DefinitionsTest, WhetherItDestroysIsAsTheDefinitionSaysThatMayBeCalled) {
+  constexpr std::string_view kMild = R"({"name":"add","annotations":{"destructiveHint":false}})";
+  constexpr std::string_view kWild = R"({"name":"add","annotations":{"destructiveHint":true}})";
+  EXPECT_TRUE(listed(kMild));
+  EXPECT_FALSE(definitions->destructive("files", "add"));
+  EXPECT_FALSE(listed(kWild));
+  restart();
+  EXPECT_FALSE(definitions->destructive("files", "add")) << "it sleeps";
+  ASSERT_EQ(accept(kWild), Reason::ok);
+  EXPECT_TRUE(definitions->destructive("files", "add"));
+  restart();
+  EXPECT_TRUE(definitions->destructive("files", "add"));
+  EXPECT_FALSE(definitions->destructive("other", "add"));
+  EXPECT_FALSE(definitions->destructive("files", "sub")) << "nobody knows it";
 }
 
 TEST_F(DefinitionsTest, WhateverOrderTheyAreStoredInTheLastOneCounts) {
