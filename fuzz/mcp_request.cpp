@@ -29,6 +29,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!m) return 0;
   require(m->is != Message::Is::request || dialect::mcp::id_of(body) == m->id);
   require(!m->calls_tool() || (!m->name.empty() && m->arguments.front() == '{'));
+  if (m->calls_tool()) {
+    // What is signed is the same call, and once taken out nothing is left to take out.
+    const std::string_view sent = m->body.empty() ? body : m->body;
+    const std::string shown = dialect::mcp::as_signed(sent);
+    if (!shown.empty()) {
+      const Result<Message> left = dialect::mcp::read(parser.head().headers, shown, {});
+      require(left && left->id == m->id && left->name == m->name && left->arguments == m->arguments && shown.size() < sent.size());
+      require(dialect::mcp::as_signed(shown).empty());
+    }
+  }
   if (m->body.empty()) return 0;
   // What goes on instead says the same, and nothing is left to take out of it.
   const Result<Message> again = dialect::mcp::read(parser.head().headers, m->body, {});

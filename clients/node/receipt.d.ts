@@ -16,6 +16,7 @@ export interface SeenStore {
 export interface Expectations {
   /** Verifier keys of the logs that are trusted, "NAME+HASH+KEY", as `vestibule audit verify` shows it. */
   logKeys: string[];
+  /** As the action has it, or as it says that the call may be made besides (`also`). */
   tool?: string;
   accessPoint?: string;
   /** A value is compared in canonical form (RFC 8785); text or bytes with the very bytes that were confirmed. */
@@ -64,6 +65,8 @@ export interface Receipt {
   client: string;
   model: string;
   expires: Date;
+  /** Where the call may be made once more, after it was let out. */
+  also?: { accessPoint: string; tool: string };
   confirmed: Confirmation[];
   dispatched?: { time: Date; record: number };
 }

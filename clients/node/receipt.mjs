@@ -64,11 +64,23 @@ function form(text) {
 
 function actionOf(text) {
   const a = parseCanonical(text);
-  const good = isObject(a) && keysOf(a) === [...TEXTS, 'arguments'].sort().join() && TEXTS.every((k) => typeof a[k] === 'string') &&
+  const members = [...TEXTS, 'arguments', ...(a?.also === undefined ? [] : ['also'])];
+  const good = isObject(a) && keysOf(a) === members.sort().join() && TEXTS.every((k) => typeof a[k] === 'string') &&
     a.format === 'vestibule-tool-call/v1' && a.id !== '' && HEX.test(a.arguments_sha256) && HEX.test(a.conversation_sha256) && HEX.test(a.policy) &&
-    /^[1-9][0-9]{0,15}$/.test(a.expires);
+    /^[1-9][0-9]{0,15}$/.test(a.expires) && (a.also === undefined || (isObject(a.also) && keysOf(a.also) === 'access_point,tool' &&
+      typeof a.also.access_point === 'string' && typeof a.also.tool === 'string'));
   must(good, 'action', 'not the canonical text of a tool call');
   return a;
+}
+
+// What is expected of the place that the action names, or of the other one where it may be called besides.
+function checkPlace(action, want) {
+  const other = (place) => {
+    if (want.tool !== undefined && want.tool !== place.tool) return 'tool';
+    return want.accessPoint !== undefined && want.accessPoint !== place.access_point ? 'access_point' : undefined;
+  };
+  const what = other(action);
+  must(!what || (action.also && !other(action.also)), what, `it is for ${action.tool} at ${action.access_point}`);
 }
 
 function sameArguments(action, wanted) {
@@ -200,8 +212,7 @@ export async function verifyReceipt(receipt, want) {
   const text = receipt instanceof Uint8Array ? Buffer.from(receipt).toString('utf8') : receipt;
   const r = form(text);
   const action = actionOf(r.action);
-  must(want.tool === undefined || want.tool === action.tool, 'tool', `it is for the tool ${action.tool}`);
-  must(want.accessPoint === undefined || want.accessPoint === action.access_point, 'access_point', `it is for the access point ${action.access_point}`);
+  checkPlace(action, want);
   must(want.arguments === undefined || sameArguments(action, want.arguments), 'arguments', 'other arguments were confirmed');
   const context = { action, digest: hash(r.action), keys, want };
   const confirmed = [];
@@ -232,6 +243,7 @@ export async function verifyReceipt(receipt, want) {
   return {
     id: action.id, accessPoint: action.access_point, tool: action.tool, arguments: action.arguments, user: action.user, via: action.via, source: action.source,
     client: action.client, model: action.model, expires: milliseconds(Number(action.expires)),
+    ...(action.also && { also: { accessPoint: action.also.access_point, tool: action.also.tool } }),
     confirmed: confirmed.map((c) => ({ ...c, time: milliseconds(c.time) })),
     ...(dispatched && { dispatched: { ...dispatched, time: milliseconds(dispatched.time) } }),
   };

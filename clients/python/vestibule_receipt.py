@@ -87,6 +87,7 @@ class Receipt:
     expires: datetime.datetime
     confirmed: list[Confirmation] = field(default_factory=list)
     dispatched: Dispatch | None = None
+    also: tuple[str, str] | None = None  # access point and tool: where the call may be made once more
 
 
 def _must(good: Any, code: str, words: str) -> None:
@@ -339,11 +340,25 @@ def _form(text: str) -> dict[str, Any]:
 
 def _action(text: str) -> dict[str, Any]:
     a = _parse_canonical(text)
-    _must(isinstance(a, dict) and set(a) == _TEXTS | {"arguments"} and all(isinstance(a[k], str) for k in _TEXTS) and
+    _must(isinstance(a, dict) and set(a) - {"also"} == _TEXTS | {"arguments"} and _is_place(a.get("also", {"access_point": "", "tool": ""})) and all(isinstance(a[k], str) for k in _TEXTS) and
           a["format"] == "vestibule-tool-call/v1" and a["id"] and
           all(_HEX.fullmatch(a[k]) for k in ("arguments_sha256", "conversation_sha256", "policy")) and
           re.fullmatch(r"[1-9][0-9]{0,15}", a["expires"], re.ASCII), "action", "not the canonical text of a tool call")
     return a
+
+
+def _is_place(also: Any) -> bool:
+    return _members(also, {"access_point", "tool"}) and all(isinstance(v, str) for v in also.values())
+
+
+def _check_place(action: dict[str, Any], tool: str | None, access_point: str | None) -> None:
+    """What is expected of the place that the action names, or of the other one where it may be called besides."""
+    def other(place: dict[str, Any]) -> str:
+        if tool is not None and tool != place["tool"]:
+            return "tool"
+        return "access_point" if access_point is not None and access_point != place["access_point"] else ""
+    what = other(action)
+    _must(not what or ("also" in action and not other(action["also"])), what, f"it is for {action['tool']} at {action['access_point']}")
 
 
 def _same_arguments(action: dict[str, Any], wanted: Any) -> bool:
@@ -474,6 +489,7 @@ def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str |
                    seen: MutableSet[str] | Callable[[str, datetime.datetime], bool] | None = None) -> Receipt:
     """Gives who confirmed what, when and with which key, or raises ReceiptError.
 
+    tool, access_point: as the action has it, or as it says that the call may be made besides (also).
     arguments: a value, compared in canonical form; str or bytes are compared with the very bytes that were confirmed.
     now: seconds since 1970 (default: the clock); None looks at no clock, for receipts kept as evidence.
     allow_undispatched: take one that the gateway has not let out; too few may have confirmed it, or taken it back.
@@ -488,8 +504,7 @@ def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str |
     _must(isinstance(receipt, str), "malformed", "not a text")
     r = _form(receipt)
     action = _action(r["action"])
-    _must(tool is None or tool == action["tool"], "tool", "it is for the tool " + action["tool"])
-    _must(access_point is None or access_point == action["access_point"], "access_point", "it is for the access point " + action["access_point"])
+    _check_place(action, tool, access_point)
     _must(arguments is _UNSET or _same_arguments(action, arguments), "arguments", "other arguments were confirmed")
     want = {"allow_unbound": allow_unbound, "relying_party_id": relying_party_id, "origins": list(origins)}
     check = _Check(action, _hash(r["action"]), keys, want)
@@ -515,4 +530,5 @@ def verify_receipt(receipt: str | bytes, *, log_keys: Iterable[str], tool: str |
             _must(name not in seen, "replayed", "this call has been made already")
             seen.add(name)
     return Receipt(action["id"], action["access_point"], action["tool"], action["arguments"], action["user"], action["via"], action["source"],
-                   action["client"], action["model"], _time(check.expires), confirmed, dispatched)
+                   action["client"], action["model"], _time(check.expires), confirmed, dispatched,
+                   (action["also"]["access_point"], action["also"]["tool"]) if "also" in action else None)

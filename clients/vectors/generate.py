@@ -329,6 +329,18 @@ def actions():
     add("an expiry with a leading zero", "action", resigned(expires="0" + str(EXPIRES)[:15]))
     add("an expiry that is no number", "action", resigned(expires="never"))
     add("a digest in capitals", "action", resigned(policy=sha(b"policy").hex().upper()))
+    also = {"access_point": "tools", "tool": "pay"}
+    add("good: carried, and expected where it was let out", "ok", Case(action=action_of(also=also)), tool="transfer", access_point="bank")
+    add("good: carried, and expected where it is called", "ok", Case(action=action_of(also=also)), tool="pay", access_point="tools",
+        arguments={"to": "alice", "amount": 250}, dispatched=True)
+    add("carried: the tool of one place at the other", "access_point", Case(action=action_of(also=also)), tool="transfer", access_point="tools")
+    add("carried: the other way round", "tool", Case(action=action_of(also=also)), tool="pay", access_point="bank")
+    add("carried to another tool", "tool", Case(action=action_of(also=also)), tool="balance")
+    add("carried to nowhere", "action", Case(action=action_of(also=None)))
+    add("carried: a place with more to it", "action", Case(action=action_of(also={**also, "user": "bob"})))
+    add("carried: a place without a tool", "action", Case(action=action_of(also={"access_point": "tools"})))
+    add("carried: a tool that is no text", "action", Case(action=action_of(also={"access_point": "tools", "tool": 3})))
+    add("carried: a place put in after it was signed", "record", edit=put([], "action", lambda a: jcs({**json.loads(a), "also": also})))
     add("for another tool", "tool", tool="balance")
     add("for another access point", "access_point", access_point="lab")
     add("for other arguments", "arguments", arguments={"to": "alice", "amount": 950})

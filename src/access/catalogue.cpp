@@ -63,6 +63,7 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(std::vector<AccessPoin
   const auto problem = [&](const AccessPoint& p, std::string_view what) {
     problems.append(problems.empty() ? "" : "\n").append("access_point.").append(p.name).append(": ").append(what);
   };
+  std::vector<std::pair<const Carry*, const std::string*>> carried;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const AccessPoint& p = points[i];
     if (!valid_prefix(p.prefix)) {
@@ -85,6 +86,20 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(std::vector<AccessPoin
     }
     if (!p.host.empty() && std::find(hosts.begin(), hosts.end(), p.host) == hosts.end()) {
       problem(p, "host \"" + p.host + "\" is not among server.hosts");
+    }
+    for (const Carry& c : p.carries) {
+      const auto from = std::find_if(points.begin(), points.end(), [&](const AccessPoint& one) { return one.name == c.from; });
+      if (p.kind != dialect::Kind::mcp) problem(p, "carries: only of the kind mcp, whose tools can be called");
+      if (from == points.end()) problem(p, "carries: there is no access point \"" + c.from + "\"");
+      if (from != points.end() && (from->kind == dialect::Kind::mcp || !from->rules.gated_tools)) {
+        problem(p, "carries: in replies of \"" + c.from + "\" no tool call is confirmed");
+      }
+      for (const auto& [other, by] : carried) {
+        if (other->from == c.from && (other->tool == c.tool || other->tool == "*" || c.tool == "*")) {
+          problem(p, "carries: \"" + c.from + "/" + c.tool + "\" is carried by access_point." + *by + " already");
+        }
+      }
+      carried.emplace_back(&c, &p.name);
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (points[j].name == p.name) problem(p, "the name is used twice");
@@ -130,6 +145,15 @@ const AccessPoint* Catalogue::find(std::string_view name) const noexcept {
     if (p.name == name) return &p;
   }
   return nullptr;
+}
+
+std::optional<Catalogue::Place> Catalogue::carried(std::string_view from, std::string_view tool) const noexcept {
+  for (const AccessPoint& p : points_) {
+    for (const Carry& c : p.carries) {
+      if (c.from == from && (c.tool == "*" || c.tool == tool)) return Place{&p, c.as.empty() ? tool : std::string_view(c.as)};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace vestibule::access

@@ -23,6 +23,13 @@ struct Spawn {
   std::chrono::seconds ready{60};        ///< how long it may take until it answers
 };
 
+/// Of a tool server: a tool call that a person has confirmed in the reply of a model may be made here, once.
+struct Carry {
+  std::string from;   ///< access point of the model
+  std::string tool;   ///< as the model calls it; "*": every one
+  std::string as;     ///< as it is called here; empty: the same
+};
+
 /// Plain values; app fills it from the configuration.
 struct AccessPoint {
   std::string name;                      ///< [a-z0-9-]{1,32}
@@ -39,6 +46,8 @@ struct AccessPoint {
   std::chrono::seconds max_stream{600};
   std::chrono::seconds hold{45};         ///< how long a call that lacks a proof waits for its owner; 0: not at all
   bool watch_tools = true;               ///< of mcp: a tool whose definition changes sleeps until somebody has looked
+  bool receipts = false;                 ///< of mcp: the tool server is shown the receipt of a call that people have confirmed
+  std::vector<Carry> carries;            ///< of mcp
   bool private_upstream = false;         ///< the operator vouches that nobody else reaches the upstream
   std::optional<Spawn> spawn;
   /// The address under which clients know it (RFC 8707), and who gives out tokens for it; both empty where
@@ -56,7 +65,7 @@ struct AccessPoint {
 class Catalogue {
  public:
   /// All problems at once: doubled names or routes, prefixes without a leading '/' or with a
-  /// trailing one, no upstream and no spawn, host not among `hosts`.
+  /// trailing one, no upstream and no spawn, host not among `hosts`; calls carried from where none are gated, or twice.
   static Result<std::shared_ptr<const Catalogue>> build(std::vector<AccessPoint> points,
                                                         std::vector<std::string> hosts);
 
@@ -72,6 +81,12 @@ class Catalogue {
   [[nodiscard]] std::optional<Route> route(std::string_view canonical_host, std::string_view path) const noexcept;
   [[nodiscard]] const std::vector<AccessPoint>& points() const noexcept { return points_; }
   [[nodiscard]] const AccessPoint* find(std::string_view name) const noexcept;
+  struct Place {
+    const AccessPoint* point = nullptr;
+    std::string_view tool;
+  };
+  /// Where a call of this tool that is let out in a reply of the access point `from` may be made.
+  [[nodiscard]] std::optional<Place> carried(std::string_view from, std::string_view tool) const noexcept;
 
  private:
   Catalogue() = default;

@@ -119,6 +119,8 @@ schema::Schema declare() {
   s.option({.name = "access_point.*.server_tools", .type = Type::boolean, .help = "Requests may use tools that the server runs by itself.", .fallback = "false", .example = "false", .reloadable = true});
   s.option({.name = "access_point.*.client_requests", .type = Type::list, .help = "Of `mcp`: what the tool server may ask of its client: `sampling` (words of the client's model), `elicitation` (something of its person), `roots` (the folders that it works in). The rest is taken out of its messages.", .fallback = "[]", .example = "[\"elicitation\"]", .max = "3", .reloadable = true});
   s.option({.name = "access_point.*.tool_changes", .type = Type::choice, .help = "Of `mcp`: what becomes of a tool whose definition (description, schema, annotations) is not what it was when it was first seen or last accepted. sleep: it is listed to nobody and cannot be called until an administrator has looked at it. allow: nobody looks; for servers that describe themselves anew all the time.", .fallback = "sleep", .example = "sleep", .choices = {"sleep", "allow"}, .reloadable = true});
+  s.option({.name = "access_point.*.receipts", .type = Type::boolean, .help = "Of `mcp`: the tool server is shown the receipt of each call that people have confirmed, in the header `Vestibule-Receipt` (docs/receipts.md), so that it can check for itself before it acts. A receipt says who asked and who confirmed.", .fallback = "false", .example = "true", .reloadable = true});
+  s.option({.name = "access_point.*.carries", .type = Type::list, .help = "Of `mcp`: tool calls that, once a person has confirmed them in the reply of a model, may be made here, once, by the same account from the same place with the same arguments: `ACCESS_POINT/TOOL`, `ACCESS_POINT/TOOL as NAME` where the tool has another name here, `ACCESS_POINT/*` for all. The person is shown it, and signs it.", .fallback = "[]", .example = "[\"local/transfer as bank_transfer\"]", .max = "100", .reloadable = true});
   s.option({.name = "access_point.*.max_body", .type = Type::size, .help = "Largest request body that is read whole.", .fallback = "4MiB", .example = "32MiB", .min = "1KiB", .max = "256MiB", .reloadable = true});
   s.option({.name = "access_point.*.max_stream", .type = Type::duration, .help = "How long one answer may take.", .fallback = "10m", .example = "30m", .min = "1s", .max = "24h", .reloadable = true});
   s.option({.name = "access_point.*.hold", .type = Type::duration, .help = "How long a call that lacks a proof waits for its owner before it is refused. MCP clients give up after 60 seconds. 0s: it is refused at once.", .fallback = "45s", .example = "120s", .min = "0s", .max = "280s", .reloadable = true});
@@ -418,6 +420,20 @@ class Reader {
     }
     p.watch_tools = s.get_string("tool_changes") == "sleep";
     if (p.kind != dialect::Kind::mcp && !p.watch_tools) problems.push_back(s.problem("tool_changes", "servers of this kind have no tools of their own"));
+    p.receipts = s.get_boolean("receipts");
+    if (p.receipts && p.kind != dialect::Kind::mcp) problems.push_back(s.problem("receipts", "only tool servers are called"));
+    for (const std::string& entry : s.get_list("carries")) {
+      const std::size_t slash = entry.find('/');
+      const std::size_t as = entry.find(" as ");
+      access::Carry carry;
+      carry.from = entry.substr(0, slash);
+      if (slash != std::string::npos) carry.tool = entry.substr(slash + 1, as == std::string::npos ? as : as - slash - 1);
+      if (as != std::string::npos) carry.as = entry.substr(as + 4);
+      const bool sound = slash != std::string::npos && !carry.from.empty() && !carry.tool.empty() && carry.tool.find(' ') == std::string::npos &&
+                         (as == std::string::npos || (as > slash && !carry.as.empty() && carry.as.find(' ') == std::string::npos && carry.tool != "*"));
+      if (!sound) problems.push_back(s.problem("carries", "\"" + entry + "\": write ACCESS_POINT/TOOL, ACCESS_POINT/TOOL as NAME, or ACCESS_POINT/*"));
+      p.carries.push_back(std::move(carry));
+    }
     p.max_body = s.get_size("max_body");
     p.max_stream = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("max_stream"));
     p.hold = std::chrono::duration_cast<std::chrono::seconds>(s.get_duration("hold"));
@@ -439,6 +455,7 @@ class Reader {
       p.spawn = std::move(spawn);
       if (!takes_socket(*p.spawn) && !is_stdio(p)) problems.push_back(s.problem("spawn", "the command must take its socket: write {socket} where the path goes"));
     }
+    if (p.receipts && is_stdio(p)) problems.push_back(s.problem("receipts", "a server on its standard input has no header to read"));
     config.points.push_back(std::move(p));
   }
 

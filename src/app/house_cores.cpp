@@ -73,6 +73,7 @@ proxy::Door House::access_door() const {
 proxy::Door House::browser_door() const {
   proxy::Door door;
   door.identify = [this](const http::RequestHead& head) { return portal::who_asks(head, *sessions_, clock_); };
+  door.recall = [this](const http::RequestHead& head) { return portal::recall_cookie(head, *sessions_); };
   for (const portal::SafetyField& f : portal::safety_fields(portal::Content::data, portal_transport(config_))) {
     door.fields.emplace_back(f.name, f.value);
   }

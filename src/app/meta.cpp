@@ -6,7 +6,7 @@
 #include "gate/gate.hpp"
 #include "oauth/rows.hpp"
 #include "risk/history.hpp"
-#include "session/sessions.hpp"
+#include "session/schema.hpp"
 
 namespace vestibule::app {
 namespace {

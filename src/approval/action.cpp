@@ -13,6 +13,7 @@ Result<std::string> canonical(const Action& a) {
   json::Writer w;
   w.begin_object().member("format", "vestibule-tool-call/v1").member("id", a.id.text());
   w.member("access_point", a.access_point).member("tool", a.tool);
+  if (a.also) w.key("also").begin_object().member("access_point", a.also->access_point).member("tool", a.also->tool).end_object();
   w.key("arguments").raw(*arguments);
   w.member("arguments_sha256", hex(crypto::sha256(as_bytes(a.arguments))));
   w.member("user", a.user).member("account", a.account.text()).member("via", a.via);
@@ -49,6 +50,8 @@ Digest group_of(const Sameness& c) noexcept {
   part(as_bytes(c.model));
   part(as_bytes(c.tool));
   part(as_bytes(c.arguments));
+  part(as_bytes(c.also ? std::string_view(c.also->access_point) : std::string_view()));
+  part(as_bytes(c.also ? std::string_view(c.also->tool) : std::string_view()));
   part(c.policy);
   part(c.need);
   return h.finish();

@@ -21,6 +21,10 @@ struct ConfirmationRow {
 /// Opens what the row keeps sealed: the action's text and the raw arguments. sealed_unreadable.
 Result<void> unseal(const crypto::KeyRing& keys, ConfirmationRow& row);
 [[nodiscard]] Bytes sealed_content(const crypto::KeyRing& keys, ConfirmationId id, std::string_view action, std::string_view arguments);
+/// In the column `carried`, in place of a time: it cannot be carried any more. 0: it can.
+inline constexpr std::int64_t kNeverCarried = 1;
+/// A place as a row keeps it; of the names none holds a '/' before its own.
+[[nodiscard]] inline std::string place_text(const ToolPlace& p) { return p.access_point + "/" + p.tool; }
 /// A requirement as a row keeps it.
 [[nodiscard]] Bytes packed_need(const domain::Requirement& need);
 /// What packed_need() does not write can never be met.

@@ -148,6 +148,9 @@ Result<std::unique_ptr<Confirmations>> Confirmations::open(store::Database& data
   const auto end_all = [](store::Tx& tx, UserId user) -> Result<void> {
     for (const std::string_view sql :
          {"UPDATE confirmation SET stage = 3 WHERE account = $1 AND stage IN (0, 1)",
+          // As kNeverCarried.
+          "UPDATE confirmation SET carried = 1 WHERE carried = 0 AND also <> '' AND (account = $1 OR id IN (SELECT confirmation FROM "
+          "confirmation_signature WHERE account = $1))",
           "UPDATE confirmation SET stage = 0 WHERE stage = 1 AND id IN (SELECT confirmation FROM confirmation_signature WHERE account = $1)",
           "DELETE FROM confirmation_signature WHERE account = $1 AND confirmation IN (SELECT id FROM confirmation WHERE stage IN (0, 1))"}) {
       auto done = tx.run(sql, {user});
@@ -221,49 +224,63 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
 
   if (a.arguments.size() > kMostArguments) return fail(Reason::body_too_large, "arguments that a person can read");
   const Bytes need = packed_need(w.need);
-  const Digest group = group_of({a.account, w.credential, w.source_key, a.access_point, a.model, a.tool, a.arguments, a.policy, need});
-  std::optional<Asked> same;
+  const Digest group = group_of({a.account, w.credential, w.source_key, a.access_point, a.model, a.tool, a.arguments, a.also, a.policy, need});
+  std::vector<Asked> same;
   auto found = tx.query("SELECT id, stage FROM confirmation WHERE call_group = $1 AND expires > $2 AND stage IN (0, 1, 3) ORDER BY stage DESC, created",
                         {group, now.wall}, [&](const store::Row& row) {
-                          const auto id = row.id<ConfirmationId>(0);
-                          const auto stage = static_cast<Stage>(row.integer(1));
-                          const bool used = std::ranges::any_of(taken, [&](const Asked& t) { return t.id == id; });
-                          // Declined counts for the whole call, however often it stands there.
-                          if (!used || stage == Stage::declined) same = Asked{id, stage};
-                          return !same;
+                          same.push_back({row.id<ConfirmationId>(0), static_cast<Stage>(row.integer(1))});
+                          return true;
                         });
   if (!found) return moved(found);
-  if (same) return *same;
+  for (const Asked& one : same) {
+    // Declined counts for the whole call, however often it stands there.
+    if (one.stage == Stage::declined) return one;
+    if (std::ranges::any_of(taken, [&](const Asked& t) { return t.id == one.id; })) continue;
+    if (one.stage == Stage::waiting) return one;
+    // One whose signature counts no more is no answer: it is asked anew.
+    auto good = still_in(tx, {one.id, a.account, {}, w.need}, w.need);
+    if (good) return one;
+    if (good.error().code != Reason::confirmation_void) return moved(good);
+  }
 
   std::int64_t waiting = 0;
   std::int64_t rung = 0;
   std::int64_t lately = 0;
+  std::int64_t waiting_of_one = 0;
+  std::int64_t lately_of_one = 0;
   auto counted = tx.one(
-      "SELECT COUNT(CASE WHEN stage = 0 AND expires > $2 THEN 1 END), COUNT(CASE WHEN rung = 1 AND created > $3 THEN 1 END), COUNT(*) FROM "
-      "confirmation WHERE account = $1 AND expires > $4",
-      {a.account, now.wall, now.wall - options_.bell_window, now.wall - kLately}, [&](const store::Row& row) {
+      "SELECT COUNT(CASE WHEN stage = 0 AND expires > $2 THEN 1 END), COUNT(CASE WHEN rung = 1 AND created > $3 THEN 1 END), COUNT(*), "
+      "COUNT(CASE WHEN stage = 0 AND expires > $2 AND credential = $5 THEN 1 END), COUNT(CASE WHEN credential = $5 THEN 1 END) FROM "
+      "confirmation WHERE account = $1 AND created > $4",
+      {a.account, now.wall, now.wall - options_.bell_window, now.wall - kLately, w.credential}, [&](const store::Row& row) {
         waiting = row.integer(0);
         rung = row.integer(1);
         lately = row.integer(2);
+        waiting_of_one = row.integer(3);
+        lately_of_one = row.integer(4);
       });
   if (!counted) return moved(counted);
   if (waiting >= options_.most || lately >= options_.most_an_hour) return fail(Reason::overloaded, "too many tool calls asked for this account");
+  if (waiting_of_one >= options_.most_of_one || lately_of_one >= options_.most_an_hour_of_one) {
+    return fail(Reason::overloaded, "too many tool calls asked for by this credential");
+  }
 
+  const bool others = w.need.confirmation == domain::Confirmation::people;
   a.id = ConfirmationId::make(rng_);
-  a.expires = now.wall + options_.lives;
+  a.expires = now.wall + (others ? options_.lives_others : options_.lives);
   auto text = canonical(a);
   if (!text) return moved(text);
   const Digest digest = digest_of(*text);
   const Digest raw = crypto::sha256(as_bytes(a.arguments));
   const Bytes content = sealed_content(keys_, a.id, *text, a.arguments);
-  const bool others = w.need.confirmation == domain::Confirmation::people;
-  const bool rings = !others && rung < options_.bells;
+  const bool rings = rung < options_.bells;
   auto put = tx.run(
       "INSERT INTO confirmation (id, account, call_group, credential, source_key, access_point, tool, content, digest, raw, policy, need, people, "
-      "created, expires, rung, stage, settled, justification) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, "
-      "0, '')",
+      "created, expires, rung, also, stage, settled, justification) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+      "$17, 0, 0, '')",
       {a.id, a.account, group, w.credential, w.source_key, a.access_point, a.tool, content, digest, raw, a.policy, need,
-       others ? std::max<int>(w.need.people, 1) : 0, now.wall, a.expires, rings ? 1 : 0});
+       others ? std::max<int>(w.need.people, 1) : 0, now.wall, a.expires, rings ? 1 : 0,
+       a.also ? place_text(*a.also) : std::string()});
   if (!put) return moved(put);
   Confirmation c;
   c.id = a.id;
@@ -272,7 +289,7 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
   auto told = tell_in(tx, a.account, w.need);
   if (!told) return moved(told);
   if (rings) {
-    auto bell = identity::changed_for_in(tx, factors::kBellTopic, a.account);
+    auto bell = others ? ring_approvers_in(tx, a.id, a.account, w.need) : identity::changed_for_in(tx, factors::kBellTopic, a.account);
     if (!bell) return moved(bell);
   }
   return Asked{a.id, Stage::waiting};
@@ -289,16 +306,15 @@ Result<void> Confirmations::tell_in(store::Tx& tx, UserId account, const domain:
 Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy,
                                                   const domain::Requirement& present, Instant now) {
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
-  Used used;
-  UserId account{};
-  domain::Requirement need;
+  Taken t;
+  t.id = id;
   auto taken = tx.one(
       "UPDATE confirmation SET stage = 2, settled = $4 WHERE id = $1 AND stage = 1 AND raw = $2 AND policy = $3 AND expires > $4 RETURNING digest, "
       "account, need",
       {id, raw_arguments, policy, now.wall}, [&](const store::Row& row) {
-        used.action = digest_from(row.blob(0));
-        account = row.id<UserId>(1);
-        need = unpacked_need(row.blob(2));
+        t.action = digest_from(row.blob(0));
+        t.account = row.id<UserId>(1);
+        t.need = unpacked_need(row.blob(2));
       });
   if (!taken) return moved(taken);
   if (!*taken) {
@@ -307,6 +323,15 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
     if (!why) return moved(why);
     return fail(expired ? Reason::confirmation_expired : Reason::confirmation_void);
   }
+  auto used = still_in(tx, t, present);
+  if (!used) return used;
+  auto told = tell_in(tx, t.account, t.need);
+  if (!told) return moved(told);
+  return used;
+}
+
+Result<Confirmations::Used> Confirmations::still_in(store::Tx& tx, const Taken& t, const domain::Requirement& present) const {
+  const domain::Requirement& need = t.need;
   // Roles, hours, signals: more may be asked for than when it was signed.
   if (!(domain::stricter(need, present) == need)) return fail(Reason::confirmation_void, "more is asked for now");
   // What was signed must still count: a factor that was lost, an account that was shut out, rights that were
@@ -317,18 +342,20 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
     domain::Evidence evidence;
   };
   std::vector<One> all;
-  auto read = tx.query("SELECT account, factor, proofs, at FROM confirmation_signature WHERE confirmation = $1 ORDER BY at, account", {id},
+  auto read = tx.query("SELECT account, factor, proofs, at FROM confirmation_signature WHERE confirmation = $1 ORDER BY at, account", {t.id},
                        [&](const store::Row& row) {
                          all.push_back({row.id<UserId>(0), row.id<FactorId>(1), unpacked(row.blob(2), row.time(3))});
                          return true;
                        });
   if (!read) return moved(read);
+  Used used;
+  used.action = t.action;
   std::size_t good = 0;
   for (const One& one : all) {
     auto counts = factors_.counts_in(tx, one.user, one.factor);
     if (!counts) return moved(counts);
     if (!*counts || users_.standing(one.user) != identity::Users::Standing::good) continue;
-    auto why = why_not_in(tx, account, need, one.user);
+    auto why = why_not_in(tx, t.account, need, one.user);
     if (!why) return moved(why);
     if (!why->empty()) continue;
     ++good;
@@ -336,8 +363,6 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
   }
   const std::size_t wanted = need.confirmation == domain::Confirmation::people ? std::max<std::size_t>(need.people, 1) : 1;
   if (good < wanted) return fail(Reason::confirmation_void, "a signature counts no more");
-  auto told = tell_in(tx, account, need);
-  if (!told) return moved(told);
   return used;
 }
 
@@ -400,9 +425,9 @@ Result<std::int64_t> Confirmations::sealed_by(store::Tx& tx, std::uint32_t key) 
 }
 
 void Confirmations::record(store::Tx& tx, std::string_view operation, const Actor& by, const Confirmation& about, std::string_view note,
-                           Instant now) const {
+                           Instant now, audit::Log::Cover cover) const {
   const std::string object = about.id.text();
-  log_.append(tx, identity::change_record(operation, by, object, note, now));
+  log_.append(tx, identity::change_record(operation, by, object, note, now), cover);
 }
 
 }  // namespace vestibule::approval

@@ -72,11 +72,15 @@ struct Confirmation {
 
 struct ConfirmationOptions {
   Duration lives = std::chrono::minutes(5);
+  Duration lives_others = std::chrono::minutes(30);  ///< what others confirm: they have to be found
   Duration keeps = std::chrono::hours(24 * 90);  ///< what was dispatched, for receipts
-  int most = 24;                                 ///< that wait, an account
-  int most_an_hour = 240;                        ///< that were asked for, an account
+  int most = 48;                                 ///< that wait, an account
+  int most_of_one = 24;                          ///< of these, by one credential: a thief's flood leaves room for its owner's others
+  int most_an_hour = 480;                        ///< that were asked for, an account
+  int most_an_hour_of_one = 240;
   int bells = 6;                                 ///< an account, within `bell_window`
   Duration bell_window = std::chrono::minutes(15);
+  std::size_t rung = 20;                         ///< people who are rung for one call that others confirm
   Duration refuses = std::chrono::hours(1);      ///< a credential at a source, after "it was not me" or "put it to sleep"
   Duration wait = std::chrono::hours(72);        ///< promise 5: of accounts that are new, reset or were given roles
   /// Takes away what was opened for this credential at this source before; in the job of "it was not me" and
@@ -118,6 +122,24 @@ class Confirmations {
   };
   Result<Used> use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy,
                       const domain::Requirement& present, Instant now);
+
+  // --- a call of a tool server that was confirmed as a call of a model's reply (carrying.cpp)
+  struct Carrying {
+    UserId account{};
+    Digest credential{};                ///< hash of what the call showed
+    std::string source_key;
+    ToolPlace place;
+    std::string arguments;              ///< JSON text; what counts is its canonical form
+    Digest policy{};
+  };
+  /// One that its account has had let out from there within its time, whose action names this place and these
+  /// arguments, that was not carried yet, and that is good for what is asked for now. Void for ever where since then
+  /// somebody has disowned or put to sleep what asked, the account or one that signed was shut out, or the tool has
+  /// changed. A look: what decides is carry_in().
+  net::Task<Result<std::optional<ConfirmationId>>> find_carried(Carrying call, domain::Requirement present) const;
+  /// As use_in(), once: what was signed is good for this call too.
+  Result<Used> carry_in(store::Tx& tx, ConfirmationId id, const Carrying& call, const domain::Requirement& present, Instant now);
+
   /// It was used, and then kept in after all: no receipt says that it was let out.
   net::Task<Result<void>> withhold(ConfirmationId id);
 
@@ -141,22 +163,18 @@ class Confirmations {
     not_me,   ///< and the person is warned
   };
   net::Task<Result<void>> refuse(ConfirmationId id, Refusal how, Actor by);
-  /// For receipts: one that was confirmed, with what was signed (statements as factors::canonical()).
-  struct Kept {
-    Confirmation confirmation;
-    struct One {
-      Signature signature;
-      std::string note;                 ///< of its record in the log
-      std::string statement;            ///< empty: not bound
-      std::vector<Digest> actions;      ///< that were signed as one list
-    };
-    std::vector<One> signed_by;
-    WallTime dispatched{};              ///< zero: not
-  };
-  net::Task<Result<Kept>> kept(UserId person, ConfirmationId id) const;
+
+  // --- receipts (receipts.cpp, receipt.hpp): of what was confirmed; not_found also where nobody has, or the records are
+  // erased, conflict while no checkpoint covers them
+  /// For whoever asked, signed or may sign.
+  net::Task<Result<std::string>> receipt(UserId person, ConfirmationId id) const;
+  /// For the gateway, which shows it to the tool server.
+  net::Task<Result<std::string>> receipt(ConfirmationId id) const;
 
   // --- upkeep
   net::Task<Result<void>> maintain();
+  /// Rings once more for what others have not confirmed when half of its time is over. Every few seconds.
+  net::Task<Result<void>> remind();
   /// As Factors' functions of these names.
   Result<std::int64_t> reseal_in(store::Tx& tx) const;
   Result<std::int64_t> sealed_by(store::Tx& tx, std::uint32_t key) const;
@@ -166,10 +184,22 @@ class Confirmations {
     Stage stage{};
     WallTime expires{};
   };
+  /// What was used, as its row had it.
+  struct Taken {
+    ConfirmationId id{};
+    UserId account{};
+    Digest action{};
+    domain::Requirement need;
+  };
   Confirmations(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, factors::Factors& factors,
                 audit::Log& log, const Clock& clock, Rng& rng, ConfirmationOptions options);
   Result<void> load(store::Tx& tx);
   Result<Asked> ask_in(store::Tx& tx, Wanted wanted, const Actor& by, Instant now, std::span<const Asked> taken);
+  /// Whether all that was signed still counts, and no more is asked for than was then. confirmation_void.
+  Result<Used> still_in(store::Tx& tx, const Taken& taken, const domain::Requirement& present) const;
+  /// Rings those who are named as approvers, may sign and have not (approvers.cpp).
+  Result<void> ring_approvers_in(store::Tx& tx, ConfirmationId id, UserId account, const domain::Requirement& need) const;
+  Result<std::string> receipt_in(store::Tx& tx, const Confirmation& c) const;
   Result<void> sweep_in(store::Tx& tx, WallTime now) const;
   Result<void> sleep_in(store::Tx& tx, const ConfirmationRow& row, Refusal how, const Actor& by, Instant now);
   Result<std::string> why_not_in(store::Tx& tx, UserId account, const domain::Requirement& need, UserId person) const;
@@ -178,7 +208,8 @@ class Confirmations {
   Result<Confirmation> seen_in(store::Tx& tx, UserId person, ConfirmationId id) const;
   Result<std::optional<Confirmation>> read_in(store::Tx& tx, ConfirmationId id) const;
   Result<void> signatures_in(store::Tx& tx, Confirmation& c) const;
-  void record(store::Tx& tx, std::string_view operation, const Actor& by, const Confirmation& about, std::string_view note, Instant now) const;
+  void record(store::Tx& tx, std::string_view operation, const Actor& by, const Confirmation& about, std::string_view note, Instant now,
+              audit::Log::Cover cover = audit::Log::Cover::in_time) const;
 
   store::Database& database_;
   const crypto::KeyRing& keys_;

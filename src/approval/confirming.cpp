@@ -218,7 +218,7 @@ Result<void> Confirmations::sign_in(store::Tx& tx, std::span<const Confirmation>
     if (*signed_now != 1) return fail(Reason::conflict, "it was answered, or has expired");
     Actor self = by;
     self.evidence.add(proof);
-    record(tx, kConfirm, self, c, note, now);
+    record(tx, kConfirm, self, c, note, now, audit::Log::Cover::at_once);  // for its receipt
     auto told = tell_in(tx, c.account, c.need);
     if (!told) return moved(told);
   }
@@ -283,6 +283,9 @@ Result<void> Confirmations::sleep_in(store::Tx& tx, const ConfirmationRow& row, 
   auto over = tx.run("UPDATE confirmation SET stage = $4, settled = $5 WHERE account = $1 AND credential = $2 AND source_key = $3 AND stage IN (0, 1)",
                      {c.account, c.credential, row.source_key, how == Refusal::not_me ? Stage::not_me : Stage::declined, now.wall});
   if (!over) return moved(over);
+  auto carried = tx.run("UPDATE confirmation SET carried = $4 WHERE account = $1 AND credential = $2 AND source_key = $3 AND carried = 0 AND also <> ''",
+                        {c.account, c.credential, row.source_key, kNeverCarried});
+  if (!carried) return moved(carried);
   auto refused = tx.run(
       "INSERT INTO approval_refusal (account, credential, source_key, until) VALUES ($1, $2, $3, $4) ON CONFLICT (account, credential, "
       "source_key) DO UPDATE SET until = $4",
@@ -297,40 +300,6 @@ Result<void> Confirmations::sleep_in(store::Tx& tx, const ConfirmationRow& row, 
   const std::string text = "Somebody asked for a tool call in the name of " + std::string(by.name.view()) +
                            ", who said that it was not so. The credential opens nothing there for an hour; revoke it if you cannot tell who has it.";
   return users_.notify_in(tx, c.account, identity::NoticeKind::not_me, text, now.wall);
-}
-
-net::Task<Result<Confirmations::Kept>> Confirmations::kept(UserId person, ConfirmationId id) const {
-  auto job = [this, person, id](store::Tx& tx) -> Result<Kept> {
-    Kept out;
-    auto one = read_in(tx, id);
-    if (!one) return moved(one);
-    if (!*one) return fail(Reason::not_found, "no such call");
-    auto sees = sees_in(tx, **one, person);
-    if (!sees) return moved(sees);
-    const bool has_signed = std::ranges::any_of((*one)->signatures, [&](const Signature& s) { return s.user == person; });
-    if (!*sees && !has_signed) return fail(Reason::not_found, "no such call");
-    out.confirmation = std::move(**one);
-    std::size_t i = 0;
-    auto read = tx.query("SELECT note, statement, signed_list FROM confirmation_signature WHERE confirmation = $1 ORDER BY at, account", {id},
-                         [&](const store::Row& row) {
-                           if (i >= out.confirmation.signatures.size()) return false;
-                           Kept::One o{out.confirmation.signatures[i++], std::string(row.text(0)), std::string(row.text(1)), {}};
-                           const ByteView list = row.blob(2);
-                           for (std::size_t at = 0; at + sizeof(Digest) <= list.size(); at += sizeof(Digest)) {
-                             o.actions.push_back(digest_from(list.subspan(at, sizeof(Digest))));
-                           }
-                           out.signed_by.push_back(std::move(o));
-                           return true;
-                         });
-    if (!read) return moved(read);
-    if (out.confirmation.stage == Stage::dispatched) {
-      auto when = tx.one("SELECT settled FROM confirmation WHERE id = $1", {id}, [&](const store::Row& row) { out.dispatched = row.time(0); });
-      if (!when) return moved(when);
-    }
-    return out;
-  };
-  Result<Kept> out = co_await database_.read(std::move(job));
-  co_return out;
 }
 
 }  // namespace vestibule::approval

@@ -46,7 +46,8 @@ struct Receipt {
 
 struct ReceiptExpectations {
   std::vector<audit::LogKey> logs;
-  // What the receipt has to be about; absent: whatever it says.
+  // What the receipt has to be about; absent: whatever it says. The place where the action says that it may be called
+  // besides (Action::also) is as good as its own.
   std::optional<std::string> tool, access_point;
   std::optional<std::string> arguments;      ///< JSON text: compared in canonical form
   std::optional<std::string> relying_party;
@@ -68,6 +69,7 @@ struct Confirmer {
   bool user_verified = false, device_bound = false;
 };
 struct ReceiptSummary {
+  std::optional<ToolPlace> also;
   std::string id, access_point, tool, arguments, user, via, source, client, model;
   WallTime expires{};
   std::vector<Confirmer> confirmed;

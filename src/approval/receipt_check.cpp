@@ -123,7 +123,15 @@ class Check {
     const auto one = json::canonicalize(action_, kActionLimits);
     if (!one || *one != action_) return bad();
     const auto value = json::parse(action_, kActionLimits);
-    if (!value || value->members().size() != kActionMembers || value->find("arguments") == nullptr) return bad();
+    if (!value) return bad();
+    const json::Value* const also = value->find("also");
+    if (value->members().size() != kActionMembers + (also != nullptr ? 1 : 0) || value->find("arguments") == nullptr) return bad();
+    if (also != nullptr) {
+      auto point = also->get_string("access_point");
+      auto tool = also->get_string("tool");
+      if (also->members().size() != 2 || !point || !tool) return bad();
+      out_.also = ToolPlace{std::move(*point), std::move(*tool)};
+    }
     std::string format, expires, sha256, conversation, policy, account;
     const std::pair<std::string_view, std::string*> texts[] = {
         {"format", &format}, {"id", &out_.id}, {"access_point", &out_.access_point}, {"tool", &out_.tool}, {"user", &out_.user},
@@ -152,8 +160,14 @@ class Check {
   }
 
   Result<void> expected_action() const {
-    if (want_.tool && *want_.tool != out_.tool) return wrong("tool", "it is for the tool " + out_.tool);
-    if (want_.access_point && *want_.access_point != out_.access_point) return wrong("access_point", "it is for the access point " + out_.access_point);
+    const auto other = [this](const std::string& point, const std::string& tool) -> std::string_view {
+      if (want_.tool && *want_.tool != tool) return "tool";
+      return want_.access_point && *want_.access_point != point ? "access_point" : "";
+    };
+    const std::string_view what = other(out_.access_point, out_.tool);
+    if (!what.empty() && (!out_.also || !other(out_.also->access_point, out_.also->tool).empty())) {
+      return wrong(what, "it is for " + out_.tool + " at " + out_.access_point);
+    }
     if (want_.arguments) {
       const auto arguments = json::canonicalize(*want_.arguments, kActionLimits);
       if (!arguments || *arguments != out_.arguments) return wrong("arguments", "other arguments were confirmed");

@@ -129,6 +129,12 @@ CREATE TABLE tool_definition (
   PRIMARY KEY (access_point, tool)
 )
 )"},
+    // Where a confirmed call may be made once more, and when it was; when those were rung again who have not signed.
+    store::Migration{"approval", 6, R"(
+ALTER TABLE confirmation ADD COLUMN also TEXT NOT NULL DEFAULT '';
+ALTER TABLE confirmation ADD COLUMN carried BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE confirmation ADD COLUMN reminded BIGINT NOT NULL DEFAULT 0
+)"},
 };
 
 }  // namespace

@@ -68,6 +68,10 @@ using StateReader = std::function<std::optional<std::string>(std::string_view op
 [[nodiscard]] Result<Message> read(const http::Headers& headers, std::string_view body, const ClientRequests& allowed,
                                    const StateReader& states = {});
 
+/// The tools/call that read() has taken, without what nobody is shown who signs it: members of _meta besides the
+/// protocol's own (progressToken, "io.modelcontextprotocol/..."). Empty: there are none.
+[[nodiscard]] std::string as_signed(std::string_view message);
+
 /// The id of a message that could not be read further, as JSON text; empty: none can be told.
 [[nodiscard]] std::string id_of(std::string_view body);
 

@@ -190,6 +190,33 @@ Result<Message> read(const http::Headers& headers, std::string_view body, const 
   return m;
 }
 
+std::string as_signed(std::string_view message) {
+  json::Reader reader(message);
+  // Down to an object by its key; what read() has taken has each key once.
+  const auto into = [&reader](std::string_view wanted) {
+    while (reader.next() == Token::key) {
+      if (reader.text() == wanted) return reader.next() == Token::object_begin;
+      if (!reader.skip()) return false;
+    }
+    return false;
+  };
+  if (reader.next() != Token::object_begin || !into("params") || !into("_meta")) return {};
+  const std::size_t from = reader.begin_offset();
+  std::string kept = "{";
+  bool less = false;
+  while (reader.next() == Token::key) {
+    const bool known = reader.text() == "progressToken" || reader.text().starts_with("io.modelcontextprotocol/");
+    const std::size_t at = reader.begin_offset();
+    if (!reader.skip()) return {};
+    less |= !known;
+    if (!known) continue;
+    if (kept.size() > 1) kept += ',';
+    kept += message.substr(at, reader.end_offset() - at);
+  }
+  if (!less) return {};
+  return std::string(message.substr(0, from)).append(kept).append("}").append(message.substr(reader.end_offset()));
+}
+
 std::string id_of(std::string_view body) {
   json::Reader reader(body);
   std::string id;

@@ -196,8 +196,14 @@ Result<Staged> Gate::load(std::string_view file_text, std::string_view file_name
 
 // ------------------------------------------------------------------------- the path of a request
 
-Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience,
-                                           const domain::Source& source, std::string_view access_point) const noexcept {
+namespace {
+
+/// The one credential that a request shows.
+struct Shown {
+  std::string_view token;
+  bool proves = false;  ///< it comes with a proof of possession
+};
+Result<Shown> shown_by(const http::RequestHead& head) noexcept {
   const http::Headers& h = head.headers;
   const bool bearer = h.has(http::Known::authorization);
   const bool key = h.has(http::Known::x_api_key);
@@ -205,23 +211,38 @@ Result<session::Identified> Gate::identify(const http::RequestHead& head, sessio
   if ((bearer && key) || h.count(http::Known::authorization) > 1 || h.count(http::Known::x_api_key) > 1) {
     return fail(Reason::credential_malformed);
   }
-  std::string_view token;
-  bool proves = false;
-  if (bearer) {
-    const std::string_view value = *h.find(http::Known::authorization);
-    token = behind(value, "bearer ");
-    if (token.empty()) {
-      token = behind(value, "dpop ");
-      proves = true;
-    }
-    if (token.empty()) return fail(Reason::credential_malformed);
-  } else {
-    token = *h.find(http::Known::x_api_key);
+  Shown out;
+  if (!bearer) {
+    out.token = *h.find(http::Known::x_api_key);
+    return out;
   }
-  Result<session::Identified> who = sessions_.identify(token, audience, session::Presented::at(source, access_point), clock_.now());
+  const std::string_view value = *h.find(http::Known::authorization);
+  out.token = behind(value, "bearer ");
+  if (out.token.empty()) {
+    out.token = behind(value, "dpop ");
+    out.proves = true;
+  }
+  if (out.token.empty()) return fail(Reason::credential_malformed);
+  return out;
+}
+
+}  // namespace
+
+Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience,
+                                           const domain::Source& source, std::string_view access_point) const noexcept {
+  const Result<Shown> shown = shown_by(head);
+  if (!shown) return shown.error();
+  Result<session::Identified> who = sessions_.identify(shown->token, audience, session::Presented::at(source, access_point), clock_.now());
   // RFC 9449 section 7.2: a bound token is no bearer token, and the other way round.
-  if (who && who->bound.key.has_value() != proves) return fail(Reason::credential_malformed);
+  if (who && who->bound.key.has_value() != shown->proves) return fail(Reason::credential_malformed);
   return who;
+}
+
+bool Gate::knows_all() const noexcept { return sessions_.whole(); }
+
+net::Task<> Gate::recall(const http::RequestHead& head) {
+  const Result<Shown> shown = shown_by(head);
+  if (shown) co_await sessions_.recall(Secret(shown->token));
 }
 
 Result<void> Gate::show_possession(Caller& caller, const http::RequestHead& head, bool tls) {
@@ -255,6 +276,14 @@ domain::Signals Gate::signals(const Caller& caller) const noexcept {
   return options_.history->signals(caller.who.subject.user, caller.source, caller.client, clock_.now());
 }
 
+domain::Signals Gate::signals(const Caller& caller, const domain::Act& act) const noexcept {
+  domain::Signals out = signals(caller);
+  if (options_.definitions != nullptr && !act.tool.empty() && options_.definitions->destructive(act.access_point, act.tool)) {
+    out.raise(domain::Signal::destructive_tool);
+  }
+  return out;
+}
+
 void Gate::note_refusal(const Caller& caller, Reason reason, Instant now) const noexcept {
   // Not what every client meets now and then: a lapsed factor, an unknown route, a full queue.
   const bool tells = reason == Reason::policy_denied || reason == Reason::policy_no_rule || reason == Reason::model_denied ||
@@ -276,7 +305,7 @@ net::Task<> Gate::persist_clients() {
 
 domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
   const Instant now = clock_.now();
-  domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::path);
+  domain::Decision d = decide(caller, act, signals(caller, act), now, policy::Known::path);
   // Whether a mandate covers the whole of it admit() finds out.
   if (mandatable(caller, d) && options_.mandates->might(caller.who.credential, act, caller.source, d.need, now.wall, known_of(act))) {
     d.outcome = domain::Outcome::allow;
@@ -300,7 +329,7 @@ bool Gate::mandatable(const Caller& caller, const domain::Decision& decision) co
 
 net::Task<Result<std::optional<approval::Drawn>>> Gate::draw(const Caller& caller, const domain::Act& act) {
   const Instant now = clock_.now();
-  const domain::Decision d = decide(caller, act, signals(caller), now, policy::Known::whole);
+  const domain::Decision d = decide(caller, act, signals(caller, act), now, policy::Known::whole);
   std::optional<approval::Drawn> none;
   if (!mandatable(caller, d)) co_return none;
   Result<std::optional<approval::Drawn>> drawn = co_await options_.mandates->draw(caller.who.credential, act, caller.source, d.need, now);
@@ -395,7 +424,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
                                                        const std::optional<approval::Drawn>& drawn) {
   PerCore& core = mine();
   const Instant now = clock_.now();
-  const domain::Signals raised = signals(caller);
+  const domain::Signals raised = signals(caller, act);
   domain::Decision decision = decide(caller, act, raised, now, policy::Known::whole);
   if (drawn && mandatable(caller, decision) && options_.mandates->stands(*drawn, now.wall)) {
     decision.outcome = domain::Outcome::allow;
@@ -502,7 +531,7 @@ Verdict Gate::finish(Begun begun, const Result<void>& durable, const Caller& cal
   return refusal(reason, s.decision, caller, act);
 }
 
-net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
+net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act, Wait wait) {
   std::optional<approval::Drawn> drawn;
   if (options_.mandates != nullptr && caller.who.flags.key) {
     Result<std::optional<approval::Drawn>> taken = co_await draw(caller, act);
@@ -512,7 +541,7 @@ net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act) {
   if (auto* refused = std::get_if<domain::Refusal>(&begun)) co_return std::move(*refused);
   Begun& b = std::get<Begun>(begun);
   Result<void> durable;
-  if (options_.await_admission) durable = co_await log_.durable(b.ticket, options_.durable);
+  if (options_.await_admission && wait == Wait::durable) durable = co_await log_.durable(b.ticket, options_.durable);
   co_return finish(std::move(b), durable, caller, act);
 }
 
@@ -707,6 +736,10 @@ net::Task<> Gate::persist(net::Core& core) {
     const auto now = std::chrono::steady_clock::now();
     if (now - covered <= std::chrono::seconds(10)) continue;
     covered = now;
+    if (options_.confirmations != nullptr) {
+      const Result<void> reminded = co_await options_.confirmations->remind();
+      static_cast<void>(reminded);  // the next time
+    }
     if (options_.confirmations != nullptr && now - tidied > kTidy) {
       tidied = now;
       const Result<void> tidy = co_await options_.confirmations->maintain();

@@ -82,12 +82,17 @@ class Gate {
   [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience,
                                                      const domain::Source& source,
                                                      std::string_view access_point) const noexcept;
+  /// Before identify(), while Sessions::whole() is false: fetches what the request shows.
+  net::Task<> recall(const http::RequestHead& head);
+  [[nodiscard]] bool knows_all() const noexcept;  ///< Sessions::whole()
   /// Once a request, for a caller whose token is bound to a key: nothing is admitted before.
   /// credential_malformed, overloaded.
   [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, bool tls);
   [[nodiscard]] RequestId new_request() noexcept;
   /// What is out of the ordinary about this caller.
   [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;
+  /// And about what he wants.
+  [[nodiscard]] domain::Signals signals(const Caller& caller, const domain::Act& act) const noexcept;
   /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
   /// lists filtered by what each caller may use.
   [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
@@ -97,15 +102,25 @@ class Gate {
   /// nothing but enrol. Null if there is none; until the core's next turn.
   [[nodiscard]] const policy::Deadline* overdue(const domain::Subject& subject) const noexcept;
   /// Decides, records, waits until the record is durable, looks again. A refusal is recorded too.
-  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act);
+  enum class Wait : std::uint8_t {
+    durable,
+    none,  ///< nothing goes out for this act alone: another one's record, made on this core behind it, is waited for
+  };
+  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act, Wait wait = Wait::durable);
   // --- tool calls of an admitted act (releases.cpp)
   /// What policy asks for a tool call: allow; confirm, also where an older proof would have to be given again,
   /// since the confirmation is one; step_up, where none is asked for; deny. Nothing recorded.
   [[nodiscard]] domain::Decision consider_call(const Caller& caller, const domain::Act& call) const noexcept;
+  /// What people have said of a call.
+  struct Confirmed {
+    approval::ConfirmationId id{};
+    /// Where it was given for the call of a model's reply and is carried to this one: the source key of the caller,
+    /// as the confirmation has it. Empty: it was given for this very call.
+    std::string carried_from{};
+  };
   /// Right before its first byte goes out: decides again, uses `confirmed` up, and records, in one transaction,
   /// durably. Nothing: it may go out, once. A refusal is recorded too.
-  net::Task<std::optional<domain::Refusal>> release(const Caller& caller, const domain::Act& call,
-                                                    std::optional<approval::ConfirmationId> confirmed);
+  net::Task<std::optional<domain::Refusal>> release(const Caller& caller, const domain::Act& call, std::optional<Confirmed> confirmed);
   /// Records a refusal that was made elsewhere on the way (dialect, limits).
   void refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept;
   /// The same for what consider() refused: the record names the rule, signal or flow.

@@ -9,7 +9,7 @@ namespace vestibule::gate {
 using domain::Outcome;
 
 domain::Decision Gate::consider_call(const Caller& caller, const domain::Act& call) const noexcept {
-  domain::Decision d = decide(caller, call, signals(caller), clock_.now(), policy::Known::whole);
+  domain::Decision d = decide(caller, call, signals(caller, call), clock_.now(), policy::Known::whole);
   const bool confirms = d.need.confirmation != domain::Confirmation::none;
   if (d.outcome == Outcome::step_up && confirms) {
     d.outcome = Outcome::confirm;
@@ -19,7 +19,7 @@ domain::Decision Gate::consider_call(const Caller& caller, const domain::Act& ca
 }
 
 net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, const domain::Act& call,
-                                                        std::optional<approval::ConfirmationId> confirmed) {
+                                                        std::optional<Confirmed> confirmed) {
   const domain::Decision d = consider_call(caller, call);
   if (d.outcome != Outcome::confirm || !confirmed || options_.confirmations == nullptr) {
     Verdict verdict = co_await admit(caller, call);
@@ -32,13 +32,20 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
 
   const Digest raw = crypto::sha256(as_bytes(call.arguments));
   const auto begun = std::chrono::steady_clock::now();
-  auto job = [this, &caller, &call, &d, raw, id = *confirmed](store::Tx& tx) -> Result<void> {
+  const bool carried = !confirmed->carried_from.empty();
+  auto job = [this, &caller, &call, &d, raw, carried, given = *confirmed](store::Tx& tx) -> Result<void> {
     const Instant now = clock_.now();
-    auto used = options_.confirmations->use_in(tx, id, raw, d.policy, d.need, now);
-    if (!used) return std::move(used).error();
+    approval::Confirmations& confirmations = *options_.confirmations;
+    using Used = Result<approval::Confirmations::Used>;
+    const auto carry = [&]() -> Used {
+      const approval::ToolPlace place{std::string(call.access_point), std::string(call.tool)};
+      return confirmations.carry_in(tx, given.id, {caller.who.subject.user, caller.who.credential, given.carried_from, place, std::string(call.arguments), d.policy}, d.need, now);
+    };
+    const Used used = carried ? carry() : confirmations.use_in(tx, given.id, raw, d.policy, d.need, now);
+    if (!used) return used.error();
     audit::Record r;
     fill(r, call, caller.who.subject, caller.source, caller.client, caller.request);
-    const std::string note = approval::dispatch_note(used->action);
+    const std::string note = approval::dispatch_note(used->action) + (carried ? "; carried" : "");
     r.note = note;
     r.kind = audit::Kind::admission;
     r.at = now.wall;
@@ -50,7 +57,7 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
     r.evidence = caller.who.evidence;
     for (const domain::Proof& p : used->proofs) r.evidence.add(p);
     r.level = domain::level(r.evidence, now, true, d.need.max_age, d.need.kinds);
-    log_.append(tx, r);
+    log_.append(tx, r, audit::Log::Cover::at_once);  // for the receipt that goes with it
     return {};
   };
   Result<void> done = co_await database_.write(std::move(job));
@@ -62,8 +69,10 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
                         sessions_.standing(caller.who.subject.session, caller.who.subject.user, caller.who.handle, clock_.now());
     if (!stands) {
       reason = again.outcome == Outcome::deny ? again.reason : Reason::revoked_in_flight;
-      const Result<void> kept_in = co_await options_.confirmations->withhold(*confirmed);
-      static_cast<void>(kept_in);  // the completion says so
+      if (!carried) {
+        const Result<void> kept_in = co_await options_.confirmations->withhold(confirmed->id);
+        static_cast<void>(kept_in);  // the completion says so
+      }
     }
   }
   const Instant now = clock_.now();

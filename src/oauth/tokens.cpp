@@ -34,6 +34,7 @@ Server::Out Server::introspect(Call& call) {
   std::string name, access_point;
   const auto refresh = rooms_.mint.check(token, crypto::kRefreshToken);
   if (!refresh) {
+    co_await rooms_.sessions.recall(Secret(token));
     const Result<session::Identified> who = rooms_.sessions.identify(token, session::Audience::access, session::Presented::at(call.source, {}), now);
     if (!who) co_return reply;
     session = who->subject.session;
@@ -106,6 +107,7 @@ Server::Out Server::revoke(Call& call) {
   if (!refresh && !access) co_return Reply{};  // RFC 7009 section 2.2: what is none is as good as revoked
   SessionId session;
   if (access) {
+    co_await rooms_.sessions.recall(Secret(form->get("token")));
     const Result<session::Identified> who = rooms_.sessions.identify(form->get("token"), session::Audience::access, session::Presented::at(call.source, {}), rooms_.clock.now());
     if (!who) co_return Reply{};
     session = who->subject.session;
@@ -142,6 +144,7 @@ Server::Out Server::userinfo(Call& call) {
     r.challenge.append(", error=\"").append(name(code)).append("\"");
     return r;
   };
+  co_await rooms_.gate.recall(head);
   Result<session::Identified> who = rooms_.gate.identify(head, session::Audience::access, call.source, {});
   if (!who) co_return unauthorized(Code::invalid_token, "the token is none, or has ended");
   gate::Caller caller;

@@ -268,13 +268,13 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   if (call.body.has("signals")) {
     for (const std::string& name : call.body.list("signals")) {
       const auto signal = domain::signal_from(name);
-      if (!signal) co_return fail(Reason::invalid_argument, "signals: new_source, new_client, prompt_flood or many_refusals");
+      if (!signal) co_return fail(Reason::invalid_argument, "signals: new_source, new_client, prompt_flood, many_refusals or destructive_tool");
       signals.raise(*signal);
     }
   } else if (subject.user == self.subject.user) {
     gate::Caller as = call.caller;
     as.source = source;
-    signals = services_.gate.signals(as);
+    signals = services_.gate.signals(as, act);
   }
   const auto set = services_.gate.policies();
   const bool trusted = services_.clock.trusted();

@@ -1,11 +1,7 @@
 // Tool calls that wait for people: shown whole, confirmed one by one or as one list with a factor bound to just
 // these, declined, put to sleep, or disowned. No key or token comes here.
 
-#include <limits>
-
 #include "approval/confirmations.hpp"
-#include "approval/receipt.hpp"
-#include "audit/log.hpp"
 #include "portal/call.hpp"
 #include "portal/render.hpp"
 
@@ -62,42 +58,6 @@ void value_confirmation(json::Writer& w, const approval::Confirmation& c, std::s
     w.end_object();
   }
   w.end_array().end_object();
-}
-
-/// The record of this, opened for whoever has no log; by what only it can say.
-Result<std::string> record_of(store::Tx& tx, audit::Kind kind, std::string_view operation, std::string_view note, WallTime at) {
-  audit::Filter f;
-  f.kind = kind;
-  f.operation = operation;
-  f.since = at - std::chrono::seconds(1);
-  f.until = at + std::chrono::seconds(1);
-  f.limit = std::numeric_limits<std::size_t>::max();  // however busy that moment was
-  std::optional<std::uint64_t> seq;
-  auto listed = audit::list(tx, f, [&](const audit::Entry& e) {
-    if (e.note == note) seq = e.seq;
-    return !seq;
-  });
-  if (!listed) return std::move(listed).error();
-  if (!seq) return fail(Reason::not_found, "its record is not in the log any more");
-  return audit::prove_opened(tx, *seq);
-}
-
-Result<std::string> receipt_of(store::Tx& tx, const approval::Confirmations::Kept& kept) {
-  const approval::Confirmation& c = kept.confirmation;
-  approval::Receipt out;
-  out.action = c.action;
-  for (const auto& one : kept.signed_by) {
-    const approval::Signature& s = one.signature;
-    auto record = record_of(tx, audit::Kind::change, approval::kConfirm, one.note, s.at);
-    if (!record) return std::move(record).error();
-    out.confirmed.push_back({std::move(*record), one.statement.empty() ? std::vector<Digest>() : one.actions, one.statement});
-  }
-  if (c.stage == approval::Stage::dispatched) {
-    auto record = record_of(tx, audit::Kind::admission, domain::kToolCall, approval::dispatch_note(c.digest), kept.dispatched);
-    if (!record) return std::move(record).error();
-    out.dispatched = std::move(*record);
-  }
-  return approval::write_receipt(out);
 }
 
 }  // namespace
@@ -180,16 +140,12 @@ net::Task<Result<Reply>> Portal::decline_call(Call& call) { return refuse_call(c
 net::Task<Result<Reply>> Portal::sleep_call(Call& call) { return refuse_call(call, approval::Confirmations::Refusal::sleep); }
 net::Task<Result<Reply>> Portal::disown_call(Call& call) { return refuse_call(call, approval::Confirmations::Refusal::not_me); }
 
-// For whoever asked, signed or may sign. conflict: the log makes a checkpoint every minute, and none covers it yet.
+// For whoever asked, signed or may sign.
 net::Task<Result<Reply>> Portal::receipt_of_call(Call& call) {
   if (services_.confirmations == nullptr) co_return fail(Reason::not_found);
   const auto id = id_of(call.param);
   if (!id) co_return id.error();
-  Result<approval::Confirmations::Kept> kept = co_await services_.confirmations->kept(call.caller.who.subject.user, *id);
-  if (!kept) co_return std::move(kept).error();
-  if (kept->signed_by.empty()) co_return fail(Reason::not_found, "nobody has confirmed it");
-  auto job = [k = &*kept](store::Tx& tx) { return receipt_of(tx, *k); };
-  Result<std::string> receipt = co_await services_.database.read(job);
+  Result<std::string> receipt = co_await services_.confirmations->receipt(call.caller.who.subject.user, *id);
   if (!receipt) co_return std::move(receipt).error();
   co_return Reply{200, std::move(*receipt), false};
 }

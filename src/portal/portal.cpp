@@ -8,6 +8,7 @@
 #include "policy/deadline.hpp"
 #include "portal/call.hpp"
 #include "portal/cookie_session.hpp"
+#include "portal/web.hpp"
 
 namespace vestibule::portal {
 namespace {
@@ -117,6 +118,14 @@ net::Task<> Portal::serve(wire::Exchange& exchange) {
 }
 
 net::Task<Result<Reply>> Portal::answer(Call& call) {
+  if (!services_.gate.knows_all()) {
+    const http::RequestHead& head = call.exchange.head();
+    if (door_.kind == Door::Kind::browser) {
+      co_await recall_cookie(head, services_.sessions);
+    } else {
+      co_await services_.gate.recall(head);
+    }
+  }
   // Nothing of the body or query is looked at before the route's evidence is there.
   Result<void> may = authorize(call);
   if (!may) co_return std::move(may).error();

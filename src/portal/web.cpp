@@ -50,6 +50,11 @@ Result<session::Identified> identify_cookie(const http::RequestHead& head, const
   return sessions.identify(**handle, session::Audience::control, {}, clock.now());
 }
 
+net::Task<> recall_cookie(const http::RequestHead& head, session::Sessions& sessions) {
+  const Result<std::optional<std::string_view>> handle = session_cookie(head.headers);
+  if (handle && *handle) co_await sessions.recall(Secret(**handle));
+}
+
 Result<session::Identified> who_asks(const http::RequestHead& head, const session::Sessions& sessions,
                                      const Clock& clock) {
   Result<session::Identified> who = identify_cookie(head, sessions, clock);

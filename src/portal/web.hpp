@@ -63,5 +63,7 @@ class Web final : public wire::Handler {
 /// sign-in must be finished. Any other credential beside it is refused.
 [[nodiscard]] Result<session::Identified> who_asks(const http::RequestHead& head, const session::Sessions& sessions,
                                                    const Clock& clock);
+/// Before that, while Sessions::whole() is false: fetches the cookie's session.
+net::Task<> recall_cookie(const http::RequestHead& head, session::Sessions& sessions);
 
 }  // namespace vestibule::portal

@@ -33,7 +33,8 @@ bool same_field(std::string_view a, std::string_view b) noexcept {
 
 bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                         const dialect::Need& need, std::string_view authority, std::string_view credential_line,
-                        RequestId request, std::size_t body_bytes, std::string_view session) {
+                        RequestId request, std::size_t body_bytes, std::string_view session,
+                        std::string_view receipt) {
   // The prefix has no escapes, so it is the same in the raw target as in the path that was matched.
   std::string_view target = head.target.substr(point.prefix.size());
   std::string joined;
@@ -89,6 +90,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
   }
   w.field("X-Request-Id", request.text());
   if (!session.empty()) w.field("Mcp-Session-Id", session);
+  if (!receipt.empty()) w.field("Vestibule-Receipt", receipt);
   if (need.body == dialect::BodyRule::stream) {
     w.framing(head.framing);
     if (head.framing.kind == http::BodyKind::none && head.method != http::Method::get && head.method != http::Method::head) {

@@ -14,11 +14,11 @@ namespace vestibule::proxy {
 /// The request's head for the upstream: the same method and target (less the access point's prefix),
 /// fields that are neither of the connection nor about identity, credentials or cookies, the
 /// upstream's own Host and credential, and the framing of the body. `session`: of MCP, the upstream's own name of
-/// it. False if it cannot be written.
+/// it; `receipt`: of MCP, the value of Vestibule-Receipt. False if it cannot be written.
 [[nodiscard]] bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                                       const dialect::Need& need, std::string_view authority,
                                       std::string_view credential_line, RequestId request, std::size_t body_bytes,
-                                      std::string_view session = {});
+                                      std::string_view session = {}, std::string_view receipt = {});
 
 /// Adds the fields of an upstream's reply that may reach the client: nothing of the connection, no
 /// cookies (they would be set for the gateway's own origin), no challenges of the upstream's.

@@ -2,9 +2,12 @@
 // a tool call of a model's reply is, and goes on only with a word for itself.
 #include <algorithm>
 
+#include "approval/receipt.hpp"
+#include "base/log.hpp"
 #include "http/host.hpp"
 #include "http/url.hpp"
 #include "json/writer.hpp"
+#include "proxy/holding.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/request.hpp"
 #include "proxy/request_state.hpp"
@@ -124,7 +127,16 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   gate::Completion& done = admission.completion();
   admission.carries(m.name);
   Result<std::vector<dialect::Ruling>> rulings = co_await rule(r, admission, std::span(&call, 1));
-  if (rulings && rulings->front().release) co_return true;
+  if (rulings && rulings->front().release) {
+    const std::string& confirmation = rulings->front().confirmation;
+    if (confirmation.empty()) co_return true;
+    if (std::string shown = dialect::mcp::as_signed(r.body); !shown.empty()) {
+      r.scratch = std::move(shown);
+      r.body = r.scratch;
+    }
+    if (r.point->receipts) co_await fetch_receipt(r, confirmation);
+    co_return true;
+  }
   admission.unwatch();
   r.known = false;  // the completion tells, and the record of the call
   done.reason = rulings ? rulings->front().reason : rulings.error().code;
@@ -152,6 +164,23 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   const Result<void> sent = co_await r.exchange.reply(head, body);
   static_cast<void>(sent);  // whether it is heard or not, there is nothing more to do
   co_return false;
+}
+
+// Without it the call goes on all the same: a server that wants one refuses, and says so.
+net::Task<> Proxy::fetch_receipt(Request& r, std::string_view confirmation) const {
+  const auto id = approval::ConfirmationId::parse(confirmation);
+  if (!id) co_return;
+  const Result<std::string> receipt = co_await door_.holding->confirmations->receipt(*id);
+  if (!receipt) {
+    log::warn("a tool call goes on without its receipt", {{"access_point", r.point->name}, {"detail", receipt.error().detail}, {"request", r.caller.request.text()}});
+    co_return;
+  }
+  std::string text = base64url(as_bytes(*receipt));
+  if (text.size() > approval::kMaxReceiptHeader) {
+    log::warn("a tool call goes on without its receipt: it is too long for a header", {{"access_point", r.point->name}, {"bytes", text.size()}, {"request", r.caller.request.text()}});
+    co_return;
+  }
+  r.receipt = std::move(text);
 }
 
 Reason Proxy::still_allowed(const Request& r) const {

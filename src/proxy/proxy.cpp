@@ -151,6 +151,13 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   }
 
   // Who asks? Before anything is said about what exists.
+  if (!gate_.knows_all()) {
+    if (door_.recall) {
+      co_await door_.recall(head);
+    } else {
+      co_await gate_.recall(head);
+    }
+  }
   Result<session::Identified> who = identify(r);
   if (!who) {
     co_await refuse(r, who.error().code);
@@ -259,7 +266,9 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
 
   // May they?
   for (bool held = false;; held = true) {
-    gate::Verdict verdict = co_await gate_.admit(r.caller, r.act);
+    // The message of a tool call goes nowhere without the call's own record.
+    const bool carries = r.message && r.message->calls_tool();
+    gate::Verdict verdict = co_await gate_.admit(r.caller, r.act, carries ? gate::Gate::Wait::none : gate::Gate::Wait::durable);
     auto* const refusal = std::get_if<domain::Refusal>(&verdict);
     if (refusal == nullptr) {
       co_await forward(r, std::move(std::get<gate::Admission>(verdict)));
@@ -300,6 +309,12 @@ net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const ga
                   [this, &relay, &admission] { return relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission); },
                   [&relay] { return relay.reassure(); }, std::chrono::seconds(15),
                   [&relay](net::Signal* signal) { relay.tell_when_cut(signal); }};
+  calling.also = [&r](std::string_view tool) -> std::optional<approval::ToolPlace> {
+    const auto place = r.targets->catalogue->carried(r.point->name, tool);
+    if (!place) return std::nullopt;
+    return approval::ToolPlace{place->point->name, std::string(place->tool)};
+  };
+  calling.carried = !r.point->carries.empty();
   Result<std::vector<dialect::Ruling>> rulings = co_await proxy::rule(door_.holding, gate_, std::move(calling), calls);
   co_return rulings;
 }
@@ -441,7 +456,7 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
     relay.use(*call);
     out.clear();
     if (!write_request_head(out, head, *r.point, r.need, r.target->authorities[which],
-                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session)) {
+                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
       failure = fail(Reason::internal, "the request head could not be written");
       break;
     }

@@ -39,6 +39,8 @@ struct Holding;
 struct Door {
   /// Who asks; empty: the gate's own way, by an access point's token. Any core; must not throw.
   std::function<Result<session::Identified>(const http::RequestHead&)> identify;
+  /// Goes with it: fetches what the request shows, where not all is in memory yet (Gate::recall()).
+  std::function<net::Task<>(const http::RequestHead&)> recall;
   /// Put on every reply. If there are any, nothing of an upstream's head goes on but what its content
   /// is: for an origin that a model server must have no say in.
   std::vector<std::pair<std::string, std::string>> fields;
@@ -87,6 +89,8 @@ class Proxy final : public wire::Handler {
   /// Decides about the call that the message carries, once the message is admitted. True: it goes on. False: the
   /// client has its answer.
   net::Task<bool> rule_message(Request& request, gate::Admission& admission);
+  /// What the tool server is shown of the confirmation that was used.
+  net::Task<> fetch_receipt(Request& request, std::string_view confirmation) const;
   /// Of a call that was let through, right before it is sent.
   [[nodiscard]] Reason still_allowed(const Request& request) const;
   [[nodiscard]] dialect::mcp::Judging judging(Request& request) const;

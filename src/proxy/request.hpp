@@ -30,6 +30,7 @@ struct Proxy::Request {
   std::string scratch;
   std::optional<dialect::mcp::Message> message;  // of MCP
   std::string session;            // of MCP: the upstream's own name of it; empty: none
+  std::string receipt;            // of MCP: of its call's confirmation, as a header has it; empty: none is shown
   Learning learning;              // of MCP: what its server said of its tools
   bool opens_urls = false;        // of MCP: this client shows URLs to its person
   /// Who shows his person where to confirm need not wait, and is not let wait: he asks again. Once.

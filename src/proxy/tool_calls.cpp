@@ -15,6 +15,7 @@ struct Pending {
   domain::Act act;
   domain::Decision decision;
   std::optional<approval::ConfirmationId> confirmation{};
+  bool carried = false;   // the confirmation was given for the call of a model's reply
   std::optional<Stage> stage{};
   std::optional<Reason> refused{};
   std::string hint;
@@ -44,6 +45,7 @@ approval::Wanted wanted_of(const Calling& c, const Pending& p) {
   a.access_point = p.act.access_point;
   a.tool = p.act.tool;
   a.arguments = p.act.arguments;
+  if (c.also) a.also = c.also(p.act.tool);
   a.user = who.name.view();
   a.via = who.via.view();
   a.account = who.user;
@@ -94,7 +96,7 @@ void settle(Pending& p, Reason reason, std::string hint = {}) {
 bool look(const approval::Confirmations& confirmations, std::span<Pending> all) {
   bool waits = false;
   for (Pending& p : all) {
-    if (p.refused || !p.confirmation) continue;
+    if (p.refused || !p.confirmation || p.carried) continue;
     p.stage = confirmations.stage(*p.confirmation);
     if (!p.stage) {
       settle(p, Reason::confirmation_expired);
@@ -112,17 +114,41 @@ bool look(const approval::Confirmations& confirmations, std::span<Pending> all) 
   return !waits;
 }
 
+// A stop, or a policy, that has come meanwhile: nobody is waited for in vain.
+void deny_again(const gate::Gate& gate, const Calling& c, Pending& p) {
+  if (p.refused || !p.confirmation) return;
+  const domain::Decision now = gate.consider_call(c.caller, p.act);
+  if (now.outcome == domain::Outcome::deny) settle(p, now.reason == Reason::policy_denied ? Reason::tool_denied : now.reason);
+}
+
+bool asks(const Pending& p) noexcept { return !p.refused && !p.carried && p.decision.outcome == domain::Outcome::confirm; }
+
+/// Whether its person has confirmed it already, when a model's reply brought it.
+net::Task<> carry(approval::Confirmations& confirmations, const Calling& c, Pending& p) {
+  approval::Confirmations::Carrying call;
+  call.account = c.caller.who.subject.user;
+  call.credential = c.caller.who.credential;
+  call.source_key = source_key_of(c.caller);
+  call.place = {std::string(p.act.access_point), std::string(p.act.tool)};
+  call.arguments = p.act.arguments;
+  call.policy = p.decision.policy;
+  const auto found = co_await confirmations.find_carried(std::move(call), p.decision.need);
+  if (!found || !*found) co_return;  // it is asked for as any other
+  p.confirmation = **found;
+  p.carried = true;
+}
+
 /// Opens a confirmation for each call that needs one.
 net::Task<> ask(approval::Confirmations& confirmations, const Calling& c, std::span<Pending> all) {
   std::vector<approval::Wanted> wanted;
   for (const Pending& p : all) {
-    if (!p.refused && p.decision.outcome == domain::Outcome::confirm) wanted.push_back(wanted_of(c, p));
+    if (asks(p)) wanted.push_back(wanted_of(c, p));
   }
   session::Actor by = session::actor_of(c.caller.who, c.caller.source, c.caller.client, c.caller.request);
   const auto asked = co_await confirmations.ask(std::move(wanted), std::move(by));
   std::size_t i = 0;
   for (Pending& p : all) {
-    if (p.refused || p.decision.outcome != domain::Outcome::confirm) continue;
+    if (!asks(p)) continue;
     if (!asked) {
       const Reason why = asked.error().code;
       if (why == Reason::body_not_json) settle(p, Reason::tool_denied, "its arguments have no one form that a person could confirm");
@@ -161,6 +187,12 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
     }
     confirms = false;
   }
+  if (confirms && c.carried) {
+    for (Pending& p : all) {
+      if (asks(p)) co_await carry(*holding->confirmations, c, p);
+    }
+    confirms = std::ranges::any_of(all, asks);
+  }
   if (confirms) {
     approval::Confirmations& confirmations = *holding->confirmations;
     // The place first, then the look at what is known, then the wait: nothing is missed in between.
@@ -182,6 +214,7 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
         c.tell_when_cut(nullptr);
         co_return fail(gone ? Reason::client_gone : standing);
       }
+      for (Pending& p : all) deny_again(gate, c, p);
       if (look(confirmations, all)) break;
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(c.end - steady_clock::now());
       if (!place || place->closed() || left.count() <= 0) break;
@@ -206,7 +239,9 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
   for (std::size_t i = 0; i < all.size(); ++i) {
     Pending& p = all[i];
     if (!p.refused) {
-      std::optional<domain::Refusal> refusal = co_await gate.release(c.caller, p.act, p.confirmation);
+      std::optional<gate::Gate::Confirmed> confirmed;
+      if (p.confirmation) confirmed.emplace(gate::Gate::Confirmed{*p.confirmation, p.carried ? source_key_of(c.caller) : std::string()});
+      std::optional<domain::Refusal> refusal = co_await gate.release(c.caller, p.act, std::move(confirmed));
       if (refusal) {
         settle(p, refusal->reason, refusal->hint);
         p.recorded = true;
@@ -220,6 +255,7 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
     }
     dialect::Ruling& ruling = out.emplace_back();
     ruling.release = !p.refused;
+    if (ruling.release && p.confirmation) ruling.confirmation = p.confirmation->text();
     if (ruling.release) continue;
     ruling.why = sentence(p, calls[i]);
     ruling.reason = *p.refused;

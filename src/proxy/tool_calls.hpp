@@ -26,6 +26,9 @@ struct Calling {
   std::function<net::Task<>()> tell;
   std::chrono::milliseconds tell_every{15'000};
   std::function<void(net::Signal*)> tell_when_cut;        ///< the signal is told when the admission is cut
+  /// Where a call that is let out here may be made once more. May be empty: nowhere.
+  std::function<std::optional<approval::ToolPlace>(std::string_view tool)> also{};
+  bool carried = false;                                   ///< it may have been confirmed where a model's reply brought it
 };
 
 /// The call as an act of its own; its views are of both.

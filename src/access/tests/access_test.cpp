@@ -82,6 +82,41 @@ TEST(Catalogue, RulesThatMeanNothingAreProblems) {
   }
 }
 
+TEST(Catalogue, CallsAreCarriedToOnePlace) {
+  AccessPoint model = point("lab", "");
+  model.rules.gated_tools = true;
+  AccessPoint bank = point("bank", "/bank");
+  bank.kind = dialect::Kind::mcp;
+  bank.carries = {{"lab", "transfer", "pay"}, {"lab", "balance", ""}};
+  AccessPoint files = point("files", "/files");
+  files.kind = dialect::Kind::mcp;
+  const auto build = [&] { return Catalogue::build({model, bank, files}, {"localhost"}); };
+  const auto c = build();
+  ASSERT_TRUE(c) << c.error().detail;
+  const auto pay = (*c)->carried("lab", "transfer");
+  ASSERT_TRUE(pay);
+  EXPECT_EQ(pay->point->name, "bank");
+  EXPECT_EQ(pay->tool, "pay");
+  EXPECT_EQ((*c)->carried("lab", "balance")->tool, "balance");
+  EXPECT_FALSE((*c)->carried("lab", "delete"));
+  EXPECT_FALSE((*c)->carried("bank", "transfer"));
+  const auto refused = [&](std::string_view why) {
+    const auto made = build();
+    EXPECT_FALSE(made);
+    return !made && made.error().detail.find(why) != std::string::npos;
+  };
+  files.carries = {{"lab", "*", ""}};
+  EXPECT_TRUE(refused("is carried by access_point.bank already"));
+  files.carries = {{"bank", "pay", ""}};
+  EXPECT_TRUE(refused("no tool call is confirmed")) << "what it lets out is a call already";
+  files.carries.clear();
+  model.rules.gated_tools = false;
+  EXPECT_TRUE(refused("no tool call is confirmed"));
+  model.rules.gated_tools = true;
+  model.carries = {{"lab", "x", ""}};
+  EXPECT_TRUE(refused("only of the kind mcp"));
+}
+
 TEST(AccessPoint, BypassableUnlessTheGatewayHoldsTheOnlyWay) {
   AccessPoint p = point("a", "");
   EXPECT_FALSE(p.closed(false));

@@ -84,6 +84,12 @@ TEST(Config, ProblemsNameFileLineAndKey) {
            Row{"no upstream", "[access_point.x]\nkind = \"http\"\nprefix = \"/x\"\n", "upstreams or spawn"},
            Row{"spawn without a socket", "[access_point.x]\nkind = \"http\"\nprefix = \"/x\"\nspawn = [\"/bin/true\"]\n", "{socket}"},
            Row{"reserved name", "[access_point.vestibule]\nkind = \"http\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\n", "own administration"},
+           Row{"a receipt for a model", "[access_point.x]\nkind = \"openai\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\nreceipts = true\n", "only tool servers"},
+           Row{"a receipt for standard input", "[access_point.x]\nkind = \"mcp\"\nprefix = \"/x\"\nspawn = [\"/bin/server\"]\nreceipts = true\n", "no header to read"},
+           Row{"carries no tool", "[access_point.x]\nkind = \"mcp\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\ncarries = [\"demo\"]\n", "write ACCESS_POINT/TOOL"},
+           Row{"carries with no name", "[access_point.x]\nkind = \"mcp\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\ncarries = [\"demo/pay as \"]\n", "write ACCESS_POINT/TOOL"},
+           Row{"carries all as one", "[access_point.x]\nkind = \"mcp\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\ncarries = [\"demo/* as pay\"]\n", "write ACCESS_POINT/TOOL"},
+           Row{"carries from nowhere", "[access_point.x]\nkind = \"mcp\"\nprefix = \"/x\"\nupstreams = [\"unix:/x\"]\ncarries = [\"lab2/pay\"]\n", "no access point \"lab2\""},
            Row{"same route twice", "[access_point.x]\nkind = \"http\"\nupstreams = [\"unix:/x\"]\n", "same host and prefix"},
        }) {
     SCOPED_TRACE(r.name);

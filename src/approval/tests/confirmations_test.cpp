@@ -1,12 +1,8 @@
 // Confirmations: what is asked, who may sign, how often it counts, and what ends it.
-#include "approval/confirmations.hpp"
-
-#include <gtest/gtest.h>
-
 #include <future>
 
-#include "approval/tests/world.hpp"
-#include "crypto/hash.hpp"
+#include "approval/tests/confirming.hpp"
+#include "identity/service_accounts.hpp"
 #include "json/value.hpp"
 
 namespace vestibule::approval {
@@ -16,136 +12,23 @@ using namespace std::chrono_literals;
 using domain::Confirmation;
 using domain::FactorKind;
 
-class ConfirmationWorld : public testing::ApprovalWorld {
- public:
-  ~ConfirmationWorld() override { close(); }
-  std::unique_ptr<Confirmations> confirmations;
-  ConfirmationOptions options_confirmations;
-  std::vector<std::string> shut;
-
+class ConfirmationsTest : public testing::Confirming {
  protected:
-  void open_rooms_above() override {
-    ApprovalWorld::open_rooms_above();
-    options_confirmations.shut_in = [this](store::Tx&, const Digest&, std::string_view source) -> Result<void> {
-      shut.emplace_back(source);
-      return {};
-    };
-    auto opened = Confirmations::open(*database, *keys, *users, *factors, *log, clock, rng, options_confirmations);
-    ASSERT_TRUE(opened) << opened.error().detail;
-    confirmations = std::move(*opened);
-  }
-  void close_rooms_above() override {
-    confirmations.reset();
-    ApprovalWorld::close_rooms_above();
-  }
-};
-
-class ConfirmationsTest : public ConfirmationWorld, public ::testing::Test {
- protected:
-  ~ConfirmationsTest() override { close(); }
-  void SetUp() override {
-    file = folder / "confirmations.db";
-    open();
-    alice = make_user("alice");
-    key_of[alice] = enrol(alice);
-  }
-  FactorId enrol(UserId user) {
-    auto confirmed = database->write_blocking([&](store::Tx& tx) -> Result<factors::Confirmed> {
-      auto pending = factors->begin_enrolment_in(tx, user, FactorKind::totp, "phone", factors::Authority::enrol_grant, known(user), clock.now());
-      if (!pending) return std::move(pending).error();
-      const testing::App app(pending->secret.reveal_text(), pending->parameters);
-      return factors->confirm_in(tx, user, pending->id, app.code(clock.wall()), known(user), clock.now());
-    });
-    EXPECT_TRUE(confirmed) << (confirmed ? "" : confirmed.error().detail);
-    return confirmed ? confirmed->factor.id : FactorId{};
-  }
-  UserId grown_up(const std::string& name, std::vector<std::string> roles = {"member"}) {
-    const UserId id = make_user(name, std::move(roles));
-    key_of[id] = enrol(id);
-    auto able = database->write_blocking([&](store::Tx& tx) -> Result<void> {
-      auto done = tx.run("UPDATE account SET password = $2 WHERE id = $1", {id, as_bytes("whatever it is")});
-      return done ? Result<void>() : Result<void>(std::move(done).error());
-    });
-    EXPECT_TRUE(able);
-    return id;
-  }
-  /// What a security key would have shown; whether it is right the factors room has found out.
-  factors::Given given(UserId user, FactorKind kind = FactorKind::webauthn) {
-    factors::Given g;
-    g.proof = {kind, domain::traits_of(kind), key_of[user], clock.wall(), clock.boot()};
-    if (kind == FactorKind::webauthn) {
-      g.proof.traits.user_verified = true;
-      g.proof.traits.device_bound = true;
-      g.statement.emplace();
-      g.statement->binding = "{}";
-    }
-    return g;
-  }
-  Wanted wanted(std::string arguments = R"({"amount": 250, "to": "alice"})", std::string tool = "transfer") {
-    Wanted w;
-    w.action.access_point = "demo";
-    w.action.tool = std::move(tool);
-    w.action.arguments = std::move(arguments);
-    w.action.user = "alice";
-    w.action.account = alice;
-    w.action.source = "198.51.100.7";
-    w.action.client = "openai/6";
-    w.action.policy[0] = 5;
-    w.credential[0] = 1;
-    w.source_key = "198.51.100.7";
-    w.need.level = 2;
-    w.need.confirmation = Confirmation::self;
-    w.need.bound = true;
+  Wanted by_people(int people, std::string arguments = R"({"amount": 250, "to": "alice"})") {
+    Wanted w = wanted(std::move(arguments));
+    w.need.confirmation = Confirmation::people;
+    w.need.people = static_cast<std::uint8_t>(people);
     return w;
   }
-  Result<std::vector<Confirmations::Asked>> ask_all(std::vector<Wanted> calls) { return run(confirmations->ask(std::move(calls), known(alice))); }
-  ConfirmationId ask(Wanted w) {
-    auto asked = ask_all({std::move(w)});
-    EXPECT_TRUE(asked) << (asked ? "" : asked.error().detail);
-    return asked ? asked->front().id : ConfirmationId{};
+  /// A new start, by a code that somebody has made.
+  void reset(UserId whom, const std::string& name, const Actor& by) {
+    auto code = run(users->create_enrolment_code(whom, by));
+    ASSERT_TRUE(code) << code.error().detail;
+    auto password = run(users->prepare(name, Secret(vestibule::testing::kPassword)));
+    ASSERT_TRUE(password) << password.error().detail;
+    auto used = database->write_blocking([&](store::Tx& tx) { return users->use_enrolment_code_in(tx, code->reveal_text(), *password, known(whom)); });
+    ASSERT_TRUE(used) << used.error().detail;
   }
-  ConfirmationId ask() { return ask(wanted()); }
-  Reason refused(Wanted w) {
-    auto asked = ask_all({std::move(w)});
-    return asked ? Reason::ok : asked.error().code;
-  }
-  Reason sign(UserId by, std::vector<ConfirmationId> ids, const factors::Given& g, std::string_view why = {}) {
-    auto done = database->write_blocking([&](store::Tx& tx) -> Result<void> {
-      auto list = confirmations->waiting_in(tx, by, ids, clock.now());
-      if (!list) return std::move(list).error();
-      return confirmations->sign_in(tx, *list, known(by), g, why, clock.now());
-    });
-    return done ? Reason::ok : done.error().code;
-  }
-  Reason sign(UserId by, ConfirmationId id) { return sign(by, {id}, given(by)); }
-  Reason use(ConfirmationId id, std::string_view arguments = R"({"amount": 250, "to": "alice"})", std::uint8_t policy = 5,
-             std::optional<domain::Requirement> present = std::nullopt) {
-    Digest p{};
-    p[0] = policy;
-    domain::Requirement least;
-    least.level = 0;
-    least.max_age = Duration::max();
-    auto done = database->write_blocking([&](store::Tx& tx) -> Result<Confirmations::Used> {
-      return confirmations->use_in(tx, id, crypto::sha256(as_bytes(arguments)), p, present.value_or(least), clock.now());
-    });
-    return done ? Reason::ok : done.error().code;
-  }
-  Reason refuse(ConfirmationId id, Confirmations::Refusal how, UserId by) {
-    auto done = run(confirmations->refuse(id, how, known(by)));
-    return done ? Reason::ok : done.error().code;
-  }
-  std::optional<Stage> stage(ConfirmationId id) {
-    auto empty = database->write_blocking([](store::Tx&) -> Result<void> { return {}; });  // the feed has run
-    EXPECT_TRUE(empty);
-    return confirmations->stage(id);
-  }
-  std::size_t waiting(UserId person) {
-    auto list = run(confirmations->list(person));
-    EXPECT_TRUE(list);
-    return list ? list->size() : 0;
-  }
-  UserId alice;
-  std::unordered_map<UserId, FactorId> key_of;
 };
 
 TEST_F(ConfirmationsTest, SaysAllOfItIsSignedAndUsedOnce) {
@@ -168,12 +51,10 @@ TEST_F(ConfirmationsTest, SaysAllOfItIsSignedAndUsedOnce) {
   EXPECT_EQ(use(id), Reason::ok);
   EXPECT_EQ(stage(id), Stage::dispatched);
   EXPECT_EQ(use(id), Reason::confirmation_void) << "at most once";
-  const auto kept = run(confirmations->kept(alice, id));
-  ASSERT_TRUE(kept);
-  ASSERT_EQ(kept->signed_by.size(), 1U);
-  EXPECT_TRUE(kept->signed_by[0].signature.bound);
-  EXPECT_EQ(kept->signed_by[0].actions, std::vector<Digest>{shown->digest});
-  EXPECT_EQ(kept->dispatched, clock.wall());
+  const auto ran = run(confirmations->look(alice, id));
+  ASSERT_TRUE(ran);
+  ASSERT_EQ(ran->signatures.size(), 1U);
+  EXPECT_TRUE(ran->signatures[0].bound);
 }
 
 TEST_F(ConfirmationsTest, WhatWasConfirmedIsWhatIsLetOut) {
@@ -213,12 +94,14 @@ TEST_F(ConfirmationsTest, WhatIsKeptInAfterItsUseHasNoReceiptOfLettingOut) {
   ASSERT_TRUE(run(confirmations->withhold(id)));
   EXPECT_EQ(stage(id), Stage::withheld);
   EXPECT_EQ(use(id), Reason::confirmation_void);
-  EXPECT_EQ(run(confirmations->kept(alice, id))->dispatched, WallTime{});
+  const auto receipt = run(confirmations->receipt(alice, id));
+  ASSERT_TRUE(receipt) << receipt.error().detail;
+  EXPECT_EQ(receipt->find("\"dispatched\""), std::string::npos);
 }
 
 TEST_F(ConfirmationsTest, NoMoreThanAPersonReads) {
   EXPECT_EQ(refused(wanted("{\"a\":\"" + std::string(70'000, 'x') + "\"}")), Reason::body_too_large);
-  for (int i = 0; i < options_confirmations.most_an_hour; ++i) {
+  for (int i = 0; i < options_confirmations.most_an_hour_of_one; ++i) {
     const ConfirmationId id = ask(wanted("{\"n\":" + std::to_string(i) + "}"));
     ASSERT_EQ(refuse(id, Confirmations::Refusal::decline, alice), Reason::ok);
   }
@@ -280,11 +163,11 @@ TEST_F(ConfirmationsTest, AListIsSignedWithOneAnswerAndUsedOneByOne) {
   EXPECT_EQ(sign(alice, {one, one}, given(alice)), Reason::invalid_argument);
   EXPECT_EQ(sign(alice, std::vector<ConfirmationId>{}, given(alice)), Reason::invalid_argument);
   ASSERT_EQ(sign(alice, {one, two}, given(alice)), Reason::ok);
+  const auto receipt = run(confirmations->receipt(alice, one));
+  ASSERT_TRUE(receipt) << receipt.error().detail;
+  EXPECT_NE(receipt->find(hex(run(confirmations->look(alice, two))->digest)), std::string::npos) << "the list that was signed names both";
   EXPECT_EQ(use(two, "{}"), Reason::ok);
   EXPECT_EQ(use(one), Reason::ok);
-  const auto kept = run(confirmations->kept(alice, one));
-  ASSERT_TRUE(kept);
-  EXPECT_EQ(kept->signed_by[0].actions.size(), 2U);
   // One that was answered meanwhile takes the others with it.
   const ConfirmationId three = ask(wanted(R"({"n":3})"));
   const ConfirmationId four = ask(wanted(R"({"n":4})"));
@@ -333,8 +216,8 @@ TEST_F(ConfirmationsTest, NobodyElseHearsOfIt) {
   for (const auto how : {Confirmations::Refusal::decline, Confirmations::Refusal::sleep, Confirmations::Refusal::not_me}) {
     EXPECT_EQ(refuse(id, how, mallory), Reason::not_found);
   }
-  const auto kept = run(confirmations->kept(mallory, id));
-  EXPECT_EQ(kept ? Reason::ok : kept.error().code, Reason::not_found);
+  const auto receipt = run(confirmations->receipt(mallory, id));
+  EXPECT_EQ(receipt ? Reason::ok : receipt.error().code, Reason::not_found);
   EXPECT_EQ(stage(id), Stage::waiting);
 }
 
@@ -378,6 +261,38 @@ TEST_F(ConfirmationsTest, AClientIsPutToSleepAndASourceIsDisowned) {
   EXPECT_EQ(notices->front().kind, identity::NoticeKind::not_me);
 }
 
+TEST_F(ConfirmationsTest, PutToSleepTakesWhatWasConfirmedAndNotUsedWithIt) {
+  using Refusal = Confirmations::Refusal;
+  for (const Refusal how : {Refusal::sleep, Refusal::not_me}) {
+    SCOPED_TRACE(how == Refusal::sleep ? "sleep" : "not me");
+    Wanted elsewhere = wanted();
+    elsewhere.source_key = "203.0.113.1";
+    const ConfirmationId done = ask();
+    const ConfirmationId apart = ask(elsewhere);
+    ASSERT_EQ(sign(alice, {done, apart}, given(alice)), Reason::ok);
+    ASSERT_EQ(refuse(ask(wanted("{}", "reboot")), how, alice), Reason::ok);
+    EXPECT_EQ(use(done), Reason::confirmation_void);
+    EXPECT_EQ(stage(done), how == Refusal::sleep ? Stage::declined : Stage::not_me);
+    EXPECT_EQ(sign(alice, done), Reason::conflict);
+    EXPECT_EQ(use(apart), Reason::ok) << "from elsewhere";
+    clock.advance(1h);
+  }
+}
+
+TEST_F(ConfirmationsTest, NothingIsAskedSignedOrUsedUnderAClockThatIsNotTrusted) {
+  const ConfirmationId id = ask();
+  clock.set_trusted(false);
+  EXPECT_EQ(refused(wanted("{}", "reboot")), Reason::clock_untrusted);
+  EXPECT_EQ(sign(alice, id), Reason::clock_untrusted);
+  clock.set_trusted(true);
+  ASSERT_EQ(sign(alice, id), Reason::ok);
+  clock.set_trusted(false);
+  EXPECT_EQ(use(id), Reason::clock_untrusted);
+  EXPECT_EQ(stage(id), Stage::confirmed);
+  clock.set_trusted(true);
+  EXPECT_EQ(use(id), Reason::ok);
+}
+
 TEST_F(ConfirmationsTest, OneUseOfManyAtOnce) {
   const ConfirmationId id = ask();
   ASSERT_EQ(sign(alice, id), Reason::ok);
@@ -413,6 +328,20 @@ TEST_F(ConfirmationsTest, WhatItRestsOnMustStillStand) {
   EXPECT_EQ(refused(wanted()), Reason::user_disabled);
 }
 
+TEST_F(ConfirmationsTest, WhatASignatureThatCountsNoMoreStoodForIsAskedAnew) {
+  const ConfirmationId id = ask();
+  ASSERT_EQ(sign(alice, id), Reason::ok);
+  EXPECT_EQ(ask(), id);
+  ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return factors->remove_all_in(tx, alice, known(alice), clock.now()); }));
+  const ConfirmationId again = ask();
+  EXPECT_NE(again, id);
+  EXPECT_EQ(ask(), again);
+  key_of[alice] = enrol(alice);
+  ASSERT_EQ(sign(alice, again), Reason::ok);
+  EXPECT_EQ(use(id), Reason::confirmation_void);
+  EXPECT_EQ(use(again), Reason::ok);
+}
+
 TEST_F(ConfirmationsTest, ArgumentsWithoutOneFormCannotBeConfirmed) {
   for (const char* bad : {R"({"n":9007199254740993})", R"({"a":1,"a":2})", "{", "\"\\ud800\"", "{\"a\":\"\xff\"}", ""}) {
     EXPECT_EQ(refused(wanted(bad)), Reason::body_not_json) << bad;
@@ -423,9 +352,36 @@ TEST_F(ConfirmationsTest, ArgumentsWithoutOneFormCannotBeConfirmed) {
 }
 
 TEST_F(ConfirmationsTest, AFloodIsBoundedAndRingsALittle) {
-  for (int i = 0; i < 24; ++i) EXPECT_EQ(refused(wanted("{\"n\":" + std::to_string(i) + "}")), Reason::ok) << i;
+  for (int i = 0; i < options_confirmations.most_of_one; ++i) EXPECT_EQ(refused(wanted("{\"n\":" + std::to_string(i) + "}")), Reason::ok) << i;
   EXPECT_EQ(refused(wanted(R"({"n":99})")), Reason::overloaded);
   EXPECT_EQ(bells, options_confirmations.bells);
+}
+
+TEST_F(ConfirmationsTest, OneCredentialsFloodLeavesRoomForTheOthers) {
+  const auto by = [this](int credential, int n) {
+    Wanted w = wanted("{\"n\":" + std::to_string(n) + "}");
+    w.credential[0] = static_cast<std::uint8_t>(credential);
+    return w;
+  };
+  EXPECT_EQ(options_confirmations.most_of_one, 24);
+  for (int i = 0; i < options_confirmations.most_of_one; ++i) ASSERT_EQ(refused(by(1, i)), Reason::ok) << i;
+  EXPECT_EQ(refused(by(1, 99)), Reason::overloaded);
+  EXPECT_EQ(refused(by(1, 0)), Reason::ok) << "what waits is found again";
+  for (int i = 0; i < options_confirmations.most - options_confirmations.most_of_one; ++i) ASSERT_EQ(refused(by(2, i)), Reason::ok) << i;
+  EXPECT_EQ(refused(by(3, 0)), Reason::overloaded) << "all of them together";
+  // The same within the hour, whatever was said of them.
+  close();
+  options_confirmations.most_an_hour = 12;
+  options_confirmations.most_an_hour_of_one = 6;
+  open();
+  clock.advance(70min);
+  const auto declined = [&](int credential, int n) { return refuse(ask(by(credential, n)), Confirmations::Refusal::decline, alice); };
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(declined(1, i), Reason::ok);
+  EXPECT_EQ(refused(by(1, 99)), Reason::overloaded);
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(declined(2, i), Reason::ok);
+  EXPECT_EQ(refused(by(3, 0)), Reason::overloaded);
+  clock.advance(70min);
+  EXPECT_EQ(refused(by(1, 99)), Reason::ok);
 }
 
 TEST_F(ConfirmationsTest, OthersConfirmWhereTwoAreAskedFor) {
@@ -499,6 +455,80 @@ TEST_F(ConfirmationsTest, NorThroughSomebodyInBetween) {
   EXPECT_EQ(sign(*puppet, ask(w)), Reason::not_found);
 }
 
+TEST_F(ConfirmationsTest, WhoseFactorsTheAskerResetIsNoSecondPerson) {
+  const UserId bob = grown_up("bob");
+  const UserId carol = grown_up("carol");
+  clock.advance(73h);
+  const ConfirmationId before = ask(by_people(1));
+  ASSERT_EQ(sign(bob, before), Reason::ok);
+  reset(bob, "bob", known(alice));
+  reset(carol, "carol", administrator());
+  EXPECT_EQ(use(before), Reason::confirmation_void) << "reset after he had signed";
+  const ConfirmationId soon = ask(by_people(1, R"({"n":1})"));
+  EXPECT_EQ(sign(bob, soon), Reason::not_found);
+  EXPECT_EQ(sign(carol, soon), Reason::not_found) << "within 72 hours, whoever did it";
+  clock.advance(73h);
+  const ConfirmationId later = ask(by_people(1));
+  EXPECT_EQ(sign(bob, later), Reason::not_found) << "for all that anybody knows it is she";
+  EXPECT_EQ(waiting(bob), 0U);
+  EXPECT_EQ(sign(carol, later), Reason::ok);
+  EXPECT_EQ(use(later), Reason::ok);
+}
+
+TEST_F(ConfirmationsTest, WhoAnswersForAServiceIsNoSecondPerson) {
+  using identity::Part;
+  const UserId bob = grown_up("bob");
+  const UserId dan = grown_up("dan");
+  const UserId carol = grown_up("carol");
+  identity::ServiceAccounts services(*database, *users, *log, clock, rng);
+  const auto crawler = database->write_blocking([&](store::Tx& tx) -> Result<UserId> {
+    auto id = services.create_in(tx, {"crawler", {}, {"member"}, bob}, known(bob));
+    if (!id) return id;
+    auto offered = services.offer_in(tx, *id, dan, Part::deputy, known(bob));
+    if (!offered) return std::move(offered).error();
+    auto service = services.look_in(tx, *id);
+    if (!service) return std::move(service).error();
+    auto accepted = services.accept_in(tx, *id, Part::deputy, identity::accept_purpose(*service, Part::deputy, "dan"), known(dan));
+    if (!accepted) return std::move(accepted).error();
+    return id;
+  });
+  ASSERT_TRUE(crawler) << crawler.error().detail;
+  clock.advance(73h);
+  Wanted w = by_people(1);
+  w.action.user = "crawler";
+  w.action.account = *crawler;
+  const ConfirmationId id = ask(w);
+  EXPECT_EQ(sign(bob, id), Reason::not_eligible) << "its sponsor: it was asked in his name";
+  EXPECT_EQ(sign(dan, id), Reason::not_eligible) << "its deputy";
+  EXPECT_EQ(use(id), Reason::confirmation_void);
+  EXPECT_EQ(sign(carol, id), Reason::ok);
+  EXPECT_EQ(use(id), Reason::ok);
+}
+
+TEST_F(ConfirmationsTest, AnApproverWhoIsDisabledAfterHeSignedCountsNoMore) {
+  const UserId bob = grown_up("bob");
+  const UserId carol = grown_up("carol");
+  const UserId dan = grown_up("dan");
+  clock.advance(73h);
+  const ConfirmationId id = ask(by_people(2));
+  ASSERT_EQ(sign(bob, id), Reason::ok);
+  ASSERT_EQ(sign(carol, id), Reason::ok);
+  ASSERT_EQ(stage(id), Stage::confirmed);
+  ASSERT_TRUE(run(users->disable(carol, administrator())));
+  EXPECT_EQ(use(id), Reason::confirmation_void);
+  EXPECT_EQ(stage(id), Stage::waiting) << "for somebody else";
+  EXPECT_EQ(sign(dan, id), Reason::ok);
+  EXPECT_EQ(use(id), Reason::ok);
+  const ConfirmationId other = ask(by_people(2));
+  ASSERT_EQ(sign(bob, other), Reason::ok);
+  ASSERT_EQ(sign(dan, other), Reason::ok);
+  ASSERT_TRUE(run(users->disable(dan, administrator())));
+  ASSERT_TRUE(run(users->enable(dan, administrator())));
+  EXPECT_EQ(use(other), Reason::confirmation_void) << "let in again: what he said before is void";
+  EXPECT_EQ(sign(dan, other), Reason::ok);
+  EXPECT_EQ(use(other), Reason::ok);
+}
+
 TEST_F(ConfirmationsTest, OnlyThoseWhoAreListedSignForOthers) {
   const UserId bob = grown_up("bob");
   const UserId tess = grown_up("tess", {"member", "treasurer"});
@@ -543,7 +573,7 @@ TEST_F(ConfirmationsTest, ARestoreVoidsWhatWaitsAndKeepsWhatRan) {
   ASSERT_TRUE(database->write_blocking([](store::Tx& tx) { return void_after_restore(tx); }));
   EXPECT_EQ(use(open, "{}"), Reason::confirmation_void);
   EXPECT_EQ(stage(open), std::nullopt);
-  EXPECT_TRUE(run(confirmations->kept(alice, ran)));
+  EXPECT_TRUE(run(confirmations->look(alice, ran)));
   EXPECT_EQ(use(ran), Reason::confirmation_void);
 }
 
@@ -555,10 +585,10 @@ TEST_F(ConfirmationsTest, WhatNobodyUsedIsForgottenAndReceiptsAreKeptAsLongAsSai
   clock.advance(25h);
   ASSERT_TRUE(run(confirmations->maintain()));
   EXPECT_FALSE(run(confirmations->look(alice, idle)));
-  EXPECT_TRUE(run(confirmations->kept(alice, ran)));
+  EXPECT_TRUE(run(confirmations->look(alice, ran)));
   clock.advance(24h * 91);
   ASSERT_TRUE(run(confirmations->maintain()));
-  EXPECT_FALSE(run(confirmations->kept(alice, ran)));
+  EXPECT_FALSE(run(confirmations->look(alice, ran)));
 }
 
 TEST_F(ConfirmationsTest, WordsOfTheCallerAreShownAsTheyWereAndNoLongerThanNeeded) {

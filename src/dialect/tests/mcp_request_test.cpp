@@ -30,6 +30,19 @@ std::string call(std::string_view name, std::string_view arguments) {
 constexpr std::string_view kMeta = R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}})";
 constexpr std::string_view kNew = "MCP-Protocol-Version: 2026-07-28\r\n";
 
+TEST(McpRequest, WhatNobodyIsShownIsNotSentWithACallThatWasSigned) {
+  const auto call_with = [](std::string_view meta) { return request("tools/call", R"({"_meta": )" + std::string(meta) + R"(, "name":"pay","arguments":{"_meta":{"a":1}}})"); };
+  for (const std::string_view protocols_own : {
+           "{}", R"({"progressToken":7})", R"({ "io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}, "progressToken" : "a"})"}) {
+    EXPECT_EQ(as_signed(call_with(protocols_own)), "") << protocols_own;
+  }
+  EXPECT_EQ(as_signed(call("\"pay\"", R"({"_meta":{"evil":1}})")), "") << "arguments are shown";
+  EXPECT_EQ(as_signed(call_with(R"({"evil":{"to":"me"},"progressToken":7,"x":[1,{"_meta":{}}]})")), call_with(R"({"progressToken":7})"));
+  EXPECT_EQ(as_signed(call_with(R"({"progressToken":7 , "\u0069o.modelcontextprotocol/a":1,"io.modelcontextprotocol":2})")),
+            call_with(R"({"progressToken":7,"\u0069o.modelcontextprotocol/a":1})"));
+  EXPECT_EQ(as_signed(call_with(R"({"only":1})")), call_with("{}"));
+}
+
 TEST(McpRequest, MessagesOfBothEras) {
   struct Row {
     Asked asked;

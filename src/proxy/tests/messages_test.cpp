@@ -63,6 +63,7 @@ class MessagesTest : public ConfirmingWorld, public ::testing::Test {
   void change(access::AccessPoint& point) override {
     ConfirmingWorld::change(point);
     point.kind = dialect::Kind::mcp;
+    point.receipts = true;
     point.rules.models.clear();
   }
   void open_rooms_above() override {
@@ -242,6 +243,59 @@ TEST_F(MessagesTest, HeldInSilenceUntilItsPersonSignsAndThenOnce) {
   ASSERT_TRUE(asked(p));
   EXPECT_TRUE(silent(again));
   EXPECT_EQ(reached(), 1U);
+}
+
+TEST_F(MessagesTest, TheServerIsShownTheReceiptOfWhatWasConfirmedAndNothingElse) {
+  start(ok(kDone));
+  Person p = person("alice");
+  const std::string stolen = "Vestibule-Receipt: e30\r\nvestibule_receipt: e30\r\n";
+  EXPECT_EQ(send(post(p, tool("add"), stolen)).status, 200);
+  EXPECT_EQ(last().find("eceipt"), std::string::npos) << "what a rule allows nobody has confirmed, whatever a client says";
+  Plug plug = begin(post(p, rpc("tools/call", R"({"name":"pay","arguments":{"to":"bob"},"_meta":{"progressToken":1,"unseen":"by her who signs"}})"), stolen));
+  ASSERT_TRUE(asked(p));
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  EXPECT_EQ(finish(plug).status, 200);
+  const std::string sent = last();
+  EXPECT_EQ(sent.find("unseen"), std::string::npos) << sent;
+  EXPECT_NE(sent.find(R"("_meta":{"progressToken":1})"), std::string::npos) << sent;
+  const std::size_t at = sent.find("Vestibule-Receipt: ");
+  ASSERT_NE(at, std::string::npos) << sent;
+  EXPECT_EQ(sent.find("eceipt", at + 19), std::string::npos);
+  const auto receipt = unbase64url(sent.substr(at + 19, sent.find("\r\n", at) - at - 19));
+  ASSERT_TRUE(receipt);
+  const auto value = json::parse(as_text(*receipt));
+  ASSERT_TRUE(value && value->find("dispatched") != nullptr);
+  EXPECT_NE(value->get_string("action")->find(R"("arguments":{"to":"bob"})"), std::string::npos);
+}
+
+TEST_F(MessagesTest, AToolWhoseServerSaysThatItDestroysIsAskedAboutWherePolicySaysSo) {
+  policy_text += "[signal.destructive_tool]\nmax_age = \"24h\"\nconfirm = \"self\"\n";
+  held_for = 0s;
+  const auto list = [](std::string_view hints) {
+    return ok(R"({"jsonrpc":"2.0","id":5,"result":{"tools":[{"name":"add","annotations":)" + std::string(hints) + "}]}}");
+  };
+  start(list(R"({"readOnlyHint":false})"));
+  Person p = person("alice");
+  EXPECT_EQ(send(post(p, tool("add"))).status, 200) << "nothing is known of it";
+  EXPECT_EQ(send(post(p, rpc("tools/list"))).status, 200);
+  EXPECT_EQ(send(post(p, tool("add"))).reason(), "") << "and nothing bad";
+  // Its server changes its mind: it sleeps, and once it was accepted each call is asked about.
+  answers(list(R"({"destructiveHint":true})"));
+  EXPECT_EQ(send(post(p, rpc("tools/list"))).status, 200);
+  const auto changed = run(definitions->find("lab", "add"));
+  ASSERT_TRUE(changed);
+  const auto accepted = database->write_blocking([&](store::Tx& tx) { return definitions->accept_in(tx, "lab", "add", changed->shown, known(p.id)); });
+  ASSERT_TRUE(accepted);
+  definitions->accepted("lab", "add", changed->shown, *accepted);
+  const std::size_t before = reached();
+  EXPECT_EQ(send(post(p, tool("add"))).reason(), "confirmation_required");
+  EXPECT_EQ(reached(), before);
+  const auto refused = entries_of(Kind::refusal, "tools/call");
+  ASSERT_FALSE(refused.empty());
+  EXPECT_EQ(refused.front().rule, "signal:destructive_tool");
+  ASSERT_EQ(sign_all(p), Reason::ok);
+  answers(ok(kDone));
+  EXPECT_EQ(send(post(p, tool("add"))).body, kDone);
 }
 
 TEST_F(MessagesTest, ArgumentsThatChangeAreAnotherCall) {
@@ -434,6 +488,29 @@ TEST_F(MessagesTest, AStopOfTheToolCutsItsCallUnderWay) {
   const std::string rest = plug.until("never comes", 3000);
   EXPECT_EQ(rest.find("0\r\n\r\n"), std::string::npos) << "no clean end: " << rest;
   EXPECT_EQ(send(post(p, tool("add"))).reason(), "stopped");
+}
+
+TEST_F(MessagesTest, AStopOfTheToolKeepsInWhatWaits) {
+  start(ok(kDone));
+  Person p = person("alice");
+  std::size_t ran = 0;
+  for (const auto& [scope, target] : {std::pair{gate::StopScope::tool, "lab/pay"}, std::pair{gate::StopScope::tool, "*/pay"},
+                                      std::pair{gate::StopScope::tools, ""}}) {
+    SCOPED_TRACE(std::string(gate::name(scope)) + " " + target);
+    Plug plug = begin(post(p, tool("pay")));
+    ASSERT_TRUE(asked(p));
+    gate::Stop stop;
+    stop.scope = scope;
+    stop.target = target;
+    ASSERT_TRUE(run(gate->stop(stop, administrator())));
+    EXPECT_EQ(sign_all(p), Reason::ok);
+    EXPECT_EQ(finish(plug).reason(), "stopped");
+    EXPECT_EQ(send(post(p, tool("pay"))).reason(), "stopped");
+    EXPECT_EQ(reached(), ran);
+    ASSERT_TRUE(run(gate->lift(scope, target, administrator())));
+    EXPECT_EQ(send(post(p, tool("pay"))).body, kDone) << "what she has signed and nobody has used goes out within its time, once";
+    EXPECT_EQ(reached(), ++ran);
+  }
 }
 
 TEST_F(MessagesTest, AStopCutsACallThatWaits) {
