@@ -82,12 +82,13 @@ export async function conformance(args, heard = () => {}) {
 /// The messages of a reply, or of a stream.
 const said = (type, text) => (type.startsWith('text/event-stream') ? [...text.matchAll(/^data: ?(\{.*)$/gm)].map(([, data]) => data) : text.startsWith('{') ? [text] : []).map((data) => JSON.parse(data));
 
-/// One request by hand: { status, reason, headers, text, message, messages }. `body` goes out as it is if it is text.
-export async function send(gateway, token, body, { method = 'POST', path: at = '/mcp', headers = {} } = {}) {
+/// One request by hand: { status, reason, headers, text, message, messages }. `body` goes out as it is if it is text; `from`
+/// is the address that it comes from.
+export async function send(gateway, token, body, { method = 'POST', path: at = '/mcp', headers = {}, from } = {}) {
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   return new Promise((done, failed) => {
     const request = http.request({
-      host: '127.0.0.1', port: gateway.port, method, path: at, agent: false, timeout: 60_000,
+      host: '127.0.0.1', port: gateway.port, method, path: at, agent: false, timeout: 60_000, localAddress: from,
       headers: {
         Host: `localhost:${gateway.port}`, Accept: 'application/json, text/event-stream',
         ...(token ? { Authorization: `Bearer ${token}` } : {}),

@@ -13,10 +13,28 @@ import { t } from '../strings';
 export const isConfirmPage = () => location.pathname === '/confirm';
 const addressed = () => location.hash.replace(/^#\/?/, '').slice(0, 40);
 
-type Action = {
-  access_point: string; tool: string; arguments: unknown; arguments_sha256: string; user: string; via: string; source: string; client: string;
-  model: string; conversation_sha256: string; expires: string;
+/// Members that are texts. Each has a place of its own; the last of them are seen in the whole text.
+const texts = [
+  'access_point', 'tool', 'arguments_sha256', 'user', 'via', 'source', 'client', 'model', 'conversation_sha256', 'expires', 'account', 'format', 'id', 'policy',
+] as const;
+type Action = Record<(typeof texts)[number], string> & {
+  arguments: unknown;
+  until: string;                                  // `expires`, as the portal writes times
+  also?: { access_point: string; tool: string };  // where the call may be made once more
+  rest: [string, unknown][];                      // what this page knows no place for: shown as it is
 };
+
+/// Nothing of the text is left out: a member of another name, or that is not what it should be, is in the rest. Throws
+/// where it is no JSON object that ends at some time.
+function read(text: string): Action {
+  const all = JSON.parse(text) as Record<string, unknown>;
+  const known = Object.fromEntries(texts.map((name) => [name, typeof all[name] === 'string' ? all[name] : ''])) as Record<(typeof texts)[number], string>;
+  const place = all.also as Record<string, unknown> | null | undefined;
+  const also = typeof place === 'object' && place !== null && typeof place.access_point === 'string' && typeof place.tool === 'string' && Object.keys(place).length === 2
+    ? { access_point: place.access_point, tool: place.tool } : undefined;
+  const rest = Object.entries(all).filter(([name, value]) => !(name === 'arguments' || (name === 'also' && also) || (typeof value === 'string' && (texts as readonly string[]).includes(name))));
+  return { ...known, arguments: all.arguments, until: new Date(Number(known.expires) / 1000).toISOString(), also, rest };
+}
 
 /// What the factor is bound to: the calls in their order (docs/api.md).
 const objectOf = async (list: Confirmation[]) => sha256(`vestibule/tool-calls/v1\n${(await Promise.all(list.map((c) => sha256(c.action)))).map((d) => `${d}\n`).join('')}`);
@@ -34,9 +52,9 @@ function useAction(of: Confirmation): Action | null | undefined {
   useEffect(() => {
     let here = true;
     void (async () => {
-      const read = JSON.parse(of.action) as Action;
-      const good = (await sha256(of.action)) === of.digest && (await sha256(of.arguments)) === read.arguments_sha256;
-      if (here) setAction(good ? read : null);
+      const said = read(of.action);
+      const good = (await sha256(of.action)) === of.digest && (await sha256(of.arguments)) === said.arguments_sha256;
+      if (here) setAction(good ? said : null);
     })().catch(() => { if (here) setAction(null); });
     return () => { here = false; };
   }, [of.action, of.digest, of.arguments]);
@@ -62,17 +80,35 @@ function Call(props: { me: Me; of: Confirmation; chosen: boolean; alone: boolean
   const asker = action.user === me.name ? t.confirm.mine(action.user) : action.user;
   const rows: [string, string][] = [
     [t.confirm.who, asker], [t.confirm.via, action.via], [t.confirm.source, action.source], [t.confirm.client, action.client],
-    [t.confirm.model, action.model], [t.confirm.since, `${at(of.created)}, ${from(of.created)}`], [t.confirm.ends, ends(of.expires)],
+    [t.confirm.model, action.model], [t.confirm.since, `${at(of.created)}, ${from(of.created)}`], [t.confirm.ends, ends(action.until)],
     [t.confirm.conversation, action.conversation_sha256.replace(/^0+$/, '').slice(0, 16)],
     [t.confirm.signatures, of.signatures.map((s) => s.user).join(', ')], [t.confirm.justification, of.justification],
   ];
   return (
     <li class="card prompt-card call" id={of.id}>
-      <h2><Plain text={action.tool} name /> <small>{t.confirm.at} {action.access_point}</small></h2>
+      <h2><Plain text={action.tool} name /> <small>{t.confirm.at} <Plain text={action.access_point} name /></small></h2>
       <div role="group" aria-label={t.confirm.arguments} class="arguments" tabIndex={0}><Value of={action.arguments} /></div>
-      <details><summary>{t.confirm.raw}</summary><pre class="said"><Plain text={of.arguments} /></pre><p class="hint">{t.confirm.rawHint}</p></details>
+      <details>
+        <summary>{t.confirm.raw}</summary>
+        <pre class="said"><Plain text={of.arguments} /></pre><p class="hint">{t.confirm.rawHint}</p>
+        <pre class="said signed"><Plain text={of.action} /></pre><p class="hint">{t.confirm.signedHint}</p>
+      </details>
       {of.ran_before_s !== null && <p class="problem">{t.confirm.ran(duration(of.ran_before_s))}</p>}
       {of.need.people > 0 && <p class="notice">{t.confirm.people(of.signatures.length, of.need.people, of.need.approvers)}</p>}
+      {(action.also || action.rest.length > 0) && (
+        <dl class="pairs bare also">
+          {action.also && (
+            <div>
+              <dt>{t.confirm.also}</dt>
+              <dd>
+                <strong><Plain text={action.also.tool} name /></strong> {t.confirm.at} <strong><Plain text={action.also.access_point} name /></strong>
+                <p class="hint">{t.confirm.alsoHint}</p>
+              </dd>
+            </div>
+          )}
+          {action.rest.length > 0 && <div><dt>{t.confirm.rest}</dt><dd><Value of={Object.fromEntries(action.rest)} /><p class="hint">{t.confirm.restHint}</p></dd></div>}
+        </dl>
+      )}
       <dl class="pairs bare wide">{rows.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd><Plain text={value} /></dd></div>)}</dl>
       <Problem error={error} />
       {!of.may_sign && <p class="hint">{of.why_not}</p>}
