@@ -58,6 +58,17 @@ def _cleanup():
             pass
 
 
+# Also of a bench that is told to end.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def folder():
+    """A new one, which goes when the bench does."""
+    path = tempfile.mkdtemp(prefix="vestibule-bench-")
+    atexit.register(shutil.rmtree, path, True)
+    return pathlib.Path(path)
+
+
 def wait_port(port, seconds=20):
     end = time.time() + seconds
     while time.time() < end:
@@ -81,24 +92,25 @@ def tree(pid):
     return out
 
 
-def cpu_seconds(pid):
-    total = 0
-    for p in tree(pid):
+def threads(pid):
+    """CPU seconds of each thread that runs, by the scheduler's clock: /proc's other one counts in hundredths."""
+    out = {}
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
         try:
-            fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
+            out[stat.parent.name] = int(stat.read_text().split()[0]) / 1e9
         except OSError:
             pass
-    return total / os.sysconf("SC_CLK_TCK")
+    return out
 
 
-def busiest_thread(pid):
-    """CPU seconds of the thread of `pid` that has used the most: of a gateway with one core, that core."""
-    most = 0
-    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
-        fields = stat.read_text().rsplit(")", 1)[1].split()
-        most = max(most, int(fields[11]) + int(fields[12]))
-    return most / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(pid):
+    return sum(sum(threads(p).values()) for p in tree(pid))
+
+
+def busiest_since(pid, before):
+    """CPU seconds of the thread that has used the most since `before` (threads()): of a gateway with one core, that core.
+    (Over all its life it may be the one that hashed a password.)"""
+    return max(used - before.get(thread, 0) for thread, used in threads(pid).items())
 
 
 def resident_mb(pid):
@@ -106,6 +118,19 @@ def resident_mb(pid):
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def fdatasync_us(directory, n=200):
+    """What the disk takes to keep 4 KB, at the median."""
+    with tempfile.NamedTemporaryFile(dir=directory) as f:
+        times = []
+        for _ in range(n):
+            f.write(b"x" * 4096)
+            f.flush()
+            begin = time.perf_counter()
+            os.fdatasync(f.fileno())
+            times.append((time.perf_counter() - begin) * 1e6)
+    return median(times)
 
 
 def median(values):
@@ -116,9 +141,8 @@ class Nginx:
     """One worker on one core; `server` blocks as given."""
 
     def __init__(self, core, http):
-        self.dir = tempfile.mkdtemp(prefix="vestibule-bench-")
-        atexit.register(shutil.rmtree, self.dir, True)
-        conf = pathlib.Path(self.dir, "nginx.conf")
+        self.dir = folder()
+        conf = self.dir / "nginx.conf"
         conf.write_text(f"""
 daemon off; worker_processes 1; pid {self.dir}/pid; error_log {self.dir}/error.log crit;
 user {"root" if os.geteuid() == 0 else "nobody"};
@@ -133,8 +157,7 @@ class Gateway:
     """A gateway with one administrator and a token; one access point `bench` in front of `upstream`."""
 
     def __init__(self, upstream, core=PROXY_CORE, cores=1, await_admission=True, extra="", kind="openai", tools="open", rules=""):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vestibule-bench-"))
-        atexit.register(shutil.rmtree, self.dir, True)
+        self.dir = folder()
         self.port, self.status = free_port(), free_port()
         (self.dir / "vestibule.toml").write_text(f"""
 [server]

@@ -9,7 +9,7 @@ export function confirmed(name, options, handler) {
   return async (args, extra) => {
     try {
       const header = extra.requestInfo?.headers['vestibule-receipt'];
-      const receipt = await verifyReceipt(fromHeader(header), { seen, maxAge: 300, ...options, tool: name, arguments: args });
+      const receipt = await verifyReceipt(fromHeader(header), { seen, maxAge: 1800, ...options, tool: name, arguments: args });
       return await handler(args, { ...extra, receipt });
     } catch (e) {
       if (e?.name !== 'ReceiptError') throw e;
