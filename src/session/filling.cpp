@@ -11,7 +11,7 @@
 namespace vestibule::session {
 namespace {
 
-constexpr std::int64_t kChunk = 1'000;  // rows that one turn of the feed reads: some milliseconds of the writer's
+constexpr std::int64_t kChunk = 500;  // rows that one turn of the feed reads: some milliseconds of the writer's
 
 constexpr std::string_view kSessionsAfter = " WHERE id > $1 ORDER BY id LIMIT $2";
 constexpr std::string_view kProofsOf = " WHERE session > $1 AND session <= $2 ORDER BY session, wall";
@@ -95,7 +95,6 @@ Result<void> Memory::fill_handles(store::Tx& tx) {
 }
 
 net::Task<> Sessions::fill(net::Core& core) {
-  constexpr std::chrono::milliseconds breath{1};  // others have the writer too
   constexpr std::chrono::milliseconds pause{1'000};
   const auto begun = std::chrono::steady_clock::now();
   if (whole()) co_return;
@@ -104,8 +103,9 @@ net::Task<> Sessions::fill(net::Core& core) {
     return {};
   };
   while (!whole() && !stopping_.load()) {
+    // One turn at a time: what others write goes in between.
     const Result<void> done = co_await database_.write(read_on);
-    co_await net::sleep_for(core, done ? breath : pause);
+    if (!done) co_await net::sleep_for(core, pause);
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   log::info("all sessions are in memory", {{"sessions", size()}, {"ms", took.count()}});
