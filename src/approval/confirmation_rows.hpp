@@ -23,6 +23,8 @@ Result<void> unseal(const crypto::KeyRing& keys, ConfirmationRow& row);
 [[nodiscard]] Bytes sealed_content(const crypto::KeyRing& keys, ConfirmationId id, std::string_view action, std::string_view arguments);
 /// In the column `carried`, in place of a time: it cannot be carried any more. 0: it can.
 inline constexpr std::int64_t kNeverCarried = 1;
+/// Likewise: it was used, and has not been let out yet; see Confirmations::let_out().
+inline constexpr std::int64_t kNotYetCarried = 2;
 /// A place as a row keeps it; of the names none holds a '/' before its own.
 [[nodiscard]] inline std::string place_text(const ToolPlace& p) { return p.access_point + "/" + p.tool; }
 /// A requirement as a row keeps it.

@@ -149,7 +149,7 @@ Result<std::unique_ptr<Confirmations>> Confirmations::open(store::Database& data
     for (const std::string_view sql :
          {"UPDATE confirmation SET stage = 3 WHERE account = $1 AND stage IN (0, 1)",
           // As kNeverCarried.
-          "UPDATE confirmation SET carried = 1 WHERE carried = 0 AND also <> '' AND (account = $1 OR id IN (SELECT confirmation FROM "
+          "UPDATE confirmation SET carried = 1 WHERE carried IN (0, 2) AND also <> '' AND (account = $1 OR id IN (SELECT confirmation FROM "
           "confirmation_signature WHERE account = $1))",
           "UPDATE confirmation SET stage = 0 WHERE stage = 1 AND id IN (SELECT confirmation FROM confirmation_signature WHERE account = $1)",
           "DELETE FROM confirmation_signature WHERE account = $1 AND confirmation IN (SELECT id FROM confirmation WHERE stage IN (0, 1))"}) {
@@ -308,10 +308,12 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
   if (!clock_.trusted()) return fail(Reason::clock_untrusted);
   Taken t;
   t.id = id;
+  bool carries = false;
   auto taken = tx.one(
-      "UPDATE confirmation SET stage = 2, settled = $4 WHERE id = $1 AND stage = 1 AND raw = $2 AND policy = $3 AND expires > $4 RETURNING digest, "
-      "account, need",
-      {id, raw_arguments, policy, now.wall}, [&](const store::Row& row) {
+      "UPDATE confirmation SET stage = 2, settled = $4, carried = CASE WHEN carried = 0 AND also <> '' THEN $5 ELSE carried END WHERE id = $1 AND "
+      "stage = 1 AND raw = $2 AND policy = $3 AND expires > $4 RETURNING digest, account, need, carried",
+      {id, raw_arguments, policy, now.wall, kNotYetCarried}, [&](const store::Row& row) {
+        carries = row.integer(3) == kNotYetCarried;
         t.action = digest_from(row.blob(0));
         t.account = row.id<UserId>(1);
         t.need = unpacked_need(row.blob(2));
@@ -325,6 +327,7 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
   }
   auto used = still_in(tx, t, present);
   if (!used) return used;
+  used->carries = carries;
   auto told = tell_in(tx, t.account, t.need);
   if (!told) return moved(told);
   return used;
@@ -364,6 +367,16 @@ Result<Confirmations::Used> Confirmations::still_in(store::Tx& tx, const Taken& 
   const std::size_t wanted = need.confirmation == domain::Confirmation::people ? std::max<std::size_t>(need.people, 1) : 1;
   if (good < wanted) return fail(Reason::confirmation_void, "a signature counts no more");
   return used;
+}
+
+net::Task<Result<void>> Confirmations::let_out(ConfirmationId id) {
+  auto job = [id](store::Tx& tx) -> Result<void> {
+    auto done = tx.run("UPDATE confirmation SET carried = 0 WHERE id = $1 AND stage = $2 AND carried = $3", {id, Stage::dispatched, kNotYetCarried});
+    if (!done) return moved(done);
+    return {};
+  };
+  Result<void> done = co_await database_.write(std::move(job));
+  co_return done;
 }
 
 net::Task<Result<void>> Confirmations::withhold(ConfirmationId id) {

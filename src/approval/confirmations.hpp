@@ -119,6 +119,7 @@ class Confirmations {
   struct Used {
     Digest action{};
     std::vector<domain::Proof> proofs;  ///< of each signature
+    bool carries = false;               ///< it may be carried, once let_out() was said of it
   };
   Result<Used> use_in(store::Tx& tx, ConfirmationId id, const Digest& raw_arguments, const Digest& policy,
                       const domain::Requirement& present, Instant now);
@@ -140,6 +141,8 @@ class Confirmations {
   /// As use_in(), once: what was signed is good for this call too.
   Result<Used> carry_in(store::Tx& tx, ConfirmationId id, const Carrying& call, const domain::Requirement& present, Instant now);
 
+  /// It was used, and nothing has come in between: from now on it may be carried.
+  net::Task<Result<void>> let_out(ConfirmationId id);
   /// It was used, and then kept in after all: no receipt says that it was let out.
   net::Task<Result<void>> withhold(ConfirmationId id);
 

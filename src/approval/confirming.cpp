@@ -283,8 +283,9 @@ Result<void> Confirmations::sleep_in(store::Tx& tx, const ConfirmationRow& row, 
   auto over = tx.run("UPDATE confirmation SET stage = $4, settled = $5 WHERE account = $1 AND credential = $2 AND source_key = $3 AND stage IN (0, 1)",
                      {c.account, c.credential, row.source_key, how == Refusal::not_me ? Stage::not_me : Stage::declined, now.wall});
   if (!over) return moved(over);
-  auto carried = tx.run("UPDATE confirmation SET carried = $4 WHERE account = $1 AND credential = $2 AND source_key = $3 AND carried = 0 AND also <> ''",
-                        {c.account, c.credential, row.source_key, kNeverCarried});
+  // Who says that it was not he does not know which of his credentials are out of his hands.
+  auto carried = tx.run("UPDATE confirmation SET carried = $4 WHERE account = $1 AND (credential = $2 OR $5 = 1) AND source_key = $3 AND carried IN (0, 2) AND also <> ''",
+                        {c.account, c.credential, row.source_key, kNeverCarried, how == Refusal::not_me ? 1 : 0});
   if (!carried) return moved(carried);
   auto refused = tx.run(
       "INSERT INTO approval_refusal (account, credential, source_key, until) VALUES ($1, $2, $3, $4) ON CONFLICT (account, credential, "

@@ -327,7 +327,7 @@ Result<std::uint64_t> Definitions::accept_in(store::Tx& tx, std::string_view acc
   auto voided = tx.run("UPDATE confirmation SET expires = $3 WHERE access_point = $1 AND tool = $2 AND stage <> 2 AND expires > $3", {access_point, tool, now.wall});
   if (!voided) return moved(voided);
   if (*voided > 0) tx.changed(kConfirmationTopic, {});
-  auto carried = tx.run("UPDATE confirmation SET carried = $2 WHERE also = $1 AND carried = 0", {place_of(access_point, tool), kNeverCarried});
+  auto carried = tx.run("UPDATE confirmation SET carried = $2 WHERE also = $1 AND carried IN (0, 2)", {place_of(access_point, tool), kNeverCarried});
   if (!carried) return moved(carried);
   const std::string note = "definition " + hex(digest);
   log_.append(tx, identity::change_record("tools.accept", by, object, note, now));

@@ -35,6 +35,8 @@ std::optional<char> unescaped(char c) noexcept {
 void Pattern::set(std::string_view raw, std::string_view data, const Tree& tree, Tree::At text) {
   clear();
   const std::less_equal<> before;
+  // A byte order mark is one at the stream's very beginning alone.
+  if (raw.starts_with("\xEF\xBB\xBF")) return;
   if (raw.empty() || raw.back() != '\n' || !before(raw.data(), data.data()) || !before(data.data() + data.size(), raw.data() + raw.size())) return;
   const auto from = static_cast<std::size_t>(data.data() - raw.data());
   struct Range {

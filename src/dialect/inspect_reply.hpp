@@ -36,8 +36,9 @@ class Reply {
     return unit(event, tree);
   }
   /// The string that was the whole sense of the unit just read: a unit that differs from it in nothing but that
-  /// string's characters says repeat(them). kNone: there was more to it, or less.
-  [[nodiscard]] Tree::At only_text() const noexcept { return pieces_ == 1 ? piece_ : Tree::kNone; }
+  /// string's characters says repeat(them). kNone: there was more to it, or less; or a call has begun, of which any unit may say
+  /// more.
+  [[nodiscard]] Tree::At only_text() const noexcept { return pieces_ == 1 && begun_.empty() ? piece_ : Tree::kNone; }
   Result<void> repeat(std::string_view text) {
     ++unit_;
     return feed(channels_[piece_channel_], text);

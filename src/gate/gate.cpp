@@ -240,9 +240,11 @@ Result<session::Identified> Gate::identify(const http::RequestHead& head, sessio
 
 bool Gate::knows_all() const noexcept { return sessions_.whole(); }
 
-net::Task<> Gate::recall(const http::RequestHead& head) {
+net::Task<Result<void>> Gate::recall(const http::RequestHead& head) {
   const Result<Shown> shown = shown_by(head);
-  if (shown) co_await sessions_.recall(Secret(shown->token));
+  if (!shown) co_return Result<void>{};  // identify() says so
+  Result<void> done = co_await sessions_.recall(Secret(shown->token));
+  co_return done;
 }
 
 Result<void> Gate::show_possession(Caller& caller, const http::RequestHead& head, bool tls) {

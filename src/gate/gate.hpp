@@ -82,8 +82,8 @@ class Gate {
   [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience,
                                                      const domain::Source& source,
                                                      std::string_view access_point) const noexcept;
-  /// Before identify(), while Sessions::whole() is false: fetches what the request shows.
-  net::Task<> recall(const http::RequestHead& head);
+  /// Before identify(), while Sessions::whole() is false: fetches what the request shows. store_unavailable.
+  net::Task<Result<void>> recall(const http::RequestHead& head);
   [[nodiscard]] bool knows_all() const noexcept;  ///< Sessions::whole()
   /// Once a request, for a caller whose token is bound to a key: nothing is admitted before.
   /// credential_malformed, overloaded.

@@ -33,7 +33,8 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
   const Digest raw = crypto::sha256(as_bytes(call.arguments));
   const auto begun = std::chrono::steady_clock::now();
   const bool carried = !confirmed->carried_from.empty();
-  auto job = [this, &caller, &call, &d, raw, carried, given = *confirmed](store::Tx& tx) -> Result<void> {
+  bool carries = false;
+  auto job = [this, &caller, &call, &d, &carries, raw, carried, given = *confirmed](store::Tx& tx) -> Result<void> {
     const Instant now = clock_.now();
     approval::Confirmations& confirmations = *options_.confirmations;
     using Used = Result<approval::Confirmations::Used>;
@@ -43,6 +44,7 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
     };
     const Used used = carried ? carry() : confirmations.use_in(tx, given.id, raw, d.policy, d.need, now);
     if (!used) return used.error();
+    carries = used->carries;
     audit::Record r;
     fill(r, call, caller.who.subject, caller.source, caller.client, caller.request);
     const std::string note = approval::dispatch_note(used->action) + (carried ? "; carried" : "");
@@ -73,6 +75,9 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
         const Result<void> kept_in = co_await options_.confirmations->withhold(confirmed->id);
         static_cast<void>(kept_in);  // the completion says so
       }
+    } else if (carries) {
+      const Result<void> said = co_await options_.confirmations->let_out(confirmed->id);
+      static_cast<void>(said);  // it is asked anew where it would be carried
     }
   }
   const Instant now = clock_.now();

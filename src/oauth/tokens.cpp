@@ -34,7 +34,8 @@ Server::Out Server::introspect(Call& call) {
   std::string name, access_point;
   const auto refresh = rooms_.mint.check(token, crypto::kRefreshToken);
   if (!refresh) {
-    co_await rooms_.sessions.recall(Secret(token));
+    const Result<void> recalled = co_await rooms_.sessions.recall(Secret(token));
+    if (!recalled) co_return refuse(call, ours(recalled.error()));
     const Result<session::Identified> who = rooms_.sessions.identify(token, session::Audience::access, session::Presented::at(call.source, {}), now);
     if (!who) co_return reply;
     session = who->subject.session;
@@ -73,6 +74,8 @@ Server::Out Server::introspect(Call& call) {
   if (!mine && client->origin != Origin::administrator) co_return reply;
   if (refresh) {
     if (!k || k->used || k->ends < now.wall) co_return reply;
+    const Result<void> recalled = co_await rooms_.sessions.recall(known->first);
+    if (!recalled) co_return refuse(call, ours(recalled.error()));
     const auto standing = rooms_.sessions.evidence(known->first, now);
     if (!standing) co_return reply;
     evidence = *standing;
@@ -107,7 +110,8 @@ Server::Out Server::revoke(Call& call) {
   if (!refresh && !access) co_return Reply{};  // RFC 7009 section 2.2: what is none is as good as revoked
   SessionId session;
   if (access) {
-    co_await rooms_.sessions.recall(Secret(form->get("token")));
+    const Result<void> recalled = co_await rooms_.sessions.recall(Secret(form->get("token")));
+    if (!recalled) co_return refuse(call, ours(recalled.error()));
     const Result<session::Identified> who = rooms_.sessions.identify(form->get("token"), session::Audience::access, session::Presented::at(call.source, {}), rooms_.clock.now());
     if (!who) co_return Reply{};
     session = who->subject.session;
@@ -144,7 +148,8 @@ Server::Out Server::userinfo(Call& call) {
     r.challenge.append(", error=\"").append(name(code)).append("\"");
     return r;
   };
-  co_await rooms_.gate.recall(head);
+  const Result<void> recalled = co_await rooms_.gate.recall(head);
+  if (!recalled) co_return refuse(call, ours(recalled.error()));
   Result<session::Identified> who = rooms_.gate.identify(head, session::Audience::access, call.source, {});
   if (!who) co_return unauthorized(Code::invalid_token, "the token is none, or has ended");
   gate::Caller caller;

@@ -120,11 +120,13 @@ net::Task<> Portal::serve(wire::Exchange& exchange) {
 net::Task<Result<Reply>> Portal::answer(Call& call) {
   if (!services_.gate.knows_all()) {
     const http::RequestHead& head = call.exchange.head();
+    Result<void> recalled;
     if (door_.kind == Door::Kind::browser) {
-      co_await recall_cookie(head, services_.sessions);
+      recalled = co_await recall_cookie(head, services_.sessions);
     } else {
-      co_await services_.gate.recall(head);
+      recalled = co_await services_.gate.recall(head);
     }
+    if (!recalled) co_return std::move(recalled).error();
   }
   // Nothing of the body or query is looked at before the route's evidence is there.
   Result<void> may = authorize(call);

@@ -50,9 +50,11 @@ Result<session::Identified> identify_cookie(const http::RequestHead& head, const
   return sessions.identify(**handle, session::Audience::control, {}, clock.now());
 }
 
-net::Task<> recall_cookie(const http::RequestHead& head, session::Sessions& sessions) {
+net::Task<Result<void>> recall_cookie(const http::RequestHead& head, session::Sessions& sessions) {
   const Result<std::optional<std::string_view>> handle = session_cookie(head.headers);
-  if (handle && *handle) co_await sessions.recall(Secret(**handle));
+  if (!handle || !*handle) co_return Result<void>{};  // identify_cookie() says so
+  Result<void> done = co_await sessions.recall(Secret(**handle));
+  co_return done;
 }
 
 Result<session::Identified> who_asks(const http::RequestHead& head, const session::Sessions& sessions,

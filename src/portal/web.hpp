@@ -64,6 +64,6 @@ class Web final : public wire::Handler {
 [[nodiscard]] Result<session::Identified> who_asks(const http::RequestHead& head, const session::Sessions& sessions,
                                                    const Clock& clock);
 /// Before that, while Sessions::whole() is false: fetches the cookie's session.
-net::Task<> recall_cookie(const http::RequestHead& head, session::Sessions& sessions);
+net::Task<Result<void>> recall_cookie(const http::RequestHead& head, session::Sessions& sessions);
 
 }  // namespace vestibule::portal

@@ -152,10 +152,15 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
 
   // Who asks? Before anything is said about what exists.
   if (!gate_.knows_all()) {
+    Result<void> recalled;
     if (door_.recall) {
-      co_await door_.recall(head);
+      recalled = co_await door_.recall(head);
     } else {
-      co_await gate_.recall(head);
+      recalled = co_await gate_.recall(head);
+    }
+    if (!recalled) {
+      co_await refuse(r, recalled.error().code);
+      co_return;
     }
   }
   Result<session::Identified> who = identify(r);

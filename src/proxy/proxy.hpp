@@ -40,7 +40,7 @@ struct Door {
   /// Who asks; empty: the gate's own way, by an access point's token. Any core; must not throw.
   std::function<Result<session::Identified>(const http::RequestHead&)> identify;
   /// Goes with it: fetches what the request shows, where not all is in memory yet (Gate::recall()).
-  std::function<net::Task<>(const http::RequestHead&)> recall;
+  std::function<net::Task<Result<void>>(const http::RequestHead&)> recall;
   /// Put on every reply. If there are any, nothing of an upstream's head goes on but what its content
   /// is: for an origin that a model server must have no say in.
   std::vector<std::pair<std::string, std::string>> fields;

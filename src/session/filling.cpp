@@ -81,6 +81,7 @@ Result<void> Memory::fill_handles(store::Tx& tx) {
     const auto key = digest_of(row.blob(9));
     if (!key) return true;
     last = *key;
+    if (handles_.read(*key, [](const HandleEntry&) {})) return true;  // the feed has brought it, with all that belongs to it
     auto entry = records_.handle_of(row);
     if (!entry) log::error("a credential cannot be read", {{"detail", entry.error().detail}});
     if (entry && *entry) put_handle(*key, std::move(**entry));
@@ -111,13 +112,13 @@ net::Task<> Sessions::fill(net::Core& core) {
   log::info("all sessions are in memory", {{"sessions", size()}, {"ms", took.count()}});
 }
 
-net::Task<> Sessions::recall(Secret token) {
-  if (whole()) co_return;
+net::Task<Result<void>> Sessions::recall(Secret token) {
+  if (whole()) co_return Result<void>{};
   std::optional<HandleKey> key;
   for (const crypto::HandlePrefix prefix : {crypto::kControlSession, crypto::kAccessToken, crypto::kApiKey, crypto::kChildToken}) {
     if (!key) key = mint_.check(token.reveal_text(), prefix);
   }
-  if (!key || memory_.handles().read(*key, [](const HandleEntry&) {})) co_return;
+  if (!key || memory_.handles().read(*key, [](const HandleEntry&) {})) co_return Result<void>{};
   auto job = [k = *key](store::Tx& tx) -> Result<void> {
     SessionId session;
     auto found = tx.one("SELECT session FROM session_handle WHERE hash = $1", {k}, [&](const store::Row& row) { session = row.id<SessionId>(0); });
@@ -128,8 +129,18 @@ net::Task<> Sessions::recall(Secret token) {
     tx.changed(kHandleTopic, k);
     return {};
   };
-  const Result<void> done = co_await database_.write(job);
-  if (!done) log::warn("a session could not be fetched", {{"detail", done.error().detail}});
+  Result<void> done = co_await database_.write(job);
+  co_return done;
+}
+
+net::Task<Result<void>> Sessions::recall(SessionId session) {
+  if (whole() || memory_.sessions().read(session, [](const SessionEntry&) {})) co_return Result<void>{};
+  auto job = [session](store::Tx& tx) -> Result<void> {
+    tx.changed(kSessionTopic, session.bytes);
+    return {};
+  };
+  Result<void> done = co_await database_.write(job);
+  co_return done;
 }
 
 }  // namespace vestibule::session

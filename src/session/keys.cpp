@@ -219,10 +219,12 @@ net::Task<Result<void>> Sessions::sleep_key(Identified who, KeyId id, Actor by) 
 net::Task<> Sessions::found_key(Secret text, Actor by) {
   const std::optional<HandleKey> key = mint_.check(text.reveal_text(), crypto::kApiKey);
   if (!key) co_return;
+  const Result<void> recalled = co_await recall(Secret(text.reveal_text()));
   const std::optional<Owned> whose = owner(*key);
-  if (!whose) co_return;
+  if (!whose && recalled) co_return;
   const Revoked gone = co_await revoke(Revocation::of_handle(*key), by);
   static_cast<void>(gone);  // denied in any case
+  if (!whose) co_return;
   auto job = [this, w = *whose, by](store::Tx& tx) {
     const std::string told = "Your API " + w.via + " was handed in from " + by.source.text() +
                              " as found, and is revoked. Look where it could have leaked, and what it was used for.";

@@ -49,7 +49,9 @@ class Sessions {
   [[nodiscard]] bool whole() const noexcept { return memory_.whole(); }
   /// Brings this credential and its session in, so that identify() knows it. Garbage touches no store, and nothing
   /// does once memory is whole.
-  net::Task<> recall(Secret token);
+  /// store_unavailable: then nobody knows whether it is one.
+  net::Task<Result<void>> recall(Secret token);
+  net::Task<Result<void>> recall(SessionId session);
   /// Is the act within the credential's own limits (Flags::scoped)? False for what is not known.
   [[nodiscard]] bool permits(const HandleKey& handle, const domain::Act& act, const domain::Source& source, Instant now,
                              policy::Known known) const noexcept;

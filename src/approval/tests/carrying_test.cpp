@@ -30,6 +30,7 @@ class CarryingTest : public testing::Confirming {
     const ConfirmationId id = ask(w);
     EXPECT_EQ(sign(alice, id), Reason::ok);
     EXPECT_EQ(use(id), Reason::ok);
+    EXPECT_TRUE(run(confirmations->let_out(id)));
     return id;
   }
   Wanted mapped() {
@@ -129,7 +130,10 @@ TEST_F(CarryingTest, OnlyWhatWasLetOut) {
   ASSERT_EQ(sign(alice, waits), Reason::ok);
   EXPECT_EQ(carry(waits, call()), Reason::confirmation_void) << "signed, and not let out yet";
   ASSERT_EQ(use(waits), Reason::ok);
+  EXPECT_FALSE(find(call())) << "used, and not let out yet";
+  EXPECT_EQ(carry(waits, call()), Reason::confirmation_void);
   ASSERT_TRUE(run(confirmations->withhold(waits)));
+  ASSERT_TRUE(run(confirmations->let_out(waits)));
   EXPECT_FALSE(find(call())) << "kept in after all";
   const ConfirmationId plain = let_out(wanted());
   EXPECT_FALSE(find(call())) << "signed for one place alone";
@@ -171,9 +175,12 @@ TEST_F(CarryingTest, NotMeOrSleepAfterItWasLetOut) {
       const ConfirmationId id = let_out(mapped());
       ASSERT_EQ(refuse(by_another ? ask(wanted("{}", "reboot")) : id, how, alice), Reason::ok);
       EXPECT_EQ(carry(id, call()), Reason::confirmation_void);
-      EXPECT_EQ(find(call()), others) << "another credential's word is untouched";
-      EXPECT_EQ(carry(others, call()), Reason::ok);
-      EXPECT_FALSE(find(call()));
+      if (how == Refusal::sleep) {
+        EXPECT_EQ(find(call()), others) << "another credential's word is untouched";
+        EXPECT_EQ(carry(others, call()), Reason::ok);
+      }
+      EXPECT_FALSE(find(call())) << "who disowns one does not know which others are out of her hands";
+      EXPECT_EQ(carry(others, call()), Reason::confirmation_void);
       clock.advance(1h);
     }
   }
@@ -183,7 +190,7 @@ TEST_F(CarryingTest, NorByACredentialThatWasRefusedThere) {
   const ConfirmationId id = let_out(mapped());
   Wanted w = wanted("{}", "reboot");
   w.credential[0] = 3;
-  ASSERT_EQ(refuse(ask(w), Confirmations::Refusal::not_me, alice), Reason::ok);
+  ASSERT_EQ(refuse(ask(w), Confirmations::Refusal::sleep, alice), Reason::ok);
   Carrying disowned = call();
   disowned.credential[0] = 3;
   EXPECT_FALSE(find(disowned));
@@ -202,6 +209,7 @@ TEST_F(CarryingTest, WhoWasShutOutAndLetInAgain) {
     const ConfirmationId id = ask(w);
     EXPECT_EQ(sign(bob, id), Reason::ok);
     EXPECT_EQ(use(id), Reason::ok);
+    EXPECT_TRUE(run(confirmations->let_out(id)));
     return id;
   };
   for (const bool asker : {true, false}) {

@@ -115,6 +115,46 @@ TEST(Repeats, AreReadAsWhatIsReadAnew) {
   EXPECT_GT(called, 20U);
 }
 
+TEST(Repeats, OfAUnitThatHoldsACallAreEachRead) {
+  const auto chat = [](std::string_view delta) { return "data: {\"choices\":[{\"index\":0,\"delta\":" + std::string(delta) + "}]}\n\n"; };
+  Stream s;
+  s.bytes = chat(R"({"content":"a","tool_calls":[{"index":0,"id":"c","function":{"name":"pay","arguments":"{\"amount\":1"}}]})");
+  for (int i = 0; i < 5; ++i) s.bytes += chat(R"({"content":"","tool_calls":[{"index":0,"function":{"arguments":"0"}}]})");
+  s.bytes += chat(R"({"tool_calls":[{"index":0,"function":{"arguments":"}"}}]})") + std::string(kDone);
+  Seen seen = run_whole(s);
+  ASSERT_FALSE(seen.error);
+  ASSERT_EQ(seen.calls.size(), 1U);
+  EXPECT_EQ(seen.calls[0].arguments, R"({"amount":100000})");
+
+  s.bytes = chat(R"({"content":"","function_call":{"name":"pay","arguments":"{\"amount\":1"}})");
+  for (int i = 0; i < 5; ++i) s.bytes += chat(R"({"content":"","function_call":{"arguments":"0"}})");
+  s.bytes += chat(R"({"function_call":{"arguments":"}"}})") + std::string(kDone);
+  seen = run_whole(s);
+  ASSERT_FALSE(seen.error);
+  ASSERT_EQ(seen.calls.size(), 1U);
+  EXPECT_EQ(seen.calls[0].arguments, R"({"amount":100000})");
+
+  s.shape = ReplyShape::ollama_chat;
+  s.form = ReplyForm::ndjson;
+  s.bytes.clear();
+  for (int i = 0; i < 3; ++i) {
+    s.bytes += R"({"model":"m","created_at":"2026-11-27T03:00:00.)" + std::to_string(i) +
+               R"(Z","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"pay","arguments":{"n":1}}}]},"done":false})" + "\n";
+  }
+  s.bytes += R"({"model":"m","created_at":"2026-11-27T03:00:01Z","message":{"role":"assistant","content":""},"done":true})" "\n";
+  seen = run_whole(s);
+  ASSERT_FALSE(seen.error);
+  EXPECT_EQ(seen.calls.size(), 3U) << "each line is a call of its own";
+}
+
+TEST(Repeats, OfAByteOrderMarkAreNone) {
+  const auto marked = [](std::string_view text) { return "\xEF\xBB\xBF" "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + std::string(text) + "\"}}]}\n\n"; };
+  Stream s;
+  s.bytes = marked("<tool_") + marked("call>");
+  EXPECT_EQ(run_whole(s).error, Reason::reply_unreadable);
+  EXPECT_EQ(run(s, [] { return std::size_t{7}; }).error, Reason::reply_unreadable);
+}
+
 TEST_F(Replies, AreManyAndNamedOnce) {
   EXPECT_GE(all().size(), 200U);
   std::vector<std::string> names;

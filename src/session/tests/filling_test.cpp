@@ -22,7 +22,8 @@ class FillingTest : public ::testing::Test, public PeopleWorld {
   }
   void recall(std::string_view text) {
     run([](Sessions* s, Secret t) -> net::Task<int> {
-      co_await s->recall(std::move(t));
+      const Result<void> done = co_await s->recall(std::move(t));
+      EXPECT_TRUE(done);
       co_return 0;
     }(sessions.get(), Secret(text)));
   }
@@ -81,6 +82,23 @@ TEST_F(FillingTest, NobodyGetsInWhoIsOut) {
   EXPECT_EQ(verdict_of(1), Reason::credential_unknown);
   EXPECT_EQ(verdict_of(3), Reason::credential_unknown);
   EXPECT_EQ(sessions->size(), 4U);
+}
+
+TEST_F(FillingTest, AKeyThatIsHandedInIsRevokedThoughNobodyKnowsItHere) {
+  recall(people[0].handle);
+  clock.advance(30s);
+  auto made = run(sessions->create_key(who(people[0].handle), {"laptop", "{}", kUsualKey}, Answer(Secret(people[0].app.code(clock.wall()))),
+                                       actor_of(who(people[0].handle), source, "test", {})));
+  ASSERT_TRUE(made) << made.error().detail;
+  const std::string key(made->text.reveal_text());
+  restart();
+  run([](Sessions* s, Secret t) -> net::Task<int> {
+    co_await s->found_key(std::move(t), {});
+    co_return 0;
+  }(sessions.get(), Secret(key)));
+  fill();
+  EXPECT_EQ(verdict(key, Audience::access), Reason::credential_unknown);
+  EXPECT_FALSE(run(users->notices(people[0].id))->empty());
 }
 
 TEST_F(FillingTest, WhatIsRevokedBetweenTwoTurnsStaysOut) {
