@@ -115,7 +115,7 @@ TEST(Explain, TextAndJson) {
 -> step_up: mfa_lapsed (rule "members use models")
 
 rules
-  + allow "members use models" (line 41)
+  + allow "members use models" (line 43)
 
 needed
   level    2     sensitivity moderate
