@@ -40,8 +40,7 @@ enum class Event : std::uint8_t {
   wrong,     ///< a wrong answer, behind the first factor
 };
 
-/// Owned by app, made before Database::start(). Thread-safe; tasks run on cores. Functions ending in
-/// _in belong into a write job.
+/// Owned by app, made before Database::start(). Thread-safe; tasks run on cores. Functions ending in _in belong into a write job.
 class Factors {
  public:
   static Result<std::unique_ptr<Factors>> open(store::Database& database, const crypto::KeyRing& keys,
@@ -106,9 +105,8 @@ class Factors {
   };
   /// Keeps nothing: what comes back proves itself by its MAC, and is noted only once it was answered.
   PasskeyQuestion ask_passkey();
-  /// A look that costs no writing, for strangers; few at once, so that they do not keep the store's readers
-  /// from everybody else. signin_failed for whatever is wrong, at the same cost; overloaded,
-  /// clock_untrusted, store_unavailable.
+  /// A look that costs no writing, for strangers; few at once, so that they do not keep the store's readers from everybody
+  /// else. signin_failed for whatever is wrong, at the same cost; overloaded, clock_untrusted, store_unavailable.
   net::Task<Result<void>> look_at_passkey(std::string challenge, std::string answer);
   struct PasskeyProof {
     UserId user{};

@@ -47,9 +47,8 @@ class Sessions {
   /// False while memory still fills up behind the requests, after a start with very many sessions: identify() may
   /// not know yet what the store does.
   [[nodiscard]] bool whole() const noexcept { return memory_.whole(); }
-  /// Brings this credential and its session in, so that identify() knows it. Garbage touches no store, and nothing
-  /// does once memory is whole.
-  /// store_unavailable: then nobody knows whether it is one.
+  /// Brings this credential and its session in, so that identify() knows it. Garbage touches no store, and nothing does
+  /// once memory is whole. store_unavailable: then nobody knows whether it is one.
   net::Task<Result<void>> recall(Secret token);
   net::Task<Result<void>> recall(SessionId session);
   /// Is the act within the credential's own limits (Flags::scoped)? False for what is not known.
