@@ -93,7 +93,7 @@ TEST_F(FillingTest, AKeyThatIsHandedInIsRevokedThoughNobodyKnowsItHere) {
   const std::string key(made->text.reveal_text());
   restart();
   run([](Sessions* s, Secret t) -> net::Task<int> {
-    const Actor finder;  // by name: g++ 12 frees a temporary of braces twice
+    Actor finder;  // by name: g++ 12 frees a temporary of braces twice
     co_await s->found_key(std::move(t), finder);
     co_return 0;
   }(sessions.get(), Secret(key)));
