@@ -90,7 +90,7 @@ test('enrolled; asked by push; the right number opens, a wrong one declines, "no
   await deliver(message);
   const shown = await device.page.evaluate(async () => {
     const registration = await navigator.serviceWorker.ready;
-    for (let i = 0; i < 100; ++i) {
+    for (let i = 0; i < 600; ++i) {
       const [one] = await registration.getNotifications();
       if (one) return { title: one.title, body: one.body };
       await new Promise((next) => setTimeout(next, 50));

@@ -5,7 +5,7 @@ import http from 'node:http';
 import { test, before, after } from 'node:test';
 import OpenAI from 'openai';
 import { Ollama } from 'ollama';
-import { Gateway, policy } from './lib/gateway.mjs';
+import { Gateway, policy, sleep } from './lib/gateway.mjs';
 import { Upstream, chat, json, reply } from './lib/upstream.mjs';
 
 const quota = (name, point, rest) => `[[quota]]\nname = "${name}"\naccess_point = ["${point}"]\n${rest}\n`;
@@ -118,14 +118,20 @@ test('seats: two under way, free again when they end or are left', async () => {
     call.catch(() => {});
     return call;
   };
-  const under = async (count) => { while (waiting.length < count) await new Promise((done) => setTimeout(done, 5)); };
+  // Whether as many wait at the model, before `over` says that no more will: what still looked on would keep this file from its end.
+  const under = async (count, over = () => false) => {
+    for (const end = Date.now() + 20_000; waiting.length < count && !over(); await sleep(5)) assert.ok(Date.now() < end, `${waiting.length} wait, not ${count}`);
+    return waiting.length >= count;
+  };
   // That a seat is free again is seen within the sweep's time.
   const seated = async () => {
     const asked = waiting.length;
     for (let n = 0; n < 50; ++n) {
       const call = ask();
-      if (await Promise.race([call.then(() => false, () => false), under(asked + 1).then(() => true)])) return { call };
-      await new Promise((done) => setTimeout(done, 50));
+      let ended = false;
+      call.finally(() => { ended = true; }).catch(() => {});
+      if (await under(asked + 1, () => ended)) return { call };
+      await sleep(50);
     }
     return {};
   };

@@ -1,5 +1,6 @@
 // The real binary with a configuration and a data directory of its own on free ports.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -13,12 +14,35 @@ export const binary = process.env.VESTIBULE ?? path.join(root, 'build/release/sr
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export const password = 'correct horse battery staple';
 
+// A port that is this process's own until it ends. The kernel's choice (port 0) would not do: between that and the
+// gateway's start another file's gateway may be given the same. These lie below the range that the kernel chooses from.
+const claims = path.join(os.tmpdir(), 've-ports');
+const claimed = new Set();
+process.on('exit', () => { for (const file of claimed) fs.rmSync(file, { force: true }); });
+function claim(port) {
+  const file = path.join(claims, String(port));
+  const old = fs.statSync(file, { throwIfNoEntry: false });
+  if (old && Date.now() - old.mtimeMs > 3_600_000) fs.rmSync(file, { force: true });  // of a run that was killed
+  try {
+    fs.closeSync(fs.openSync(file, 'wx'));
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+  claimed.add(file);
+  return true;
+}
 export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  fs.mkdirSync(claims, { recursive: true });
+  for (;;) {
+    const port = randomInt(15_000, 32_000);
+    if (!claim(port)) continue;
+    const server = net.createServer();
+    const free = await new Promise((done) => server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 const toml = (value) => (Array.isArray(value) ? `[${value.map(toml).join(', ')}]` : JSON.stringify(value));
@@ -63,6 +87,14 @@ process.on('exit', (code) => {
     if (!process.env.E2E_KEEP) fs.rmSync(gateway.dir, { recursive: true, force: true });
   }
 });
+
+function waiting(pid) {
+  const read = (file) => { try { return fs.readFileSync(file, 'utf8').trim(); } catch { return '?'; } };
+  return fs.readdirSync(`/proc/${pid}/task`).map((task) => {
+    const at = `/proc/${pid}/task/${task}`;
+    return `${read(`${at}/comm`)}: ${read(`${at}/wchan`)}, ${read(`${at}/syscall`)}`;
+  }).join('\n');
+}
 
 export class Gateway {
   // points: { name: options of access_point.NAME }; config: { table: options } on top of the defaults.
@@ -120,11 +152,18 @@ export class Gateway {
       await sleep(20);
     }
   }
-  async kill(signal = 'SIGKILL') {
+  // One that does not go says what its threads wait for.
+  async kill(signal = 'SIGKILL', { wait = 60_000 } = {}) {
     this.child.ref();
     this.child.kill(signal);
-    const how = await this.gone;
-    return how;
+    let limit;
+    const late = new Promise((done) => { limit = setTimeout(done, wait); });
+    const how = await Promise.race([this.gone, late]);
+    clearTimeout(limit);
+    if (how) return how;
+    const threads = waiting(this.child.pid);
+    this.child.kill('SIGKILL');
+    throw new Error(`${wait / 1000} s after ${signal} the gateway still runs:\n${threads}\n${this.log.split('\n').slice(-20).join('\n')}`);
   }
   async stop() {
     if (!this.child.over) await this.kill('SIGTERM');
