@@ -27,6 +27,19 @@ void no_delay(const Socket& socket) {
   ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on Unix sockets
 }
 
+// SO_REUSEPORT lets any program of the same user listen on the port as well, and the kernel then deals connections out among
+// them: a second gateway would get some of the first one's. A socket without it can be bound only where nobody listens.
+Result<void> unused(const Address& address, const sockaddr* sa, socklen_t size) {
+  const Socket probe(::socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe.is_open()) return os_error("socket");
+  const int on = 1;
+  ::setsockopt(probe.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // what has just ended is nobody
+  if (sa->sa_family == AF_INET6) ::setsockopt(probe.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (::bind(probe.fd(), sa, size) == 0) return {};
+  if (errno != EADDRINUSE) return os_error("cannot listen on " + address.text());
+  return fail(Reason::config_invalid, "cannot listen on " + address.text() + ": something listens there already; end it, or configure another port");
+}
+
 }  // namespace
 
 bool Address::is_loopback() const {
@@ -97,6 +110,9 @@ Result<void> Listener::open(const Address& address, int backlog) {
     } else {
       return fail(Reason::config_invalid, "cannot listen on " + address.text() + ": give an IP address");
     }
+  }
+  if (!address.is_unix() && address.port != 0 && core_.index() == 0) {
+    if (Result<void> r = unused(address, reinterpret_cast<const sockaddr*>(&sa), size); !r) return r;
   }
   Socket socket(::socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return os_error("socket");

@@ -25,8 +25,8 @@ struct Address {
   static Result<Address> parse(std::string_view text);
 };
 
-/// One listening socket of one core. TCP ones share their port by SO_REUSEPORT; a Unix one belongs
-/// to one core, replaces a stale file, and is made with mode 0600.
+/// One listening socket of one core. TCP ones share their port by SO_REUSEPORT, that of core 0 first: it is refused where
+/// anybody else listens. A Unix one belongs to one core, replaces a stale file, and is made with mode 0600.
 class Listener {
  public:
   explicit Listener(Core& core) : core_(core) {}

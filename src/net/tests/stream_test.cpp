@@ -312,6 +312,27 @@ Task<> connecting(Core& core) {
 }
 TEST(Connect, ByNameRefusedUnknown) { run(connecting); }
 
+TEST(Listen, CoresShareAPortAndNobodyElseGetsIn) {
+  Address any;
+  any.host = "127.0.0.1";
+  Cores first(2);
+  Listener a(first.at(0));
+  ASSERT_TRUE(a.open(any));
+  Address here = any;
+  here.port = a.port();
+  Listener b(first.at(1));
+  EXPECT_TRUE(b.open(here));
+  Cores second(1);
+  Listener stranger(second.at(0));
+  const Result<void> refused = stranger.open(here);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().detail.find("something listens there already"), std::string::npos) << refused.error().detail;
+  a.close();
+  EXPECT_FALSE(stranger.open(here)) << "one of two still listens";
+  b.close();
+  EXPECT_TRUE(stranger.open(here));
+}
+
 // A Unix socket whose queue is full: waited for, within the limit.
 Task<> full_queue(Core& core) {
   char dir[] = "/tmp/vestibule-net-XXXXXX";
