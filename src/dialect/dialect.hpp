@@ -63,6 +63,7 @@ enum class Face : std::uint8_t {
   anthropic,  ///< {"type":"error","error":{"type","message"},"request_id"}
   ollama,     ///< {"error":"text"}
   problem,    ///< RFC 9457
+  text,       ///< the sentence alone, for programs that show it to a person
   mcp,        ///< JSON-RPC: {"jsonrpc","id","error":{"code","message","data"}}
 };
 

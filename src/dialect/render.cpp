@@ -96,6 +96,10 @@ Rendered render_refusal(Face face, const domain::Refusal& refusal, std::string_v
       out.content_type = "application/problem+json";
       out.body = problem_body(refusal);
       break;
+    case Face::text:
+      out.content_type = "text/plain; charset=utf-8";
+      out.body = message(refusal) + "\n";
+      break;
   }
   return out;
 }
@@ -109,7 +113,8 @@ std::string render_end(Face face, const domain::Refusal& refusal) {
     case Face::ollama: return ollama_body(refusal) + "\n";
     // An answer that breaks off is none: the client sees the connection's end.
     case Face::mcp:
-    case Face::problem: break;
+    case Face::problem:
+    case Face::text: break;
   }
   return {};
 }

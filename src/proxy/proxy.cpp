@@ -5,6 +5,7 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
+#include "gate/shown.hpp"
 #include "http/url.hpp"
 #include "json/writer.hpp"
 #include "policy/policy.hpp"
@@ -380,6 +381,8 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   } else if (r.caller.who.subject.user.is_nil()) {
     gate_.refuse_unknown(r.caller.source, refusal.reason, r.act.access_point);
   }
+  const bool git = gate::is_git(r.exchange.head().headers);
+  if (git && r.face == dialect::Face::problem) r.face = dialect::Face::text;  // which it shows, and nothing else
   std::string id;
   if (r.face == dialect::Face::mcp) id = r.message ? r.message->id : dialect::mcp::id_of(r.body);
   dialect::Rendered out = dialect::Dialect::render(refusal, r.face, id);
@@ -394,6 +397,7 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   head.field("Vestibule-Reason", info(refusal.reason).code);
   if (const std::string challenge = challenge_for(refusal, r.exchange.head(), r.point); !challenge.empty()) {
     head.field("WWW-Authenticate", challenge);
+    if (git) head.field("WWW-Authenticate", "Basic realm=\"vestibule\", charset=\"UTF-8\"");
   }
   if (refusal.reason == Reason::method_not_allowed && r.face == dialect::Face::mcp) head.field("Allow", "POST");
   if (refusal.retry_after_s > 0) head.field("Retry-After", static_cast<std::uint64_t>(refusal.retry_after_s));

@@ -150,6 +150,8 @@ TEST_F(GateTest, OneCredentialInOnePlaceOrNone) {
   Person p = person("alice");
   const std::string t = p.token;
   struct Row { const char* name; std::string fields; Reason reason; };
+  const auto basic = [](const std::string& name_and_password) { return "Authorization: Basic " + base64(as_bytes(name_and_password)) + "\r\n"; };
+  const std::string git = "User-Agent: git/2.39.5\r\n";
   const Row rows[] = {
       {"bearer", "Authorization: Bearer " + t + "\r\n", Reason::ok},
       {"bearer in any case", "authorization: bEARER " + t + "\r\n", Reason::ok},
@@ -162,6 +164,20 @@ TEST_F(GateTest, OneCredentialInOnePlaceOrNone) {
       {"two keys", "X-Api-Key: " + t + "\r\nX-Api-Key: " + t + "\r\n", Reason::credential_malformed},
       {"two in one field", "Authorization: Bearer " + t + ", Bearer " + t + "\r\n", Reason::credential_malformed},
       {"basic", "Authorization: Basic " + t + "\r\n", Reason::credential_malformed},
+      {"git's password", git + basic("vestibule:" + t), Reason::ok},
+      {"git without a name", git + basic(":" + t), Reason::ok},
+      {"git with a bearer", git + "Authorization: Bearer " + t + "\r\n", Reason::ok},
+      {"git's name", git + basic(t + ":x"), Reason::credential_malformed},
+      {"git without a password", git + basic(t + ":"), Reason::credential_malformed},
+      {"git without a colon", git + basic(t), Reason::credential_malformed},
+      {"git, the second colon", git + basic("a:b:" + t), Reason::credential_malformed},
+      {"git, no Base64", git + "Authorization: Basic " + t + "\r\n", Reason::credential_malformed},
+      {"git, too long", git + basic(std::string(5000, 'a') + ":" + t), Reason::credential_malformed},
+      {"git, both", git + basic("vestibule:" + t) + "X-Api-Key: " + t + "\r\n", Reason::credential_malformed},
+      {"git, twice", git + basic("vestibule:" + t) + basic("vestibule:" + t), Reason::credential_malformed},
+      {"a browser's password", "User-Agent: Mozilla/5.0 git/2.39.5\r\n" + basic("vestibule:" + t), Reason::credential_malformed},
+      {"who says nothing of itself", basic("vestibule:" + t), Reason::credential_malformed},
+      {"git and a browser", git + "User-Agent: Mozilla/5.0\r\n" + basic("vestibule:" + t), Reason::credential_malformed},
       {"no scheme", "Authorization: " + t + "\r\n", Reason::credential_malformed},
       {"scheme alone", "Authorization: Bearer\r\n", Reason::credential_malformed},
       {"two spaces", "Authorization: Bearer  " + t + "\r\n", Reason::credential_malformed},
@@ -174,6 +190,7 @@ TEST_F(GateTest, OneCredentialInOnePlaceOrNone) {
   };
   for (const Row& row : rows) EXPECT_EQ(identified(row.fields), row.reason) << row.name;
   EXPECT_EQ(identified("Authorization: Bearer " + t + "\r\n", Audience::control), Reason::credential_audience);
+  EXPECT_EQ(identified(git + basic("vestibule:" + p.handle)), Reason::credential_audience);
   EXPECT_EQ(identified("Authorization: Bearer " + p.handle + "\r\n", Audience::control), Reason::ok);
 }
 
