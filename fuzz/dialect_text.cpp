@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dialect/inspect.hpp"
 #include "dialect/inspect_text.hpp"
 #include "json/reader.hpp"
 #include "require.hpp"
@@ -37,6 +38,11 @@ bool is_json(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (is_prose(text)) {
+    json::Reader reader(text);
+    const json::Token first = reader.next();
+    require(first != json::Token::object_begin && first != json::Token::array_begin && first != json::Token::string);
+  }
   const Seen whole = scan(text, size + 1);
   std::size_t end = 0;
   for (const TextCall& call : whole.calls) {

@@ -392,6 +392,32 @@ ReplyForm reply_form(std::string_view content_type) noexcept {
   return ReplyForm::unknown;
 }
 
+bool is_prose(std::string_view text) noexcept {
+  static constexpr std::array<std::string_view, 7> kBegins{"{", "[", "\"", "data", "event", "id:", "retry:"};
+  const auto as_prose = [](std::string_view line) {
+    return std::none_of(kBegins.begin(), kBegins.end(), [line](std::string_view begin) { return line.starts_with(begin); });
+  };
+  // Where some see a line's end that others do not, and what they pass over in front of it.
+  for (const std::string_view begin : kBegins) {
+    if (lines_for_some(text, begin)) return false;
+  }
+  const auto between = [](char c) { return static_cast<unsigned char>(c) <= 0x20; };
+  while (!text.empty()) {
+    if (between(text.front())) {
+      text.remove_prefix(1);
+      continue;
+    }
+    if (text.starts_with("\xEF\xBB\xBF")) {
+      text.remove_prefix(3);
+      continue;
+    }
+    if (!as_prose(text)) return false;
+    const auto end = std::find_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; });
+    text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+  }
+  return true;
+}
+
 std::optional<ReplyShape> reply_shape(const Need& need, std::string_view path) noexcept {
   if (need.operation == "responses") return ReplyShape::responses;
   if (need.operation != "chat") return std::nullopt;

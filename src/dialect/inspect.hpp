@@ -27,6 +27,9 @@ enum class ReplyForm : std::uint8_t {
   unknown,  ///< anything else: cannot be inspected
 };
 [[nodiscard]] ReplyForm reply_form(std::string_view content_type) noexcept;
+/// Whether a text of another type says nothing that a client could take for JSON or for a stream, be it one that looks at no
+/// type: no line begins as theirs do. For error pages.
+[[nodiscard]] bool is_prose(std::string_view text) noexcept;
 
 /// The protocol that a reply is in; by the route that was asked.
 enum class ReplyShape : std::uint8_t {

@@ -406,9 +406,10 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   static_cast<void>(sent);
 }
 
-// Where tools are gated, a reply in which a client would find a tool call. What is no answer is none to act on.
+// Where tools are gated, a reply in which a client would find a tool call; under an error status too: there are clients that
+// look at none.
 std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const http::ResponseHead& reply) {
-  if (!r.point->rules.gated_tools || reply.status < 200 || reply.status > 299 || reply.framing.kind == http::BodyKind::none) return std::nullopt;
+  if (!r.point->rules.gated_tools || reply.framing.kind == http::BodyKind::none) return std::nullopt;
   return dialect::reply_shape(r.need, r.path);
 }
 

@@ -13,6 +13,15 @@ namespace {
 constexpr std::array kMessageFields{http::Known::cache_control, http::Known::retry_after, http::Known::allow, http::Known::mcp_protocol_version};
 // Of a reply that is kept back: small ones, which are most, are not counted, no lock on their way.
 constexpr std::size_t kUncounted = std::size_t{64} << 10U;
+constexpr std::size_t kMaxErrorPage = std::size_t{64} << 10U;
+
+/// What tells of an error in a JSON type of its own (RFC 9457) is read as JSON.
+dialect::ReplyForm form_of(const http::ResponseHead& reply) noexcept {
+  const std::string_view type = reply.headers.find(http::Known::content_type).value_or(std::string_view{});
+  const dialect::ReplyForm form = dialect::reply_form(type);
+  if (form != dialect::ReplyForm::unknown || (reply.status >= 200 && reply.status <= 299)) return form;
+  return type.substr(0, type.find(';')).ends_with("+json") ? dialect::ReplyForm::json : form;
+}
 
 }  // namespace
 
@@ -145,15 +154,20 @@ net::Task<> Proxy::Relay::reassure() {
 
 net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
                                               dialect::ReplyShape shape, Ruler rule) {
-  const dialect::ReplyForm form = dialect::reply_form(reply.headers.find(http::Known::content_type).value_or(std::string_view{}));
+  const dialect::ReplyForm form = form_of(reply);
   const std::string_view coding = reply.headers.find(http::Known::content_encoding).value_or("identity");
-  if (form == dialect::ReplyForm::unknown || coding != "identity") co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
+  const bool error = reply.status < 200 || reply.status > 299;
+  if (coding != "identity" || (form == dialect::ReplyForm::unknown && !error)) co_return fail(Reason::reply_unreadable, "neither JSON nor a stream of events");
   event_stream_ = form == dialect::ReplyForm::events;
   // The head first: its views do not outlive the first read of the body.
   http::HeadWriter head = exchange_.start();
   head.status(reply.status);
   reply_fields(head, reply, /*replaced=*/true);
   add_own_fields(head, decision, request);
+  if (form == dialect::ReplyForm::unknown) {
+    Result<void> shown = co_await error_page(head);
+    co_return shown;
+  }
   const std::unique_ptr<dialect::Inspector> inspector = dialect::inspect(shape, form);
   observed_ = true;
   std::string out;
@@ -193,6 +207,21 @@ net::Task<Result<void>> Proxy::Relay::inspect(const http::ResponseHead& reply, c
   if (cut_ != Reason::ok) co_return fail(cut_);
   Result<void> ended = co_await last(head, out);
   co_return ended;
+}
+
+net::Task<Result<void>> Proxy::Relay::error_page(http::HeadWriter& head) {
+  std::string page;
+  for (;;) {
+    const Result<std::string_view> piece = co_await call_->read_body();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+    if (!piece) co_return fail(piece.error().code, piece.error().detail);
+    if (piece->empty()) break;
+    if (page.size() + piece->size() > kMaxErrorPage) co_return fail(Reason::reply_too_large, "an error that has more than 64 KiB");
+    page.append(*piece);
+  }
+  if (!dialect::is_prose(page)) co_return fail(Reason::reply_unreadable, "an error of another type that looks like an answer");
+  Result<void> shown = co_await last(head, page);
+  co_return shown;
 }
 
 net::Task<Result<void>> Proxy::Relay::last(http::HeadWriter& head, std::string_view bytes) {

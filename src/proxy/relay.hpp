@@ -66,6 +66,8 @@ class Proxy::Relay final : public gate::Live {
   std::optional<Result<void>> try_put(http::HeadWriter& head, std::string_view bytes);
   net::Task<Result<void>> flush();
   net::Task<Result<void>> keep(Learning& learning);
+  /// The body of an error that is neither JSON nor a stream; it goes on if nobody could take it for either.
+  net::Task<Result<void>> error_page(http::HeadWriter& head);
   /// What came, in one reply or as the end of one that has begun.
   net::Task<Result<void>> last(http::HeadWriter& head, std::string_view bytes);
 

@@ -196,6 +196,17 @@ TEST(Forms, ByContentType) {
   }
 }
 
+TEST(Prose, IsWhatNoClientTakesForAnAnswer) {
+  for (const char* text : {"", "Internal Server Error", "<html>\n<p>data: {}</p>\n</html>\n", "upstream connect error: {\"a\":1}", "503\r\n\tretry later", "Die Daten\n"}) {
+    EXPECT_TRUE(is_prose(text)) << text;
+  }
+  for (const char* text : {"{}", " {}", "\n\t[1]", "\xEF\xBB\xBF{}", "\xEF\xBB\xBF \xEF\xBB\xBF{}", "\"text\"", "data: {}", "data", "Error\ndata:{}", "Error\rdata:{}",
+                           "Error\x0b" "data:{}", "Error\x1e{}", "Error\xE2\x80\xA8{}", "Error\xC2\x85 data:{}", "event: x", "id:1", "x\n {\"a\":1}"}) {
+    EXPECT_FALSE(is_prose(text)) << text;
+  }
+  EXPECT_FALSE(is_prose(std::string_view("\0{}", 3)));
+}
+
 TEST(Forms, ShapeByRoute) {
   const auto shape = [](Kind kind, std::string_view path) {
     const Result<Need> need = get(kind).need(http::Method::post, path, "", {});

@@ -440,6 +440,48 @@ TEST_F(ToolCallsTest, WhatCannotBeLookedThroughIsNotLetOut) {
   }
 }
 
+TEST_F(ToolCallsTest, AnErrorStatusOpensNothing) {
+  const std::string body = answer(one("delete_file", "{}"));
+  const std::string event = R"(data: {"id":"x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"delete_file","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})" "\n\n";
+  const auto with = [](std::string_view status, std::string_view type, std::string_view text) {
+    return "HTTP/1.1 " + std::string(status) + "\r\n" + (type.empty() ? std::string() : "Content-Type: " + std::string(type) + "\r\n") +
+           "Content-Length: " + std::to_string(text.size()) + "\r\n\r\n" + std::string(text);
+  };
+  held_for = 0s;
+  struct Row {
+    std::string reply;
+    int status;
+    bool says;  ///< what the server said
+  };
+  const std::string error = R"({"error":{"message":"no such model","type":"invalid_request_error"}})";
+  const std::vector<Row> rows = {
+      {with("400 Bad", "application/json", body), 400, false},
+      {with("503 No", "application/json", body), 503, false},
+      {with("300 Many", "application/json", body), 300, false},
+      {with("404 No", "text/event-stream", event), 404, false},
+      {with("400 Bad", "text/plain", body), 502, false},
+      {with("400 Bad", "", body), 502, false},
+      {with("400 Bad", "text/html", "Sorry.\r\n " + event), 502, false},
+      {with("400 Bad", "application/problem+json", body), 400, false},
+      {with("400 Bad", "application/json", error), 400, true},
+      {with("422 Bad", "application/problem+json; charset=utf-8", error), 422, true},
+      {with("429 Later", "text/plain", "no such model, at this time"), 429, true},
+      {with("502 Bad", "text/html", "<html>\n<h1>no such model</h1>\n</html>"), 502, true},
+      {with("500 No", "text/plain", ""), 500, false},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.reply);
+    start(row.reply);
+    Person p = person("alice");
+    const Reply r = send(call(p));
+    EXPECT_EQ(r.status, row.status) << r.body;
+    EXPECT_EQ(calls_in(r), 0U) << r.body;
+    EXPECT_EQ(r.body.find("no such model") != std::string::npos, row.says) << r.body;
+    EXPECT_EQ(let_out(), 0U);
+    close();
+  }
+}
+
 TEST_F(ToolCallsTest, StreamedTextFlowsAndTheCallWaits) {
   const auto event = [](std::string_view delta, std::string_view finish = "null") {
     return R"(data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tiny-1","choices":[{"index":0,"delta":)" + std::string(delta) +
