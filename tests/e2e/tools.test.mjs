@@ -397,6 +397,48 @@ test('the OpenAI SDK’s tool runner, too', async (t) => {
   assert.deepEqual(ran, [transfer]);
 });
 
+test('answers that were doctored on their way: what does not hash to what it says is neither shown nor signed', async (t) => {
+  const { gateway } = await house(t, [call('transfer_money', transfer), call('pay', { to: 'bob' })]);
+  const at = await keeper(t, gateway);
+  const answer = openai(gateway, at.token).chat.completions.create({ ...ask(), tools: [tool('transfer_money'), tool('pay')] });
+  answer.catch(() => {});
+  await until('two wait', async () => (await at.waiting()).length === 2);
+  const all = await at.waiting();
+  const doctor = (change) => at.page.route('**/v1/confirmations', (route) => route.fulfill({ json: { confirmations: all.map((c) => (c.tool === 'transfer_money' ? { ...c, ...change(c) } : c)) } }));
+  const rows = {
+    'other arguments beside the text': (c) => ({ arguments: c.arguments.replace('250', '2.5') }),
+    'another text': (c) => ({ action: c.action.replace('250', '2.5') }),
+    'another text and its arguments': (c) => ({ action: c.action.replace('250', '2.5'), arguments: c.arguments.replace('250', '2.5') }),
+    'no text at all': () => ({ action: '' }),
+    'a text that never ends': (c) => ({ action: c.action.slice(0, -1) }),
+  };
+  for (const [name, change] of Object.entries(rows)) {
+    await doctor(change);
+    await at.page.goto('about:blank');
+    await at.page.goto(`${gateway.portal}/confirm#${all.find((c) => c.tool === 'transfer_money').id}`);
+    await at.page.getByRole('alert').getByText('does not hash to what it says').waitFor();
+    await at.page.getByRole('heading', { name: /pay/ }).waitFor();
+    assert.equal(await at.page.locator('.call').count(), 1, name);
+    assert.equal(await button(at.page, 'Use a passkey or security key').count(), 0, `${name}: nothing is signed that is not shown`);
+    if (name === 'another text') await look(at.page, 'confirm-doctored');
+    await at.page.unroute('**/v1/confirmations');
+  }
+  // A text that hashes well, of another call: its page signs what it shows, and the gateway compares.
+  const forged = JSON.stringify({ ...JSON.parse(all[0].action), tool: 'harmless' });
+  await doctor(() => ({ action: forged, arguments: all[0].arguments, digest: crypto.createHash('sha256').update(forged).digest('hex') }));
+  await at.page.goto('about:blank');
+  await at.page.goto(`${gateway.portal}/confirm#${all.find((c) => c.tool === 'transfer_money').id}`);
+  await at.page.getByRole('heading', { name: /harmless/ }).waitFor();
+  await button(at.page, 'Use a passkey or security key').click();
+  await at.page.getByRole('alert').first().waitFor();
+  await at.page.unroute('**/v1/confirmations');
+  for (const one of await at.waiting()) {
+    assert.deepEqual([one.stage, one.signatures], ['waiting', []]);
+    assert.equal((await at.post(`/v1/confirmations/${one.id}/decline`)).status, 200);
+  }
+  assert.equal((await answer).choices[0].message.tool_calls ?? null, null);
+});
+
 test('what hides in arguments is shown for what it is', async (t) => {
   const { gateway } = await house(t, [call('transfer_mon\u0435y', { to: 'alice\u202e\u200b', 'am\u043eunt': 1, html: '<img src=x onerror=alert(1)>' })]);
   const at = await keeper(t, gateway);

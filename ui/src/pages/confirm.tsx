@@ -46,24 +46,30 @@ export function useConfirmations() {
   return { waiting: value?.confirmations ?? null, error, again };
 }
 
-/// The action, if the text is what its digest and raw arguments say.
-function useAction(of: Confirmation): Action | null | undefined {
-  const [action, setAction] = useState<Action | null | undefined>(undefined);
+/// What a call's text says, if it is what its digest and raw arguments say; else null: it is neither shown nor signed.
+async function actionOf(of: Confirmation): Promise<Action | null> {
+  try {
+    const said = read(of.action);
+    return (await sha256(of.action)) === of.digest && (await sha256(of.arguments)) === said.arguments_sha256 ? said : null;
+  } catch {
+    return null;
+  }
+}
+const textOf = (of: Confirmation) => JSON.stringify([of.action, of.arguments, of.digest]);
+
+/// undefined: not looked at yet.
+function useActions(list: Confirmation[] | null): (of: Confirmation) => Action | null | undefined {
+  const [known, setKnown] = useState(new Map<string, Action | null>());
   useEffect(() => {
     let here = true;
-    void (async () => {
-      const said = read(of.action);
-      const good = (await sha256(of.action)) === of.digest && (await sha256(of.arguments)) === said.arguments_sha256;
-      if (here) setAction(good ? said : null);
-    })().catch(() => { if (here) setAction(null); });
+    void Promise.all((list ?? []).map(async (of) => [textOf(of), await actionOf(of)] as const)).then((all) => { if (here) setKnown(new Map(all)); });
     return () => { here = false; };
-  }, [of.action, of.digest, of.arguments]);
-  return action;
+  }, [list]);
+  return (of) => known.get(textOf(of));
 }
 
-function Call(props: { me: Me; of: Confirmation; chosen: boolean; alone: boolean; choose: (yes: boolean) => void; done: (text: string) => void }) {
-  const { of, me } = props;
-  const action = useAction(of);
+function Call(props: { me: Me; of: Confirmation; action: Action | null | undefined; chosen: boolean; alone: boolean; choose: (yes: boolean) => void; done: (text: string) => void }) {
+  const { of, me, action } = props;
   const [disowning, setDisowning] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const say = async (verb: 'decline' | 'sleep', text: string) => {
@@ -153,6 +159,7 @@ function Sign({ me, list, done }: { me: Me; list: Confirmation[]; done: (text: s
 
 export function ConfirmPage({ me }: { me: Me }) {
   const { waiting, error, again } = useConfirmations();
+  const actionFor = useActions(waiting);
   const [chosen, setChosen] = useState<string[]>([]);
   const [said, setSaid] = useState('');
   const [, tick] = useState(0);
@@ -175,8 +182,8 @@ export function ConfirmPage({ me }: { me: Me }) {
     history.replaceState(null, '', '/confirm');
     again();
   };
-  // In the order in which they stand on the page.
-  const list = (waiting ?? []).filter((c) => c.may_sign && Date.parse(c.expires) > Date.now() && chosen.includes(c.id));
+  // In the order in which they stand on the page, and only what stands there.
+  const list = (waiting ?? []).filter((c) => c.may_sign && actionFor(c) && Date.parse(c.expires) > Date.now() && chosen.includes(c.id));
   return (
     <Alone title={t.confirm.title} intro={t.confirm.intro(me.display || me.name)} said={said}>
       {() => (
@@ -186,7 +193,7 @@ export function ConfirmPage({ me }: { me: Me }) {
           {waiting?.length === 0 && <div class="card empty"><p class="calm"><span class="dot good" aria-hidden="true" />{t.confirm.none}</p><p class="hint">{t.inbox.waiting}</p></div>}
           <ul class="cards">
             {waiting?.map((c) => (
-              <Call key={c.id} me={me} of={c} alone={waiting.length === 1 && chosen.includes(c.id)} chosen={chosen.includes(c.id)} done={done}
+              <Call key={c.id} me={me} of={c} action={actionFor(c)} alone={waiting.length === 1 && chosen.includes(c.id)} chosen={chosen.includes(c.id)} done={done}
                 choose={(yes) => setChosen((before) => (yes ? [...before, c.id] : before.filter((id) => id !== c.id)))} />
             ))}
           </ul>
