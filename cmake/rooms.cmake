@@ -40,7 +40,7 @@ function(vestibule_room name)
       target_precompile_headers(${name}_test REUSE_FROM net_test)
     endif()
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
   endif()
 endfunction()
 
