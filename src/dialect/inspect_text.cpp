@@ -9,7 +9,9 @@ namespace vestibule::dialect {
 namespace {
 
 constexpr std::size_t kLookBack = 9;
-constexpr std::size_t kUnclear = 256;               // longer than this nothing stays unclear: it counts as what it may be
+// Longer than this nothing stays unclear: it counts as what it may be. Nor is anybody's mind made up by what comes behind: that
+// may be here already, or not.
+constexpr std::size_t kUnclear = 256;
 constexpr std::size_t kAgain = std::size_t{1} << 20U;  // bytes that may be judged twice
 
 // Bytes that a mark, an object or a list may begin with.
@@ -54,7 +56,7 @@ TextScan::Fit TextScan::mark_at(std::size_t at) {
 
 // `[name(key=`, `[name()`
 TextScan::Fit TextScan::python_at(std::size_t at) const {
-  const std::string_view text = window_;
+  const std::string_view text = std::string_view(window_).substr(0, at + kUnclear + 1);
   const auto word = [&] {
     if (at < text.size() && !is_letter(text[at])) return false;
     while (at < text.size() && is_word(text[at])) ++at;
@@ -76,7 +78,7 @@ TextScan::Fit TextScan::python_at(std::size_t at) const {
 
 // Functionary 3.2: `>>>name` and the end of the line; `>>>all` leads in words.
 TextScan::Fit TextScan::prompt_at(std::size_t at) const {
-  const std::string_view rest = std::string_view(window_).substr(at);
+  const std::string_view rest = std::string_view(window_).substr(at, kUnclear + 1);
   if (!agrees(rest, ">>>")) return Fit::none;
   std::size_t end = std::min<std::size_t>(rest.size(), 3);
   if (end < rest.size() && !is_letter(rest[end])) return Fit::none;
@@ -94,9 +96,10 @@ TextScan::Fit TextScan::fit(std::size_t at, More more) {
     if (other != Fit::none) fit = other;
   };
   if (window_[at] == '{' && window_at_ + at >= objects_from_) {
-    const std::size_t next = behind_space(window_, at + 1);
-    if (next < window_.size() ? window_[next] == '"' : next - at > kUnclear) return Fit::object;
-    if (next == window_.size()) fit = Fit::unclear;
+    const std::string_view near = std::string_view(window_).substr(0, at + kUnclear + 1);
+    const std::size_t next = behind_space(near, at + 1);
+    if (next < near.size() ? near[next] == '"' : next - at > kUnclear) return Fit::object;
+    if (next == near.size()) fit = Fit::unclear;
   }
   if (fit != Fit::unclear && window_[at] == '[') also(python_at(at));
   if (fit != Fit::unclear && window_[at] == '>') also(prompt_at(at));

@@ -184,6 +184,7 @@ Result<void> Condition::read_value(std::string_view value) {
       if (!plain_path(value)) return wrong("needs a folder such as /srv/data: from the root, without . and .. and //, none of ~ % \\");
       value_ = value;
       if (value_.size() > 1 && value_.back() == '/') value_.pop_back();
+      if (value_.back() == ' ') return wrong("needs a folder whose name does not end in a space");
       return {};
     case Op::domain:
       if (!host_name(value.substr(value.front() == '.' ? 1 : 0))) return wrong("needs a host name such as example.org or .example.org");

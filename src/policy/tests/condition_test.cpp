@@ -207,6 +207,7 @@ TEST(Condition, WhatIsNoneIsRefused) {
       {"amount > 1 2", "needs a number"}, {"mode = dry", "in quotes"}, {"mode = \"dry", "quotes do not end"}, {"mode = \"dry\" x", "quotes do not end where it ends"},
       {"mode = \"a\\n\"", "another escape"}, {"mode = TRUE", "in quotes"}, {"mode not = \"x\"", "belongs before"}, {"amount not > 1", "belongs before"},
       {"mode not", "needs one of"}, {"path under srv", "needs a folder"}, {"path under /srv/../x", "needs a folder"}, {"path under /srv//x", "needs a folder"},
+      {"path under /srv /", "end in a space"},
       {"path under ~/x", "needs a folder"}, {"path under //", "needs a folder"}, {"to domain x@example.org", "needs a host"}, {"to domain example.org.", "needs a host"},
       {"to domain .", "needs a host"}, {"to domain ..org", "needs a host"}, {"to domain ex\xC3\xA4mple.org", "needs a host"}, {"a..b = 1", "needs a field"},
       {".a = 1", "needs a field"}, {"a. = 1", "needs a field"}, {"\"a = 1", "quotes do not end"}, {"\"\" = 1", "needs a field"}, {"\"a\"b = 1", "needs a space"},
