@@ -50,6 +50,7 @@ Result<Shown> shown_by(const http::Headers& h) noexcept {
   Shown out;
   if (key) {
     out.token = *h.find(http::Known::x_api_key);
+    if (out.token.empty()) return fail(Reason::credential_malformed);
     return out;
   }
   const std::string_view value = *h.find(http::Known::authorization);
