@@ -43,7 +43,8 @@ export async function visit(browser, gateway, { width = 1280, height = 800, dark
   page.setDefaultTimeout(45_000);  // only a failure takes so long, and a busy machine
   const it = { page, context, wrong };
   it.close = async () => {
-    await page.unrouteAll({ behavior: 'ignoreErrors' });  // an answer that is being changed ends with the page
+    // An answer that is being changed ends with its page; a page may have gone before.
+    for (const open of context.pages()) await open.unrouteAll({ behavior: 'ignoreErrors' });
     await context.close();
     assert.deepEqual(wrong, []);
   };
