@@ -8,7 +8,8 @@
 #     SOURCES head.cpp target.cpp
 #     LIBS  fmt::fmt          # third-party, private
 #     PUBLIC_LIBS Threads::Threads
-#     TESTS tests/head_test.cpp)
+#     TESTS tests/head_test.cpp
+#     SHARDS 2)               # so many processes run its tests, each a part
 set_property(GLOBAL PROPERTY VESTIBULE_ROOMS "")
 set(VESTIBULE_TEST_HEADERS <algorithm> <atomic> <filesystem> <fstream> <functional> <map> <memory> <optional> <sstream> <string>
     <string_view> <thread> <unordered_map> <variant> <vector> <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp>
@@ -16,7 +17,7 @@ set(VESTIBULE_TEST_HEADERS <algorithm> <atomic> <filesystem> <fstream> <function
     <boost/asio/use_awaitable.hpp> <gtest/gtest.h>)
 
 function(vestibule_room name)
-  cmake_parse_arguments(R "" "PURPOSE" "USES;SOURCES;LIBS;PUBLIC_LIBS;TESTS" ${ARGN})
+  cmake_parse_arguments(R "" "PURPOSE;SHARDS" "USES;SOURCES;LIBS;PUBLIC_LIBS;TESTS" ${ARGN})
   add_library(${name} STATIC ${R_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   foreach(use ${R_USES})
@@ -39,8 +40,19 @@ function(vestibule_room name)
     elseif("net" IN_LIST R_USES OR "store" IN_LIST R_USES)
       target_precompile_headers(${name}_test REUSE_FROM net_test)
     endif()
-    add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
+    if(NOT R_SHARDS)
+      set(R_SHARDS 1)
+    endif()
+    math(EXPR last "${R_SHARDS} - 1")
+    foreach(shard RANGE ${last})
+      set(test ${name})
+      if(R_SHARDS GREATER 1)
+        set(test ${name}.${shard})
+      endif()
+      add_test(NAME ${test} COMMAND ${name}_test)
+      set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 900
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${R_SHARDS};GTEST_SHARD_INDEX=${shard}")
+    endforeach()
   endif()
 endfunction()
 

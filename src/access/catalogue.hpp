@@ -53,6 +53,7 @@ struct AccessPoint {
   /// The address under which clients know it (RFC 8707), and who gives out tokens for it; both empty where
   /// there is no authorization server.
   std::string resource, issuer;
+  bool certificates = false;             ///< tokens for it may be bound to a certificate (RFC 8705)
   std::string credential_header = "Authorization";  ///< where the upstream's own credential goes
   std::string credential_scheme = "Bearer ";        ///< written before it
 

@@ -49,6 +49,10 @@ schema::Schema declare() {
   s.option({.name = "oauth.client_documents", .type = Type::boolean, .help = "Clients may be named by the https address of their own description, which the gateway fetches: from public addresses only, without redirects, 16 KiB at most.", .fallback = "true", .example = "false"});
   s.option({.name = "oauth.access_token", .type = Type::duration, .help = "How long an access token lives, within the session that it stands on.", .fallback = "1h", .example = "15m", .min = "1m", .max = "24h"});
 
+  s.table("mtls", "Where service accounts show a certificate (RFC 8705): a listener of its own, since it asks every client for one. It serves the access points, and at /oauth/token what gives out tokens to services. Needs `tls.certificate` and a portal. Nothing in front of it may end TLS.");
+  s.option({.name = "mtls.listen", .type = Type::list, .help = "Addresses, `IP:PORT`. Empty: none.", .fallback = "[]", .example = "[\"0.0.0.0:8423\"]", .max = "16"});
+  s.option({.name = "mtls.origin", .type = Type::string, .help = "Origin under which services reach it; its name is one of `server.hosts`. Not given: the first of `server.hosts`, with the port of the first of `mtls.listen`.", .example = "https://models.example.org:8423", .max = "256"});
+
   s.table("keys", "The master key that seals every secret at rest.");
   s.option({.name = "keys.master_key", .type = Type::path, .help = "File with the master keys, mode 0600; made at the first start if neither it nor VESTIBULE_MASTER_KEY nor a systemd credential `vestibule-master-key` exists. Keep a copy elsewhere.", .fallback = "master.key", .example = "/etc/vestibule/master.key"});
 
@@ -206,6 +210,7 @@ class Reader {
     notify();
     for (const schema::Section& s : d_.sections("factor_plugin")) plugin(s);
     for (const schema::Section& s : d_.sections("access_point")) point(s);
+    mtls();
     oauth();
     if (config.points.empty() && problems.empty()) {
       problem("", "no access point is configured: add [access_point.NAME] with kind and upstreams");
@@ -253,6 +258,36 @@ class Reader {
     }
   }
 
+  void mtls() {
+    for (const std::string& text : d_.get_list("mtls.listen")) {
+      const auto a = address("mtls.listen", text);
+      if (!a) continue;
+      if (a->is_unix()) problem("mtls.listen", "certificates are shown over TLS: IP:PORT");
+      config.certified_listen.push_back(*a);
+    }
+    if (config.certified_listen.empty()) {
+      if (d_.has("mtls.origin")) problem("mtls.origin", "mtls.origin is nothing without mtls.listen");
+      return;
+    }
+    if (config.tls_certificate.empty()) problem("mtls.listen", "certificates are shown over TLS: set tls.certificate and tls.key");
+    if (config.portal_listen.empty()) problem("mtls.listen", "without a portal nobody gives out tokens: set portal.listen");
+    if (config.hosts.empty()) return;
+    std::string& origin = config.certified_origin;
+    if (d_.has("mtls.origin")) {
+      origin = d_.get_string("mtls.origin");
+      const Result<http::Host> host = http::parse_host(origin.substr(std::min(origin.find("//") + 2, origin.size())));
+      if (!portal::is_origin(origin) || !origin.starts_with("https://") || !host) {
+        problem("mtls.origin", "\"" + origin + "\" is not an origin: https://, a host name in lower case, and a port if it is not 443");
+      } else if (std::ranges::find(config.hosts, host->name) == config.hosts.end()) {
+        problem("mtls.origin", "server.hosts lacks " + host->name + ": requests to it would be refused");
+      }
+      return;
+    }
+    const std::uint16_t port = config.certified_listen.front().port;
+    origin = "https://" + config.hosts.front();
+    if (port != 443) origin += ":" + std::to_string(port);
+  }
+
   void oauth() {
     config.clients_register = d_.get_string("oauth.registration") == "open";
     config.clients_by_address = d_.get_boolean("oauth.client_documents");
@@ -270,6 +305,7 @@ class Reader {
     if (config.portal_listen.empty() || config.portal_origins.empty()) return;
     for (access::AccessPoint& p : config.points) {
       p.issuer = config.portal_origins.front();
+      p.certificates = !config.certified_listen.empty();
       p.resource = origin;
       if (!p.host.empty()) {
         if (const Result<http::Url> base = http::parse_url(origin)) {

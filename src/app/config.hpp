@@ -45,6 +45,9 @@ struct Config {
   std::vector<std::string> portal_origins;         ///< "https://portal.example.org", as browsers spell them
   std::vector<std::string> portal_hosts;           ///< their host names and those of `hosts`
 
+  std::vector<net::Address> certified_listen;      ///< where services show a certificate; empty: nowhere
+  std::string certified_origin;                    ///< under which they reach it; empty: nowhere
+
   bool clients_register = true;                    ///< by themselves (RFC 7591)
   bool clients_by_address = true;                  ///< named by the address of their own description
   Duration access_token{};                         ///< how long one lives

@@ -70,7 +70,14 @@ class House {
   Result<void> seal_root();
   Result<void> load_credentials(const std::vector<access::AccessPoint>& points);
   Result<void> write_setup_token();
+  /// The contexts of the listeners, from the files that a configuration names.
+  struct Tls {
+    net::TlsContext plain;      ///< null: no TLS
+    net::TlsContext certified;  ///< asks for a certificate; null: no such listener
+  };
+  static Result<Tls> load_tls(const Config& config);
   Result<void> listen_portal(PerCore& on, const net::TlsContext& tls);
+  Result<void> listen_certified(PerCore& on, const net::TlsContext& tls);
   /// The access points as their own listener and the portal's chat see them.
   struct Catalogues {
     std::shared_ptr<const access::Catalogue> access, chat;

@@ -16,12 +16,13 @@ net::Task<> House::shut_core(PerCore* own, std::chrono::milliseconds limit) {
   if (own->documents) own->documents->stop();
   holds_->close(own->core);
   co_await own->access->stop(limit);
-  if (own->portal) {
-    // What is left of the same limit: answers of the chat page may finish as well.
+  // What is left of the same limit: answers of the chat page, and to services, may finish as well.
+  const auto left = [&] {
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-    const auto left = std::max(limit - spent, std::chrono::milliseconds(1'000));
-    co_await own->portal->stop(left);
-  }
+    return std::max(limit - spent, std::chrono::milliseconds(1'000));
+  };
+  if (own->certified) co_await own->certified->stop(left());
+  if (own->portal) co_await own->portal->stop(left());
   if (own->control) co_await own->control->stop(std::chrono::seconds(1));
   if (own->status) co_await own->status->stop(std::chrono::seconds(1));
   co_await approvals_->join(own->core);

@@ -1,6 +1,7 @@
 #pragma once
 // What one core serves with. Private to the house's own files.
 
+#include "app/certified_door.hpp"
 #include "app/house.hpp"
 #include "portal/web.hpp"
 #include "wire/outbound.hpp"
@@ -16,6 +17,8 @@ struct House::PerCore {
   std::unique_ptr<portal::Web> web;
   std::unique_ptr<wire::Server> portal;   // where [portal] listens
   std::unique_ptr<wire::Server> access;
+  std::unique_ptr<CertifiedDoor> certified_door;
+  std::unique_ptr<wire::Server> certified;  // where [mtls] listens
   std::unique_ptr<wire::Server> control;  // on core 0
   std::unique_ptr<wire::Server> status;   // on core 0
   std::unique_ptr<wire::Outbound> documents;  // descriptions of clients are fetched with it

@@ -110,6 +110,34 @@ Result<void> House::listen_portal(PerCore& on, const net::TlsContext& tls) {
   return {};
 }
 
+Result<House::Tls> House::load_tls(const Config& config) {
+  Tls out;
+  if (config.tls_certificate.empty()) return out;
+  Result<net::TlsContext> plain = net::server_tls(config.tls_certificate, config.tls_key);
+  if (!plain) return std::move(plain).error();
+  out.plain = std::move(*plain);
+  if (config.certified_listen.empty()) return out;
+  Result<net::TlsContext> certified = net::server_tls(config.tls_certificate, config.tls_key, net::ClientCertificate::asked);
+  if (!certified) return std::move(certified).error();
+  out.certified = std::move(*certified);
+  return out;
+}
+
+Result<void> House::listen_certified(PerCore& on, const net::TlsContext& tls) {
+  if (!tls) return {};
+  on.certified_door = std::make_unique<CertifiedDoor>(on.proxy, *oauth_);
+  wire::ServerOptions so;
+  so.max_connections = static_cast<std::size_t>(config_.max_connections);
+  on.certified = std::make_unique<wire::Server>(on.core, *on.certified_door, so);
+  on.certified->set_tls(tls);
+  for (const net::Address& a : config_.certified_listen) {
+    auto listener = std::make_unique<net::Listener>(on.core);
+    if (Result<void> r = listener->open(a); !r) return r;
+    on.certified->listen(std::move(listener), true);
+  }
+  return {};
+}
+
 net::Task<> House::run_core(unsigned index) {
   PerCore& c = *per_core_[index];
   c.tasks.spawn(gate_->sweep(c.core));
@@ -125,12 +153,9 @@ net::Task<> House::run_core(unsigned index) {
 }
 
 Result<void> House::start() {
-  net::TlsContext tls;
-  if (!config_.tls_certificate.empty()) {
-    Result<net::TlsContext> loaded = net::server_tls(config_.tls_certificate, config_.tls_key);
-    if (!loaded) return std::move(loaded).error();
-    tls = std::move(*loaded);
-  }
+  Result<Tls> loaded = load_tls(config_);
+  if (!loaded) return std::move(loaded).error();
+  const net::TlsContext& tls = loaded->plain;
   Result<Catalogues> catalogues = catalogues_of(config_);
   if (!catalogues) return std::move(catalogues).error();
 
@@ -155,6 +180,7 @@ Result<void> House::start() {
       c->access->listen(std::move(listener), tls != nullptr && !a.is_unix());
     }
     if (Result<void> r = listen_portal(*c, tls); !r) return r;
+    if (Result<void> r = listen_certified(*c, loaded->certified); !r) return r;
   }
   PerCore& first = *per_core_.front();
   first.control = std::make_unique<wire::Server>(first.core, *portal_, wire::ServerOptions{});
@@ -196,6 +222,7 @@ std::string House::banner() const {
   for (const net::Address& a : config_.listen) {
     out += a.is_unix() ? " " + a.text() : std::string(config_.tls_certificate.empty() ? " http://" : " https://") + a.text();
   }
+  for (const net::Address& a : config_.certified_listen) out += ", with certificates https://" + a.text();
   return out;
 }
 

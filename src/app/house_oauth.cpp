@@ -24,6 +24,7 @@ Result<void> House::open_oauth() {
   o.registration = config_.clients_register ? oauth::Options::Registration::open : oauth::Options::Registration::closed;
   o.access_ttl = config_.access_token;
   o.overall = config_.session_overall;
+  if (!config_.certified_origin.empty()) o.certificate_endpoint = config_.certified_origin + "/oauth/token";
   const oauth::Rooms rooms{*database_, *keys_, *mint_, *pool_, *users_, *sessions_, *gate_, *log_, clock_, rng_};
   Result<std::unique_ptr<oauth::Server>> server = oauth::Server::open(rooms, std::move(o));
   if (!server) return std::move(server).error();

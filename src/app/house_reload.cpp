@@ -64,14 +64,10 @@ void House::reload() {
     log::error("the configuration was not changed", {{"detail", fresh.error().detail}});
     return;
   }
-  net::TlsContext tls;
-  if (!fresh->tls_certificate.empty() && !config_.tls_certificate.empty()) {
-    Result<net::TlsContext> loaded = net::server_tls(fresh->tls_certificate, fresh->tls_key);
-    if (!loaded) {
-      log::error("the configuration was not changed", {{"detail", loaded.error().detail}});
-      return;
-    }
-    tls = std::move(*loaded);
+  Result<Tls> tls = load_tls(*fresh);
+  if (!tls) {
+    log::error("the configuration was not changed", {{"detail", tls.error().detail}});
+    return;
   }
   Result<Catalogues> catalogues = catalogues_of(*fresh);
   if (!catalogues) {
@@ -98,11 +94,13 @@ void House::reload() {
     config_.hosts = fresh->hosts;
     config_.policy_file = fresh->policy_file;
   }
-  if (tls) {
+  // Which listeners there are, and which of them speak TLS, changes at a restart.
+  if (tls->plain && !config_.tls_certificate.empty()) {
     for (auto& c : per_core_) {
-      c->core.post([p = c.get(), tls] {
-        p->access->set_tls(tls);
-        if (p->portal) p->portal->set_tls(tls);
+      c->core.post([p = c.get(), contexts = *tls] {
+        p->access->set_tls(contexts.plain);
+        if (p->portal) p->portal->set_tls(contexts.plain);
+        if (p->certified && contexts.certified) p->certified->set_tls(contexts.certified);
       });
     }
   }

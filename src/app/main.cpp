@@ -380,11 +380,11 @@ class CommandLine {
                           "  vestibule key create nightly\n"
                           "  vestibule key create ci --access-point lab --operation chat --network 10.0.0.0/8\n"
                           "      --hours 'Mon-Fri 08:00-18:00' --zone Europe/Berlin\n"
-                          "  vestibule key create ci --service crawler --jwk public.json",
+                          "  vestibule key create ci --service crawler --public-key certificate.pem",
                           [this](Context& ctx) { return key_create(ctx, key_); });
     c->add_option("name", key_.name, "Name of the key")->required();
     c->add_option("--service", key_.service, "For this service account, which you act for")->type_name("NAME");
-    c->add_option("--jwk", key_.jwk_file, "Its public key (JWK): it shows the private half at the token endpoint, and no key is made")->type_name("FILE");
+    c->add_option("--public-key,--jwk", key_.public_key, "Its public key: a JWK, or PEM of a certificate or a public key. It shows the private half at the token endpoint, and no key is made")->type_name("FILE");
     c->add_option("--access-point", key_.access_points, "Only these access points (patterns)")->type_name("NAME");
     c->add_option("--operation", key_.operations, "Only these operations (patterns)")->type_name("NAME");
     c->add_option("--model", key_.models, "Only these models (patterns)")->type_name("NAME");

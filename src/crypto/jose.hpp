@@ -34,6 +34,11 @@ class PublicJwk {
   /// symmetric key: whoever sends one has given it away. Members that are not understood are passed over.
   [[nodiscard]] static Result<PublicJwk> parse(std::string_view json);
   [[nodiscard]] static Result<PublicJwk> from(const json::Value& key);
+  /// The same of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7, DER). Curves by their name alone: one that is spelt out
+  /// may have another base point, for which somebody else knows a private key (CVE-2020-0601). Thread-safe.
+  [[nodiscard]] static Result<PublicJwk> from_spki(ByteView der);
+  /// Of a PEM file: a certificate's key (the first one's) or a bare public key. invalid_argument for a private key too.
+  [[nodiscard]] static Result<PublicJwk> from_pem(std::string_view text);
 
   /// Whether signatures of this algorithm can be this key's, as its kind and its "alg" say.
   [[nodiscard]] bool takes(JwsAlg alg) const noexcept;

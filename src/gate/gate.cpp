@@ -282,7 +282,7 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
   }
   const session::Bound& bound = caller.who.bound;
   const bool elsewhere = !bound.access_point.empty() && bound.access_point.view() != act.access_point;
-  if (elsewhere || (bound.key && !caller.possession)) {
+  if (elsewhere || (bound.holder && !caller.possession)) {
     d.outcome = domain::Outcome::deny;
     d.reason = elsewhere ? Reason::credential_audience : Reason::credential_malformed;
   }

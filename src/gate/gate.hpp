@@ -21,6 +21,7 @@
 #include "gate/stops.hpp"
 #include "http/head.hpp"
 #include "net/core.hpp"
+#include "net/tls.hpp"
 #include "policy/scope.hpp"
 #include "quota/share.hpp"
 #include "risk/history.hpp"
@@ -56,7 +57,7 @@ struct Caller {
   domain::Source source;
   std::string_view client;  ///< User-Agent
   RequestId request;
-  bool possession = false;  ///< has shown with this request that the key is his which his token is bound to
+  bool possession = false;  ///< has shown with this request that he has what his token is bound to
 };
 
 using Verdict = std::variant<Admission, domain::Refusal>;
@@ -77,17 +78,22 @@ class Gate {
 
   // --- core: the path of a request
   /// From Authorization: Bearer, Authorization: DPoP (a token that is bound to a key, and no other) or
-  /// x-api-key; both, or a doubled one, is malformed. `access_point`: the one that the request goes to; empty:
-  /// none.
+  /// x-api-key; both, or a doubled one, is malformed. A token that is bound is still to be shown with what it is bound
+  /// to: show_possession(). `access_point`: the one that the request goes to; empty: none.
   [[nodiscard]] Result<session::Identified> identify(const http::RequestHead& head, session::Audience audience,
                                                      const domain::Source& source,
                                                      std::string_view access_point) const noexcept;
   /// Before identify(), while Sessions::whole() is false: fetches what the request shows. store_unavailable.
   net::Task<Result<void>> recall(const http::RequestHead& head);
   [[nodiscard]] bool knows_all() const noexcept;  ///< Sessions::whole()
-  /// Once a request, for a caller whose token is bound to a key: nothing is admitted before.
+  /// What carries a request: what a token may be bound to besides a key.
+  struct Channel {
+    bool tls = false;
+    const net::PeerCertificate* certificate = nullptr;  ///< that the client has shown in the handshake
+  };
+  /// Once a request, for a caller whose token is bound to a key or a certificate: nothing is admitted before.
   /// credential_malformed, overloaded.
-  [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, bool tls);
+  [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, const Channel& channel);
   [[nodiscard]] RequestId new_request() noexcept;
   /// What is out of the ordinary about this caller.
   [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;

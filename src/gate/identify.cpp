@@ -5,13 +5,15 @@
 
 namespace vestibule::gate {
 
+using session::Holder;
+
 Result<session::Identified> Gate::identify(const http::RequestHead& head, session::Audience audience,
                                            const domain::Source& source, std::string_view access_point) const noexcept {
   const Result<Shown> shown = shown_by(head.headers);
   if (!shown) return shown.error();
   Result<session::Identified> who = sessions_.identify(shown->token, audience, session::Presented::at(source, access_point), clock_.now());
-  // RFC 9449 section 7.2: a bound token is no bearer token, and the other way round.
-  if (who && who->bound.key.has_value() != shown->proves) return fail(Reason::credential_malformed);
+  // RFC 9449 section 7.2: a token that is bound to a key is no bearer token, and the other way round.
+  if (who && (who->bound.holder && who->bound.holder->kind == Holder::Kind::key) != shown->proves) return fail(Reason::credential_malformed);
   return who;
 }
 
@@ -24,16 +26,22 @@ net::Task<Result<void>> Gate::recall(const http::RequestHead& head) {
   co_return done;
 }
 
-Result<void> Gate::show_possession(Caller& caller, const http::RequestHead& head, bool tls) {
-  const std::optional<Digest>& key = caller.who.bound.key;
-  if (!key) return {};
+Result<void> Gate::show_possession(Caller& caller, const http::RequestHead& head, const Channel& channel) {
+  const std::optional<Holder>& holder = caller.who.bound.holder;
+  if (!holder) return {};
+  if (holder->kind == Holder::Kind::certificate) {
+    if (channel.certificate == nullptr) return fail(Reason::credential_malformed, "the token is bound to a certificate: show it in the handshake, where certificates are asked for");
+    if (channel.certificate->sha256 != holder->digest) return fail(Reason::credential_malformed, "the token is bound to another certificate");
+    caller.possession = true;
+    return {};
+  }
   const Result<std::string_view> proof = Dpop::field(head.headers);
   if (!proof) return proof.error();
   const Result<Shown> shown = shown_by(head.headers);
   if (!shown || !shown->proves) return fail(Reason::credential_malformed);
-  const Result<Digest> by = dpop_.check(*proof, {http::to_text(head.method), head.host, head.parts.path, tls, shown->token});
+  const Result<Digest> by = dpop_.check(*proof, {http::to_text(head.method), head.host, head.parts.path, channel.tls, shown->token});
   if (!by) return by.error();
-  if (*by != *key) return fail(Reason::credential_malformed, "the DPoP proof is of another key");
+  if (*by != holder->digest) return fail(Reason::credential_malformed, "the DPoP proof is of another key");
   caller.possession = true;
   return {};
 }

@@ -87,7 +87,10 @@ Task<ErrorCode> Stream::handshake(TlsContext context, std::string_view server_na
   for (;;) {
     ERR_clear_error();
     const int r = SSL_do_handshake(ssl_);
-    if (r == 1) co_return ErrorCode{};
+    if (r == 1) {
+      if (!client) certificate_ = peer_certificate(*ssl_);
+      co_return ErrorCode{};
+    }
     const int why = SSL_get_error(ssl_, r);
     bool open = false;
     if (why == SSL_ERROR_WANT_READ) {

@@ -85,6 +85,8 @@ class Stream {
   [[nodiscard]] bool quiet() noexcept;
   [[nodiscard]] Peer peer() const noexcept;
   [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }
+  /// Of a client, once it has shaken hands where one is asked for. Null: none.
+  [[nodiscard]] const PeerCertificate* certificate() const noexcept { return certificate_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return io_.is_open(); }
   /// Says that nothing more comes (TLS close_notify, FIN); best effort.
   void shutdown_send() noexcept;
@@ -115,6 +117,7 @@ class Stream {
   Watched io_;
   Timer timer_;
   ssl_st* ssl_ = nullptr;
+  std::unique_ptr<const PeerCertificate> certificate_;
   std::chrono::milliseconds write_limit_{60'000};
   int in_a_row_ = 0;  // reads without a wait
   bool timed_out_ = false;

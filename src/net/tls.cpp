@@ -1,7 +1,9 @@
 #include "net/tls.hpp"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -40,9 +42,26 @@ TlsContext make(const SSL_METHOD* method) {
   return ctx;
 }
 
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  std::tm tm{};
+  return time != nullptr && ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+}
+
+void ask_for_certificate(SSL_CTX* ctx) {
+  constexpr long kMostBytes = 16'384;
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+  // No chain is built and no issuer asked for: the signature of the handshake is all that counts here.
+  SSL_CTX_set_cert_verify_callback(ctx, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
+  SSL_CTX_set_max_cert_list(ctx, kMostBytes);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(ctx, 0);
+}
+
 }  // namespace
 
-Result<TlsContext> server_tls(const std::filesystem::path& chain, const std::filesystem::path& key) {
+Result<TlsContext> server_tls(const std::filesystem::path& chain, const std::filesystem::path& key,
+                              ClientCertificate clients) {
   struct stat st {};
   if (::stat(key.c_str(), &st) != 0) {
     return fail(Reason::config_invalid, "cannot read TLS key " + key.string() + ": " + std::strerror(errno));
@@ -59,6 +78,7 @@ Result<TlsContext> server_tls(const std::filesystem::path& chain, const std::fil
       SSL_CTX_check_private_key(ctx.get()) != 1) {
     return fail(Reason::config_invalid, "TLS key " + key.string() + ": " + openssl_error());
   }
+  if (clients == ClientCertificate::asked) ask_for_certificate(ctx.get());
   return ctx;
 }
 
@@ -73,9 +93,22 @@ Result<TlsContext> client_tls(const std::filesystem::path& ca_file) {
 
 std::int64_t certificate_expiry(const TlsContext& context) {
   const X509* cert = SSL_CTX_get0_certificate(context.get());
-  std::tm tm{};
-  if (cert == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1) return 0;
-  return timegm(&tm);
+  return cert == nullptr ? 0 : seconds_of(X509_get0_notAfter(cert));
+}
+
+std::unique_ptr<const PeerCertificate> peer_certificate(const ssl_st& connection) {
+  const X509* const cert = SSL_get0_peer_certificate(&connection);
+  if (cert == nullptr) return nullptr;
+  auto out = std::make_unique<PeerCertificate>();
+  unsigned size = 0;
+  unsigned char* der = nullptr;
+  const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+  if (length > 0) out->public_key.assign(der, der + length);
+  OPENSSL_free(der);
+  if (X509_digest(cert, EVP_sha256(), out->sha256.data(), &size) != 1 || length <= 0) return nullptr;
+  out->not_before = seconds_of(X509_get0_notBefore(cert));
+  out->not_after = seconds_of(X509_get0_notAfter(cert));
+  return out;
 }
 
 }  // namespace vestibule::net

@@ -204,14 +204,18 @@ Server::Out Server::metadata(Call&) {
   list("code_challenge_methods_supported", {"S256"});
   for (const std::string_view e : {"token", "revocation", "introspection"}) {
     const std::string prefix = std::string(e) + "_endpoint_auth_";
-    if (e == "introspection") {
-      list(prefix + "methods_supported", {"client_secret_basic", "client_secret_post", "private_key_jwt"});
-    } else {
-      list(prefix + "methods_supported", {"none", "client_secret_basic", "client_secret_post", "private_key_jwt"});
-    }
+    w.key(prefix + "methods_supported").begin_array();
+    if (e != "introspection") w.value("none");
+    w.value("client_secret_basic").value("client_secret_post").value("private_key_jwt");
+    if (e == "token" && !options_.certificate_endpoint.empty()) w.value("self_signed_tls_client_auth");
+    w.end_array();
     list(prefix + "signing_alg_values_supported", {"ES256", "RS256", "PS256"});
   }
   list("dpop_signing_alg_values_supported", {"ES256", "RS256", "PS256"});
+  if (!options_.certificate_endpoint.empty()) {
+    w.member("tls_client_certificate_bound_access_tokens", true);
+    w.key("mtls_endpoint_aliases").begin_object().member("token_endpoint", options_.certificate_endpoint).end_object();
+  }
   list("scopes_supported", {"openid", "profile", "offline_access"});
   list("acr_values_supported", {"urn:vestibule:level:1", "urn:vestibule:level:2", "urn:vestibule:level:3"});
   list("prompt_values_supported", {"none", "login", "consent"});

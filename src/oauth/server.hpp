@@ -47,6 +47,7 @@ struct Options {
   enum class Registration : std::uint8_t { open, closed } registration = Registration::open;
   Duration access_ttl = std::chrono::hours(1);   ///< of access tokens; their session's end comes first
   Duration overall = std::chrono::hours(24);     ///< as session::Options::overall
+  std::string certificate_endpoint{};            ///< where services show a certificate (RFC 8705 section 5); empty: nowhere
   Duration service_ttl = std::chrono::minutes(10);  ///< of a service account's tokens: it asks for the next by itself
   std::size_t max_clients = 1000;                ///< that registered themselves
   std::size_t max_devices = 1000;                ///< that wait for their person
@@ -154,8 +155,11 @@ class Server final : public wire::Handler {
   net::Task<Answer<Granted>> by_code(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
   net::Task<Answer<Granted>> by_refresh(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
   net::Task<Answer<Granted>> by_device(Call& call, const Form& form, const Client& client, std::optional<Digest> key);
-  /// A service account that shows one of its keys (RFC 7523): a token of its own, and no person's.
-  net::Task<Answer<Granted>> by_assertion(Call& call, const Form& form);
+  // services.cpp: a service account that shows one of its keys gets a token of its own, and no person's
+  net::Task<Answer<Granted>> by_service(Call& call, const Form& form);
+  [[nodiscard]] Answer<std::string> service_name(const Call& call, const Form& form) const;
+  /// The thumbprint of the key that it has shown.
+  [[nodiscard]] Answer<Digest> service_key(const Call& call, const Form& form, const Client& as);
   struct FamilyOf;
   Result<Granted> grant_in(store::Tx& tx, const FamilyOf& family, const session::Actor& by, Instant now);
   Result<Granted> tokens_in(store::Tx& tx, SessionId family, const FamilyOf& of, const session::Actor& by, Instant now);

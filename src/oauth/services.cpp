@@ -1,5 +1,6 @@
-// Service accounts at the token endpoint: no client and no person, but an account that shows with a signed
-// statement (RFC 7523 section 2.2) that it has the private half of a key which its people have registered.
+// Service accounts at the token endpoint: no client and no person, but an account that shows that it has the private half
+// of a key which its people have registered: with a signed statement (RFC 7523 section 2.2), or in the handshake, with a
+// certificate of that key (RFC 8705 section 2.2: whoever has signed the certificate says nothing).
 #include <algorithm>
 
 #include "oauth/call.hpp"
@@ -19,35 +20,70 @@ Failure failure_of(const Error& error) {
 
 }  // namespace
 
-net::Task<Answer<Server::Granted>> Server::by_assertion(Call& call, const Form& form) {
-  // RFC 6749 section 2.3: one method a request, and this grant has one method.
-  if (call.exchange.head().headers.has(http::Known::authorization) || form.has("client_secret") || !form.has("client_assertion")) {
-    co_return Failure{Code::invalid_client, "client_credentials is for service accounts, which authenticate by private_key_jwt"};
+Answer<std::string> Server::service_name(const Call& call, const Form& form) const {
+  // RFC 6749 section 2.3: one method a request.
+  if (call.exchange.head().headers.has(http::Known::authorization) || form.has("client_secret")) {
+    return Failure{Code::invalid_client, "client_credentials is for service accounts, which authenticate by private_key_jwt or by certificate"};
   }
+  if (form.has("client_assertion")) return assertion_subject(form);
+  if (call.exchange.certificate() == nullptr) {
+    return Failure{Code::invalid_client, options_.certificate_endpoint.empty()
+                                             ? "client_credentials is for service accounts, which authenticate by private_key_jwt"
+                                             : "the service account shows neither a client_assertion nor, at mtls_endpoint_aliases, a certificate"};
+  }
+  if (form.get("client_id").empty()) return Failure{Code::invalid_request, "client_id names the service account"};
+  return std::string(form.get("client_id"));
+}
+
+Answer<Digest> Server::service_key(const Call& call, const Form& form, const Client& as) {
+  if (form.has("client_assertion")) {
+    const std::optional<Digest> shown = verify_assertion(as, form.get("client_assertion"));
+    if (!shown) return stranger();
+    return *shown;
+  }
+  const net::PeerCertificate& certificate = *call.exchange.certificate();
+  const Result<crypto::PublicJwk> key = crypto::PublicJwk::from_spki(certificate.public_key);
+  if (!key) return stranger();
+  const bool known = std::ranges::any_of(as.keys, [&](const crypto::PublicJwk& k) { return k.thumbprint() == key->thumbprint(); });
+  if (!known) return stranger();
+  const std::int64_t now = seconds(rooms_.clock.wall());
+  if (certificate.not_after <= now) return Failure{Code::invalid_client, "the certificate has expired: make a new one for the same key"};
+  if (certificate.not_before > now) return Failure{Code::invalid_client, "the certificate is not valid yet"};
+  return key->thumbprint();
+}
+
+net::Task<Answer<Server::Granted>> Server::by_service(Call& call, const Form& form) {
+  const Answer<std::string> name = service_name(call, form);
+  if (!name) co_return name.failure();
   if (form.has("scope")) co_return Failure{Code::invalid_scope, "what a token opens, resource says"};
   if (!form.has("resource")) co_return Failure{Code::invalid_target, "resource names the access point"};
   const auto resource = resource_at(form.get("resource"));
   if (!resource) co_return Failure{Code::invalid_target, "resource is no access point of this gateway"};
-  const Answer<std::string> subject = assertion_subject(form);
-  if (!subject) co_return subject.failure();
-  const auto account = rooms_.users.find(*subject);
+  const auto account = rooms_.users.find(*name);
   bool service = false;
   if (account) rooms_.users.read(*account, [&](const identity::User& u) { service = u.service; });
   if (!service) co_return stranger();
   Result<std::vector<session::ServiceKey>> keys = co_await rooms_.sessions.service_keys(*account);
   if (!keys) co_return ours(keys.error());
   Client as;
-  as.id = *subject;
+  as.id = *name;
   as.auth = ClientAuth::private_key_jwt;
   for (const session::ServiceKey& k : *keys) as.keys.push_back(k.key);
-  const std::optional<Digest> shown = verify_assertion(as, form.get("client_assertion"));
-  if (!shown) co_return stranger();
+  const Answer<Digest> shown = service_key(call, form, as);
+  if (!shown) co_return shown.failure();
   const auto key = std::ranges::find_if(*keys, [&](const session::ServiceKey& k) { return k.key.thumbprint() == *shown; });
   if (key == keys->end()) co_return stranger();
   const Answer<std::optional<Digest>> dpop = possession(call);
   if (!dpop) co_return dpop.failure();
+  // Whoever shows a certificate gets a token that is worth nothing without it, however he has authenticated.
+  std::optional<session::Holder> holder;
+  if (*dpop) {
+    holder = session::Holder{session::Holder::Kind::key, **dpop};
+  } else if (const net::PeerCertificate* const certificate = call.exchange.certificate()) {
+    holder = session::Holder{session::Holder::Kind::certificate, certificate->sha256};
+  }
 
-  session::ServiceTokenWish wish{key->handle, resource->access_point, *dpop, options_.service_ttl};
+  session::ServiceTokenWish wish{key->handle, resource->access_point, holder, options_.service_ttl};
   session::Actor by = call.actor();
   auto job = [this, wish, by](store::Tx& tx) { return rooms_.sessions.issue_service_token_in(tx, wish, by, rooms_.clock.now()); };
   Result<session::IssuedToken> issued = co_await rooms_.database.write(std::move(job));
@@ -60,7 +96,7 @@ net::Task<Answer<Server::Granted>> Server::by_assertion(Call& call, const Form& 
   out.access = std::move(issued->handle);
   out.ends = issued->ends;
   out.access_point = wish.access_point;
-  out.key = wish.dpop;
+  out.key = *dpop;
   co_return out;
 }
 

@@ -308,7 +308,7 @@ Server::Out Server::token(Call& call) {
   if (!form) co_return refuse(call, form.failure());
   const std::string_view grant = form->get("grant_type");
   if (grant == kServiceGrant) {
-    Answer<Granted> own = co_await by_assertion(call, *form);
+    Answer<Granted> own = co_await by_service(call, *form);
     if (!own) co_return refuse(call, own.failure());
     const Client nobody;
     Reply reply = co_await granted(call, nobody, std::move(*own));

@@ -30,7 +30,7 @@ Server::Out Server::introspect(Call& call) {
   UserId user;
   domain::Evidence evidence;
   WallTime ends{};
-  std::optional<Digest> key;
+  std::optional<session::Holder> holder;
   std::string name, access_point;
   const auto refresh = rooms_.mint.check(token, crypto::kRefreshToken);
   if (!refresh) {
@@ -43,7 +43,7 @@ Server::Out Server::introspect(Call& call) {
     name = std::string(who->subject.name.view());
     evidence = who->evidence;
     ends = who->session_ends;
-    key = who->bound.key;
+    holder = who->bound.holder;
     access_point = std::string(who->bound.access_point.view());
   }
   auto job = [session, refresh](store::Tx& tx) -> Result<std::pair<SessionId, std::optional<Known>>> {
@@ -85,14 +85,16 @@ Server::Out Server::introspect(Call& call) {
   w.begin_object().member("active", true).member("iss", options_.issuer);
   if (!user.is_nil()) w.member("sub", user.text()).member("username", name);
   if (k) w.member("client_id", k->client).member("scope", k->scope);
-  w.member("token_type", refresh ? "refresh_token" : key ? "DPoP" : "Bearer").member("exp", seconds(ends));
+  // RFC 7800: what the sender of each request has to show. A token that is bound to a certificate is a bearer token (RFC 8705).
+  const bool certificate = holder && holder->kind == session::Holder::Kind::certificate;
+  w.member("token_type", refresh ? "refresh_token" : holder && !certificate ? "DPoP" : "Bearer").member("exp", seconds(ends));
   if (!access_point.empty()) {
     const auto resource = resource_of(access_point);
     w.member("aud", resource ? resource->url : options_.issuer);
     if (const std::int64_t left = seconds_left(evidence, access_point, now); left >= 0) w.member("mfa_expires_in", left);
   }
   member_assurance(w, assure(evidence, now, rooms_.clock.trusted(), options_.overall));
-  if (key) w.key("cnf").begin_object().member("jkt", base64url(*key)).end_object();
+  if (holder) w.key("cnf").begin_object().member(certificate ? "x5t#S256" : "jkt", base64url(holder->digest)).end_object();
   w.end_object();
   reply.body = w.take();
   co_return reply;
@@ -156,7 +158,7 @@ Server::Out Server::userinfo(Call& call) {
   caller.who = *who;
   caller.source = call.source;
   caller.request = call.request;
-  const Result<void> shown = rooms_.gate.show_possession(caller, head, call.exchange.tls());
+  const Result<void> shown = rooms_.gate.show_possession(caller, head, {call.exchange.tls(), call.exchange.certificate()});
   if (!shown) co_return unauthorized(Code::invalid_dpop_proof, "the DPoP proof is not one for this request");
   std::string scope;
   auto job = [session = who->subject.session](store::Tx& tx) -> Result<std::string> {

@@ -43,8 +43,8 @@ domain::Refusal refusal_of(domain::Refusal was, const domain::Decision& decision
 }  // namespace
 
 std::string source_key_of(const gate::Caller& caller) {
-  const std::optional<Digest>& key = caller.who.bound.key;
-  return (key ? session::SourceKey::of_key(*key) : session::SourceKey::of(caller.source)).text();
+  const std::optional<session::Holder>& holder = caller.who.bound.holder;
+  return (holder ? session::SourceKey::of_key(holder->digest) : session::SourceKey::of(caller.source)).text();
 }
 
 std::optional<std::chrono::seconds> preferred_wait(std::string_view prefer) noexcept {

@@ -170,11 +170,11 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_return;
   }
   r.caller.who = std::move(*who);
-  if (r.caller.who.bound.key) {
-    const Result<void> shown = gate_.show_possession(r.caller, head, exchange.tls());
+  if (r.caller.who.bound.holder) {
+    const Result<void> shown = gate_.show_possession(r.caller, head, {exchange.tls(), exchange.certificate()});
     if (!shown) {
       r.caller.who = {};  // a stolen token says nothing of who is here
-      co_await refuse(r, shown.error().code);
+      co_await refuse(r, shown.error().code, shown.error().detail);
       co_return;
     }
   }
@@ -341,6 +341,7 @@ net::Task<> Proxy::describe(wire::Exchange& exchange, std::string_view host, std
     w.key("authorization_servers").begin_array().value(found->issuer).end_array();
     w.key("bearer_methods_supported").begin_array().value("header").end_array();
     w.key("dpop_signing_alg_values_supported").begin_array().value("ES256").value("RS256").value("PS256").end_array();
+    if (found->certificates) w.member("tls_client_certificate_bound_access_tokens", true);
   } else {
     found = nullptr;
   }

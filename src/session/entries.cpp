@@ -19,30 +19,22 @@ bool HandleEntry::over(Instant now) const noexcept {
   return now.wall > ends || elapsed(created, created_boot, now) > ends - created;
 }
 
-void KeyUse::note(const domain::Source& source, Instant now) noexcept {
+bool KeyUse::note(const domain::Source& source, Instant now) noexcept {
   const WallTime before(Duration(noted_.load(std::memory_order_relaxed)));
   // A clock that was set back notes anew: what is stored is a time of day, no proof.
-  if (now.wall >= before && now.wall - before <= kNoteUse) return;
-  if (busy_.test_and_set(std::memory_order_acquire)) return;
+  if (now.wall >= before && now.wall - before <= kNoteUse) return false;
+  if (busy_.test_and_set(std::memory_order_acquire)) return false;
   last_ = {now.wall, source};
-  dirty_ = true;
   noted_.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
   busy_.clear(std::memory_order_release);
+  return true;
 }
 
-std::optional<KeyUse::Last> KeyUse::take() noexcept {
-  std::optional<Last> out;
-  if (busy_.test_and_set(std::memory_order_acquire)) return out;  // the next round
-  if (dirty_) out = last_;
-  dirty_ = false;
+KeyUse::Last KeyUse::last() noexcept {
+  while (busy_.test_and_set(std::memory_order_acquire)) {}  // a note takes nanoseconds
+  const Last out = last_;
   busy_.clear(std::memory_order_release);
   return out;
-}
-
-void KeyUse::give_back() noexcept {
-  while (busy_.test_and_set(std::memory_order_acquire)) {}  // a note takes nanoseconds
-  dirty_ = true;
-  busy_.clear(std::memory_order_release);
 }
 
 void add_younger(domain::Evidence& evidence, std::span<const domain::Proof> proofs, Instant now) noexcept {

@@ -12,15 +12,17 @@
 
 #include "domain/evidence.hpp"
 #include "policy/scope.hpp"
+#include "session/newer.hpp"
 #include "session/session.hpp"
 
 namespace vestibule::session {
 
 /// What changes without the store's feed: when a session was last used.
-struct Live {
+struct Live : Listed<Live> {
+  explicit Live(SessionId session) noexcept : id(session) {}
+  const SessionId id;
   std::atomic<std::int64_t> wall{0};
   std::atomic<std::int64_t> boot{kNoBoot};
-  std::atomic<bool> dirty{false};        // newer than its row
   std::atomic<Reason> over{Reason::ok};  // was found ended or idle: stays so
   static constexpr std::int64_t kNoBoot = BootTime::min().time_since_epoch().count();
 };
@@ -37,22 +39,21 @@ struct SessionEntry {
 
 /// When and from where a key was last used. Noted on the path of requests, at most once a minute; whoever
 /// comes while another notes lets it be.
-class KeyUse {
+class KeyUse : public Listed<KeyUse> {
  public:
+  explicit KeyUse(const HandleKey& of) noexcept : key(of) {}
+  const HandleKey key;
   struct Last {
     WallTime at{};
     domain::Source source{};
   };
-  void note(const domain::Source& source, Instant now) noexcept;
-  /// What is newer than its row. The writer's thread.
-  [[nodiscard]] std::optional<Last> take() noexcept;
-  /// It was not stored: it is newer than its row again.
-  void give_back() noexcept;
+  /// True: it is newer than its row now.
+  [[nodiscard]] bool note(const domain::Source& source, Instant now) noexcept;
+  [[nodiscard]] Last last() noexcept;
 
  private:
   std::atomic<std::int64_t> noted_{0};
   std::atomic_flag busy_;
-  bool dirty_ = false;
   Last last_;
 };
 

@@ -65,7 +65,7 @@ struct ServiceKey {
 struct ServiceTokenWish {
   HandleKey key{};
   std::string access_point;   ///< the only one that it opens
-  std::optional<Digest> dpop; ///< each request shows that it has this key
+  std::optional<Holder> holder{};
   Duration ttl{};
 };
 

@@ -35,10 +35,13 @@ Result<void> Sessions::sweep_in(store::Tx& tx, Instant now) {
                             return true;
                           });
   if (!expired) return expired;
-  for (const HandleKey& key : keys) tx.changed(kHandleTopic, key);
-  auto ended = tx.run("DELETE FROM api_key WHERE NOT EXISTS (SELECT 1 FROM session_handle WHERE session_handle.hash = "
-                      "api_key.hash)");
-  if (!ended) return std::move(ended).error();
+  for (const HandleKey& key : keys) {
+    auto gone = tx.run("DELETE FROM api_key WHERE hash = $1", {key});
+    if (!gone) return std::move(gone).error();
+    auto locked = lock_credential_in(tx, key);  // who registers a public key again finds it asleep
+    if (!locked) return locked;
+    tx.changed(kHandleTopic, key);
+  }
   auto told = sweep_ends_in(tx, now.wall);
   if (!told) return told;
   auto locked = sweep_unlocks_in(tx, now.wall);

@@ -67,7 +67,7 @@ void Memory::put_session(SessionId id, SessionEntry entry) {
 void Memory::put_handle(const HandleKey& key, HandleEntry entry) {
   if (entry.is_key()) {
     std::shared_ptr<KeyUse>& use = uses_[key];
-    if (!use) use = std::make_shared<KeyUse>();
+    if (!use) use = std::make_shared<KeyUse>(key);
     entry.grant->use = use;
     handles_.put(key, std::move(entry));
     return;
@@ -101,29 +101,39 @@ std::shared_ptr<Live> Memory::live(SessionId id) const {
   return at == kept_.end() ? nullptr : at->second.live;
 }
 
+void Memory::note_seen(const SessionEntry& session, Instant now) const noexcept {
+  Live& live = *session.live;
+  live.wall.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
+  live.boot.store(now.boot.time_since_epoch().count(), std::memory_order_relaxed);
+  seen_.add(live);
+}
+
+void Memory::note_use(const HandleEntry& key, const domain::Source& source, Instant now) const noexcept {
+  if (key.grant->use->note(source, now)) used_.add(*key.grant->use);
+}
+
 Result<void> Memory::store_seen_in(store::Tx& tx) {
-  for (const auto& [id, kept] : kept_) {
-    if (!kept.live->dirty.exchange(false, std::memory_order_acquire)) continue;
+  const auto all = seen_.take();
+  for (auto at = all.begin(); at != all.end(); ++at) {
+    const Live& live = **at;
     auto seen = tx.run("UPDATE session SET last_seen = $2, seen_boot = $3, seen_boot_id = $4 WHERE id = $1",
-                       {id, kept.live->wall.load(), kept.live->boot.load(), options_.boot_id});
-    if (!seen) {
-      kept.live->dirty.store(true);
-      return std::move(seen).error();
-    }
+                       {live.id, live.wall.load(), live.boot.load(), options_.boot_id});
+    if (seen) continue;
+    for (; at != all.end(); ++at) seen_.add(**at);
+    return std::move(seen).error();
   }
   return {};
 }
 
 Result<void> Memory::store_uses_in(store::Tx& tx) {
-  for (const auto& [key, use] : uses_) {
-    const std::optional<KeyUse::Last> last = use->take();
-    if (!last) continue;
+  const auto all = used_.take();
+  for (auto at = all.begin(); at != all.end(); ++at) {
+    const KeyUse::Last last = (*at)->last();
     auto put = tx.run("UPDATE api_key SET last_use = $2, last_source = $3 WHERE hash = $1 OR hash IN (SELECT parent FROM "
-                      "session_handle WHERE session_handle.hash = $1)", {key, last->at, last->source.text()});
-    if (!put) {
-      use->give_back();
-      return std::move(put).error();
-    }
+                      "session_handle WHERE session_handle.hash = $1)", {(*at)->key, last.at, last.source.text()});
+    if (put) continue;
+    for (; at != all.end(); ++at) used_.add(**at);
+    return std::move(put).error();
   }
   return {};
 }

@@ -30,6 +30,10 @@ class Memory {
   /// All that lives is here. Set once; until then what is not here may be in the store.
   [[nodiscard]] bool whole() const noexcept { return whole_.load(std::memory_order_acquire); }
 
+  /// That it was used; stored later.
+  void note_seen(const SessionEntry& session, Instant now) const noexcept;
+  void note_use(const HandleEntry& key, const domain::Source& source, Instant now) const noexcept;
+
   // --- the feed's thread, or start-up
   /// Everything, or, where that would take long, what comes first: the rest is fetched chunk by chunk (kFillTopic).
   Result<void> open(store::Tx& tx);
@@ -68,6 +72,8 @@ class Memory {
   SnapshotTable<HandleKey, HandleEntry, HandleHash> handles_;
   std::unordered_map<SessionId, Kept> kept_;
   std::unordered_map<HandleKey, std::shared_ptr<KeyUse>, HandleHash> uses_;  // of API keys
+  mutable Newer<Live> seen_;
+  mutable Newer<KeyUse> used_;
   std::atomic<std::size_t> count_{0};
   // How far fill() has come; nothing: all sessions are here.
   std::optional<SessionId> filled_sessions_;

@@ -108,13 +108,12 @@ Result<std::optional<HandleEntry>> Records::handle_of(const store::Row& row) con
     }
     if (family) {
       h.grant->bound.access_point = decltype(Bound::access_point)(row.text(11));
-      // A key that cannot be read is one that nobody has.
-      if (!row.null(12)) h.grant->bound.key = digest_of(row.blob(12)).value_or(Digest{});
+      if (!row.null(12)) h.grant->bound.holder = holder_of(row.blob(12));
     }
     if (h.is_key() && !row.null(15)) {
       h.grant->parent = digest_of(row.blob(15)).value_or(HandleKey{});
       h.grant->bound.access_point = decltype(Bound::access_point)(row.text(13));
-      if (!row.null(14)) h.grant->bound.key = digest_of(row.blob(14)).value_or(Digest{});
+      if (!row.null(14)) h.grant->bound.holder = holder_of(row.blob(14));
     }
   }
   return std::optional<HandleEntry>(std::move(h));
@@ -142,22 +141,24 @@ Result<std::optional<HandleEntry>> Records::read_handle(store::Tx& tx, const Han
 net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
   auto job = [this, user](store::Tx& tx) -> Result<std::vector<SessionInfo>> {
     std::vector<SessionInfo> found;
-    auto rows = tx.query(
+    const auto take = [&](const store::Row& row) {
+      SessionInfo s;
+      s.id = row.id<SessionId>(0);
+      s.user = row.id<UserId>(1);
+      s.created = row.time(2);
+      s.last_seen = row.time(3);
+      s.ends = row.time(4);
+      s.source = row.text(5);
+      s.client = row.text(6);
+      s.tokens = static_cast<int>(row.integer(7));
+      found.push_back(std::move(s));
+      return true;
+    };
+    constexpr std::string_view kListed =
         "SELECT id, account, created, last_seen, ends, source, client, (SELECT COUNT(*) FROM session_handle WHERE "
-        "session_handle.session = session.id AND session_handle.audience = 2) FROM session ORDER BY created, id",
-        {}, [&](const store::Row& row) {
-          SessionInfo s;
-          s.id = row.id<SessionId>(0);
-          s.user = row.id<UserId>(1);
-          s.created = row.time(2);
-          s.last_seen = row.time(3);
-          s.ends = row.time(4);
-          s.source = row.text(5);
-          s.client = row.text(6);
-          s.tokens = static_cast<int>(row.integer(7));
-          if (user.is_nil() || s.user == user) found.push_back(std::move(s));
-          return true;
-        });
+        "session_handle.session = session.id AND session_handle.audience = 2) FROM session";
+    auto rows = user.is_nil() ? tx.query(with(kListed, " ORDER BY created, id"), {}, take)
+                              : tx.query(with(kListed, " WHERE account = $1 ORDER BY created, id"), {user}, take);
     if (!rows) return std::move(rows).error();
     for (SessionInfo& s : found) {
       auto entry = records_.read_session(tx, s.id);

@@ -32,7 +32,7 @@ inline SessionEntry session_of(const store::Row& row, std::string_view boot_id) 
   s.created = row.time(2);
   s.created_boot = boot_in(row, 3, 4, boot_id);
   s.ends = row.time(5);
-  s.live = std::make_shared<Live>();
+  s.live = std::make_shared<Live>(row.id<SessionId>(0));
   s.live->wall.store(row.integer(6));
   s.live->boot.store(boot_in(row, 7, 8, boot_id).time_since_epoch().count());
   s.flags.enrol_grant = row.integer(9) != 0;

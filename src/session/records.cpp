@@ -76,7 +76,8 @@ Result<void> Records::end_in(store::Tx& tx, SessionId id, Reason why) const {
   auto noted = note_end_in(tx, id, why, clock_.wall());
   if (!noted) return noted;
   for (const std::string_view sql :
-       {"DELETE FROM session_handle WHERE session = $1 AND account IS NULL",
+       {"DELETE FROM credential_unlock WHERE credential IN (SELECT hash FROM session_handle WHERE session = $1 AND account IS NULL)",
+        "DELETE FROM session_handle WHERE session = $1 AND account IS NULL",
         "DELETE FROM session_proof WHERE session = $1", "DELETE FROM session_family WHERE session = $1"}) {
     auto gone = tx.run(sql, {id});
     if (!gone) return std::move(gone).error();
@@ -186,6 +187,8 @@ Result<void> Records::make_room_in(store::Tx& tx, std::string_view which, std::i
   for (std::size_t i = options_.max_tokens > 0 ? options_.max_tokens - 1 : 0; i < old.size(); ++i) {
     auto gone = tx.run("DELETE FROM session_handle WHERE hash = $1", {old[i]});
     if (!gone) return std::move(gone).error();
+    auto locked = lock_credential_in(tx, old[i]);
+    if (!locked) return locked;
     tx.changed(kHandleTopic, old[i]);
   }
   return {};

@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "domain/evidence.hpp"
+#include "session/session.hpp"
 
 namespace vestibule::session {
 
@@ -23,6 +24,26 @@ inline constexpr std::string_view kKeysTopic = "account_keys";
   if (raw.size() != std::tuple_size_v<Digest>) return std::nullopt;
   Digest out;
   std::memcpy(out.data(), raw.data(), raw.size());
+  return out;
+}
+
+/// A key's thumbprint as it is; a certificate's digest behind a byte, so that what does not know certificates takes it for
+/// a key that nobody has.
+inline constexpr std::uint8_t kCertificate = 1;
+[[nodiscard]] inline Bytes packed(const Holder& holder) {
+  Bytes out;
+  if (holder.kind == Holder::Kind::certificate) out.push_back(kCertificate);
+  out.insert(out.end(), holder.digest.begin(), holder.digest.end());
+  return out;
+}
+/// What cannot be read is a key that nobody has.
+[[nodiscard]] inline Holder holder_of(ByteView raw) noexcept {
+  Holder out;
+  if (raw.size() == std::tuple_size_v<Digest> + 1 && raw.front() == kCertificate) {
+    out.kind = Holder::Kind::certificate;
+    raw = raw.subspan(1);
+  }
+  out.digest = digest_of(raw).value_or(Digest{});
   return out;
 }
 

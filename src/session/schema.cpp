@@ -125,6 +125,13 @@ ALTER TABLE session_handle ADD COLUMN key BYTES;
 ALTER TABLE session_handle ADD COLUMN parent BYTES;
 CREATE INDEX session_handle_by_parent ON session_handle (parent) WHERE parent IS NOT NULL
 )"},
+    // What has expired is looked for every ten seconds: among a million, without reading them.
+    store::Migration{"session", 6, R"(
+CREATE INDEX session_by_end ON session (ends);
+CREATE INDEX session_by_last_seen ON session (last_seen);
+CREATE INDEX session_handle_by_end ON session_handle (ends);
+CREATE INDEX credential_unlock_by_end ON credential_unlock (ends)
+)"},
     // Beside the session's row, which most have alone.
     store::Migration{"session_family", 1, R"(
 CREATE TABLE session_family (

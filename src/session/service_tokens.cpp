@@ -47,12 +47,13 @@ Result<IssuedToken> Sessions::issue_service_token_in(store::Tx& tx, const Servic
   crypto::Handle handle = mint_.make(crypto::kAccessToken, rng_);
   const WallTime ends = std::min(now.wall + std::min(wish.ttl, options_.token_ttl), k.ends);
   const std::string_view scope = k.grant->scope.anything() ? std::string_view{} : std::string_view(k.grant->scope.text());
-  const store::Param dpop = wish.dpop ? store::Param(*wish.dpop) : store::Param(nullptr);
+  const Bytes holder = wish.holder ? packed(*wish.holder) : Bytes{};
+  const store::Param held = wish.holder ? store::Param(holder) : store::Param(nullptr);
   auto put = tx.run(
       "INSERT INTO session_handle (hash, session, audience, created, created_boot, boot_id, ends, account, via, scope, access_point, key, "
       "parent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
       {handle.hash, SessionId{}, Audience::access, now.wall, now.boot.time_since_epoch().count(), options_.boot_id, ends, k.owner,
-       k.grant->via.view(), scope, wish.access_point, dpop, wish.key});
+       k.grant->via.view(), scope, wish.access_point, held, wish.key});
   if (!put) return std::move(put).error();
   tx.changed(kHandleTopic, handle.hash);
   by.user = service.sponsor.user;

@@ -53,10 +53,21 @@ struct Presented {
   }
 };
 
+/// Who alone may show a token: whoever proves with each request that he has this (RFC 7800, `cnf`).
+struct Holder {
+  enum class Kind : std::uint8_t {
+    key,          ///< RFC 9449: the key that signs DPoP proofs, by its RFC 7638 thumbprint
+    certificate,  ///< RFC 8705 section 3: the client's certificate, by SHA-256 of its DER
+  };
+  Kind kind = Kind::key;
+  Digest digest{};
+  bool operator==(const Holder&) const = default;
+};
+
 /// What a token (OAuth) is bound to besides its account. A plain copy.
 struct Bound {
   domain::InlineText<32> access_point;  ///< the only one that it opens; empty: any
-  std::optional<Digest> key;            ///< RFC 7638 thumbprint: each request shows that it has this key (DPoP)
+  std::optional<Holder> holder;
 };
 
 /// A copy of what a decision needs. No heap memory with at most 8 roles and 8 groups.

@@ -136,9 +136,9 @@ struct Sessions::Basis {
     flags.scoped = !h.grant->scope.anything();
     bound = h.grant->bound;
     key = h.grant->parent;
-    // Where a key is shown with each request, it is that key that an unlock is for, wherever it comes from.
+    // Where a key or certificate is shown with each request, it is that which an unlock is for, wherever it comes from.
     Presented from = at;
-    if (bound.key) from.key = SourceKey::of_key(*bound.key);
+    if (bound.holder) from.key = SourceKey::of_key(bound.holder->digest);
     add_unlocked(unlocked, h.grant->unlocks, from, now);
     sponsor = h.grant->sponsor;
   }
@@ -208,13 +208,9 @@ Result<Identified> Sessions::identify(std::string_view token, Audience audience,
   Result<Identified> out = judge(basis, *key, audience, now);
   if (!out || !note) return out;
   if (basis.flags.key) {
-    memory_.handles().read(*key, [&](const HandleEntry& h) { h.grant->use->note(at.source, now); });
+    memory_.handles().read(*key, [&](const HandleEntry& h) { memory_.note_use(h, at.source, now); });
   } else {
-    memory_.sessions().read(basis.session, [&](const SessionEntry& s) {
-      s.live->wall.store(now.wall.time_since_epoch().count(), std::memory_order_relaxed);
-      s.live->boot.store(now.boot.time_since_epoch().count(), std::memory_order_relaxed);
-      s.live->dirty.store(true, std::memory_order_release);
-    });
+    memory_.sessions().read(basis.session, [&](const SessionEntry& s) { memory_.note_seen(s, now); });
   }
   return out;
 }

@@ -14,7 +14,7 @@
 namespace vestibule::session {
 
 /// An IPv4 address, an IPv6 /64 (a host changes the rest of its address as it likes), the Unix socket, or
-/// the thumbprint of a key whose possession the request proves (DPoP, mTLS). Callers behind one NAT have
+/// the thumbprint of a key or certificate whose possession the request proves (DPoP, mTLS). Callers behind one NAT have
 /// one address. A plain value; the default one is nowhere and is equal to nothing but itself.
 class SourceKey {
  public:

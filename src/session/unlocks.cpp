@@ -53,8 +53,7 @@ Result<void> lock_by_factor_in(store::Tx& tx, FactorId factor) {
 }
 
 Result<void> sweep_unlocks_in(store::Tx& tx, WallTime now) {
-  return tell(tx, "DELETE FROM credential_unlock WHERE ends < $1 OR NOT EXISTS (SELECT 1 FROM session_handle WHERE "
-                  "session_handle.hash = credential_unlock.credential) RETURNING credential", {now});
+  return tell(tx, "DELETE FROM credential_unlock WHERE ends < $1 RETURNING credential", {now});
 }
 
 Result<std::vector<Unlock>> Records::read_unlocks(store::Tx& tx, const HandleKey& key) const {

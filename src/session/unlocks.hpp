@@ -39,7 +39,7 @@ Result<void> lock_credential_in(store::Tx& tx, const HandleKey& credential);
 Result<void> lock_in(store::Tx& tx, const HandleKey& credential, const SourceKey& source);
 /// Those that a proof of this factor made.
 Result<void> lock_by_factor_in(store::Tx& tx, FactorId factor);
-/// Those whose time is over or whose credential is gone.
+/// Those whose time is over.
 Result<void> sweep_unlocks_in(store::Tx& tx, WallTime now);
 
 }  // namespace vestibule::session

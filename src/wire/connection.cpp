@@ -235,6 +235,7 @@ std::chrono::milliseconds Exchange::piece_limit() const noexcept {
 net::Core& Exchange::core() noexcept { return connection_.server_.core_; }
 const net::Peer& Exchange::peer() const noexcept { return connection_.peer_; }
 bool Exchange::tls() const noexcept { return connection_.stream_.is_tls(); }
+const net::PeerCertificate* Exchange::certificate() const noexcept { return connection_.stream_.certificate(); }
 http::DateCache& Exchange::date() noexcept { return connection_.server_.date_; }
 bool Exchange::gone() noexcept { return connection_.stream_.peer_gone(); }
 void Exchange::tell_when_gone(net::Signal* signal) noexcept { connection_.stream_.tell_of_hang_up(signal); }

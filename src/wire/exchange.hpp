@@ -29,6 +29,8 @@ class Exchange {
   [[nodiscard]] const http::RequestHead& head() const noexcept { return head_; }
   [[nodiscard]] const net::Peer& peer() const noexcept;
   [[nodiscard]] bool tls() const noexcept;
+  /// What the client has shown in the handshake of its connection. Null: none, or none was asked for.
+  [[nodiscard]] const net::PeerCertificate* certificate() const noexcept;
   [[nodiscard]] http::DateCache& date() noexcept;
 
   // --- the request's body. A client that waits for 100 (Continue) gets it at the first read.

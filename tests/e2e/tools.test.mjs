@@ -13,7 +13,7 @@ import { accessible, launch, look } from './lib/browser.mjs';
 import { button } from './lib/portal.mjs';
 import { held, until, withPasskey } from './lib/held.mjs';
 import { asking, call, confirmations, tool } from './lib/tools.mjs';
-import { Upstream } from './lib/upstream.mjs';
+import { Upstream, chat, chunk, eventStream, json } from './lib/upstream.mjs';
 import { verifyReceipt } from '../../clients/node/receipt.mjs';
 
 let browser;
@@ -286,6 +286,62 @@ test('the caller leaves: the upstream was drained, nothing is let out, the quest
   assert.equal(records.filter((r) => r.operation === 'tools/call' && r.kind === 'admission').length, 0);
   assert.equal(up.seen.filter((r) => r.method === 'POST').length, 1);
   assert.equal((await confirmations(gateway, admin)).length, 1);
+});
+
+test('while a call waits the model is free: it is read to its end, whatever it still says', async (t) => {
+  const event = (delta, finish = null) => chunk(`data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`);
+  const word = 'x'.repeat(1000);
+  let busy = false;  // one slot, taken until the last byte is gone
+  const { gateway } = await house(t, [], { answer: async (request, socket) => {
+    if (request.target.endsWith('/models')) return chat(request, socket);
+    while (busy) await sleep(10);
+    busy = true;
+    if (!JSON.parse(request.body).stream) socket.write(json({ id: 'c', object: 'chat.completion', created: 1, model: 'scripted', choices: [{ index: 0, message: { role: 'assistant', content: 'free' }, finish_reason: 'stop' }] }));
+    else {
+      socket.write(eventStream + event({ role: 'assistant', content: 'before ' }) + event({ tool_calls: [{ index: 0, ...call('tip', { amount: 3 }) }] }));
+      for (let n = 0; n < 6000; ++n) if (!socket.write(event({ content: word }))) await new Promise((done) => { socket.once('drain', done).once('close', done); });
+      await new Promise((done) => { socket.write(`${event({}, 'tool_calls')}${chunk('data: [DONE]\n\n')}0\r\n\r\n`, done); });
+    }
+    busy = false;
+  } });
+  const admin = await gateway.setup();
+  const bob = await gateway.addUser(admin, 'bob');
+  const client = openai(gateway, await gateway.token(admin));
+  const answer = client.chat.completions.create(ask(true)).then(collect);
+  answer.catch(() => {});
+  const [one] = await until('one waits', async () => { const list = await confirmations(gateway, admin); return list.length === 1 ? list : null; });
+  const other = await openai(gateway, await gateway.token(bob)).chat.completions.create({ ...ask(), tools: undefined });
+  assert.equal(other.choices[0].message.content, 'free');
+  assert.equal(await held(gateway), 1, 'and it waits still');
+  await gateway.api('POST', '/v1/confirmations/confirm', { ids: [one.id], code: await admin.totp.next() }, admin);
+  const whole = await answer;
+  assert.deepEqual(whole.calls, [{ name: 'tip', arguments: '{"amount":3}' }]);
+  assert.equal(whole.text.length, 'before '.length + 6000 * word.length, 'all that was said behind it came too');
+});
+
+test('killed between the signature and the call: it goes out once at most, and the log knows of it', async (t) => {
+  const { gateway } = await house(t, [call('tip', { amount: 5 })], { hold: '2s' });
+  const admin = await gateway.setup();
+  const people = [];
+  for (let n = 0; n < 5; ++n) people.push(await gateway.addUser(admin, `u${n}`));
+  for (const [n, person] of people.entries()) {
+    const client = openai(gateway, await gateway.token(person));
+    const out = async () => client.chat.completions.create(ask()).then(({ choices: [choice] }) => choice.message.tool_calls?.length ?? 0, () => 0);
+    const first = out();
+    const [one] = await until('one waits', async () => { const list = await confirmations(gateway, person); return list.length === 1 ? list : null; });
+    const code = await person.totp.next();
+    const confirmed = gateway.call('POST', '/v1/confirmations/confirm', { ids: [one.id], code }, person.handle).then((reply) => reply.status, () => 0);
+    await sleep(n * 4);
+    await gateway.kill('SIGKILL');
+    await gateway.up();
+    const seen = [await first, await out(), await out()];
+    const outs = seen.reduce((a, b) => a + b, 0);
+    const records = (await gateway.audit(admin, `limit=100&user=${person.name}`)).filter((r) => r.operation === 'tools/call' && r.kind === 'admission').length;
+    const how = `killed after ${n * 4} ms: ${seen}, ${records} records, confirmed with ${await confirmed}`;
+    assert.ok(records <= 1 && outs <= records, how);
+    if ((await confirmed) === 200) assert.equal(records, 1, `what was signed is not lost: ${how}`);
+  }
+  assert.ok(await gateway.verify(admin));
 });
 
 test('revoked while it waits: cut, and nothing comes out', async (t) => {

@@ -9,6 +9,7 @@
 #include "app/cli/terminal.hpp"
 #include "app/files.hpp"
 #include "crypto/handle.hpp"
+#include "crypto/jose.hpp"
 #include "json/writer.hpp"
 
 namespace vestibule::app::cli {
@@ -89,10 +90,15 @@ int done(Context& ctx, const Result<Reply>& reply, std::string_view sentence) {
 int key_create(Context& ctx, const KeyCreateOptions& o) {
   Body body;
   body.set("name", o.name).set("scope", scope_of(o)).set_if("service", o.service);
-  if (!o.jwk_file.empty()) {
-    const Result<std::string> jwk = read_file(o.jwk_file, Reason::not_found);
-    if (!jwk) return ctx.failed(jwk.error());
-    body.set("jwk", *jwk);
+  if (!o.public_key.empty()) {
+    Result<std::string> text = read_file(o.public_key, Reason::not_found);
+    if (!text) return ctx.failed(text.error());
+    if (text->find("-----BEGIN") != std::string::npos) {
+      const Result<crypto::PublicJwk> key = crypto::PublicJwk::from_pem(*text);
+      if (!key) return ctx.failed(key.error());
+      *text = key->json();
+    }
+    body.set("jwk", *text);
   }
   if (o.ttl_s > 0) body.set("ttl_s", o.ttl_s);
   Result<Reply> reply = ctx.post("/keys", As::bound, std::move(body));
@@ -102,7 +108,7 @@ int key_create(Context& ctx, const KeyCreateOptions& o) {
     return status(Exit::ok);
   }
   const std::string whole = printable(o.service.empty() ? o.name : o.service + "/" + o.name);
-  if (!o.jwk_file.empty()) {
+  if (!o.public_key.empty()) {
     out("The public key " + whole + " is registered until " + time_text(text_of(reply->json, "ends")) +
         ", and is asleep.\n\nWake it where it is used: vestibule key unlock " + whole + " --source ADDRESS\n");
     return status(Exit::ok);

@@ -11,7 +11,7 @@
 namespace vestibule::app::cli {
 
 struct KeyCreateOptions {
-  std::string name, zone, service, jwk_file;
+  std::string name, zone, service, public_key;
   std::vector<std::string> access_points, operations, models, networks, hours;
   std::int64_t ttl_s = 0;
 };

@@ -44,6 +44,22 @@ TEST(Config, ThePortalsOriginFollowsItsTransport) {
   EXPECT_EQ(c->portal_hosts.back(), "portal.example.org");
 }
 
+TEST(Config, WhereCertificatesAreShown) {
+  const std::string tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n[server]\nhosts = [\"gw.example\", \"svc.example\"]\n";
+  Result<Config> c = parse_config(tls + "[mtls]\nlisten = [\"0.0.0.0:8423\"]\n" + std::string(kLeast), "/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->certified_listen.at(0).text(), "0.0.0.0:8423");
+  EXPECT_EQ(c->certified_origin, "https://gw.example:8423");
+  EXPECT_TRUE(c->points.at(0).certificates);
+  c = parse_config(tls + "[mtls]\nlisten = [\"0.0.0.0:443\"]\norigin = \"https://svc.example\"\n" + std::string(kLeast), "/v.toml");
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->certified_origin, "https://svc.example");
+  c = parse_config(kLeast, "/v.toml");
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->certified_origin, "");
+  EXPECT_FALSE(c->points.at(0).certificates);
+}
+
 TEST(Config, ProblemsNameFileLineAndKey) {
   struct Row { const char *name, *text, *wants; };
   for (const Row& r : {
@@ -53,6 +69,12 @@ TEST(Config, ProblemsNameFileLineAndKey) {
            Row{"bad address", "[server]\nlisten = [\"localhost\"]\n", "HOST:PORT"},
            Row{"status listener beyond loopback", "[server]\nstatus_listen = \"10.0.0.1:9\"\n", "loopback addresses only"},
            Row{"host with a port", "[server]\nhosts = [\"a.example:80\"]\n", "without a port"},
+           Row{"certificates without TLS", "[mtls]\nlisten = [\"127.0.0.1:8423\"]\n", "set tls.certificate"},
+           Row{"certificates on a Unix socket", "[mtls]\nlisten = [\"unix:/run/c.sock\"]\n", "over TLS"},
+           Row{"certificates and nobody who gives out tokens", "[portal]\nlisten = []\n[mtls]\nlisten = [\"127.0.0.1:8423\"]\n", "set portal.listen"},
+           Row{"an origin for certificates and no listener", "[mtls]\norigin = \"https://localhost:8423\"\n", "without mtls.listen"},
+           Row{"an origin for certificates without TLS", "[mtls]\nlisten = [\"127.0.0.1:8423\"]\norigin = \"http://localhost:8423\"\n", "is not an origin"},
+           Row{"an origin for certificates that nobody answers to", "[mtls]\nlisten = [\"127.0.0.1:8423\"]\norigin = \"https://svc.example\"\n", "server.hosts lacks svc.example"},
            Row{"half of TLS", "[tls]\nkey = \"k\"\n", "go together"},
            Row{"portal beyond loopback without TLS", "[portal]\nlisten = [\"0.0.0.0:8422\"]\n", "cookies must not travel"},
            Row{"portal on a Unix socket", "[portal]\nlisten = [\"unix:/run/p.sock\"]\n", "a browser needs"},

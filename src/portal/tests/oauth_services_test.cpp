@@ -79,7 +79,9 @@ TEST_F(ServiceGrantTest, IsBoundToAKeyWhereOneIsShown) {
   ASSERT_EQ(error_of(r), "ok") << r.body;
   EXPECT_EQ(r.json.get_string("token_type").value_or(""), "DPoP");
   const auto who = sessions->identify(r.text("access_token"), session::Audience::access, session::Presented{}, clock.now());
-  ASSERT_TRUE(who && who->bound.key.has_value());
+  ASSERT_TRUE(who);
+  const session::Holder holder{session::Holder::Kind::key, crypto::PublicJwk::parse(dpop.open())->thumbprint()};
+  EXPECT_EQ(who->bound.holder, holder);
   EXPECT_EQ(error_of(get({.jti = "a2"}, "DPoP: " + proof(dpop, "/oauth/other") + "\r\n")), "invalid_dpop_proof");
 }
 

@@ -87,9 +87,9 @@ class ServicesTest : public ::testing::Test, public PeopleWorld {
     offer(p);
     accept(p);
   }
-  std::string token(const HandleKey& of, const std::string& point = "lab", std::optional<Digest> dpop = {}) {
+  std::string token(const HandleKey& of, const std::string& point = "lab", std::optional<Holder> holder = {}) {
     auto made = database->write_blocking([&](store::Tx& tx) {
-      return sessions->issue_service_token_in(tx, {of, point, dpop, 10min}, Actor{}, clock.now());
+      return sessions->issue_service_token_in(tx, {of, point, holder, 10min}, Actor{}, clock.now());
     });
     EXPECT_TRUE(made) << (made ? "" : info(made.error().code).code);
     return made ? std::string(made->handle.reveal_text()) : std::string();
@@ -218,11 +218,14 @@ TEST_F(ServicesTest, ATokenIsWorthWhatWasOpenedForItsKey) {
   EXPECT_EQ(level_of(t), 2);
   EXPECT_EQ(level_of(t, kThief), 0);
   EXPECT_EQ(level_of(token(k)), 2) << "the next one too";
-  const Digest dpop = crypto::sha256(as_bytes("a key"));
-  const std::string bound = token(k, "lab", dpop);
-  EXPECT_EQ(sessions->identify(bound, Audience::access, from(kDesk), clock.now())->bound.key, dpop);
-  EXPECT_EQ(level_of(bound), 0) << "an address does not wake what is bound to a key";
-  restart();
+  for (const Holder::Kind kind : {Holder::Kind::key, Holder::Kind::certificate}) {
+    const Holder holder{kind, crypto::sha256(as_bytes("a key"))};
+    const std::string bound = token(k, "lab", holder);
+    EXPECT_EQ(sessions->identify(bound, Audience::access, from(kDesk), clock.now())->bound.holder, holder);
+    EXPECT_EQ(level_of(bound), 0) << "an address does not wake what is bound to a key";
+    restart();
+    EXPECT_EQ(sessions->identify(bound, Audience::access, from(kDesk), clock.now())->bound.holder, holder) << "as the row has it";
+  }
   EXPECT_EQ(level_of(t), 2);
   clock.advance(11min);
   EXPECT_EQ(verdict_of(t), Reason::credential_unknown) << "short";

@@ -220,18 +220,8 @@ TEST_F(Unlocks, EndWithWhatTheyRestOn) {
       return one ? Result<void>{} : Result<void>(one.error());
     });
     ASSERT_TRUE(read);
-    if (std::string_view(r.name) != "its session revoked") {
-      EXPECT_EQ(left, 0) << r.name;
-    }
+    EXPECT_EQ(left, 0) << r.name;
   }
-  ASSERT_TRUE(run(sessions->maintain_once()));
-  std::int64_t left = -1;
-  auto read = database->read_blocking([&](store::Tx& tx) -> Result<void> {
-    auto one = tx.one("SELECT COUNT(*) FROM credential_unlock", {}, [&](const store::Row& row) { left = row.integer(0); });
-    return one ? Result<void>{} : Result<void>(one.error());
-  });
-  ASSERT_TRUE(read);
-  EXPECT_EQ(left, 0) << "what has lost its credential is swept";
 }
 
 TEST_F(Unlocks, SixteenACredential) {
