@@ -17,7 +17,7 @@ class CertifiedDoor final : public wire::Handler {
   net::Task<> serve(wire::Exchange& exchange) override {
     const http::RequestHead& head = exchange.head();
     // A host that is not known the proxy refuses, whatever the path.
-    if (head.parts.path == kTokenPath && proxy_.targets()->catalogue->known_host(head.host)) return oauth_.serve(exchange);
+    if (head.parts.path == kTokenPath && proxy_.host(head.host) != nullptr) return oauth_.serve(exchange);
     return proxy_.serve(exchange);
   }
   void refused(const net::Peer& peer, Reason reason) noexcept override { proxy_.refused(peer, reason); }

@@ -67,6 +67,8 @@ class Proxy final : public wire::Handler {
 
   net::Task<> serve(wire::Exchange& exchange) override;
   void refused(const net::Peer& peer, Reason reason) noexcept override;
+  /// The canonical name in a Host field, if it is one that access points are served under. Core; until set_targets().
+  [[nodiscard]] const std::string* host(std::string_view raw);
 
  private:
   struct Request;  // everything about the request under way
@@ -74,7 +76,6 @@ class Proxy final : public wire::Handler {
   struct Slot;     // the memory of one request, used again for the next
   class Lease;
 
-  [[nodiscard]] const std::string* host(std::string_view raw);
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   /// Nothing: it may go on and is decided about from the beginning.
   net::Task<std::optional<domain::Refusal>> hold(Request& request, const domain::Act& act, domain::Refusal refusal);
