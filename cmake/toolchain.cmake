@@ -40,7 +40,7 @@ if(VESTIBULE_SANITIZE)
   add_compile_options(-fsanitize=${VESTIBULE_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${VESTIBULE_SANITIZE})
-  if(VESTIBULE_SANITIZE MATCHES "thread")
+  if(VESTIBULE_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)  # Asio's fences, which the sanitizer does not model
   endif()
 elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT VESTIBULE_FUZZ)

@@ -14,6 +14,17 @@ portal::Transport portal_transport(const Config& config) {
   return !config.tls_certificate.empty() && own_name ? portal::Transport::tls : portal::Transport::plain;
 }
 
+// A Unix socket has one listener and no TLS.
+Result<void> open_listeners(net::Core& core, wire::Server& server, const std::vector<net::Address>& addresses, bool tls) {
+  for (const net::Address& a : addresses) {
+    if (a.is_unix() && core.index() != 0) continue;
+    auto listener = std::make_unique<net::Listener>(core);
+    if (Result<void> r = listener->open(a); !r) return r;
+    server.listen(std::move(listener), tls && !a.is_unix());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<House::Catalogues> House::catalogues_of(const Config& config) {
@@ -102,12 +113,7 @@ Result<void> House::listen_portal(PerCore& on, const net::TlsContext& tls) {
   so.max_connections = static_cast<std::size_t>(config_.max_connections);
   on.portal = std::make_unique<wire::Server>(on.core, *on.web, so);
   if (tls) on.portal->set_tls(tls);
-  for (const net::Address& a : config_.portal_listen) {
-    auto listener = std::make_unique<net::Listener>(on.core);
-    if (Result<void> r = listener->open(a); !r) return r;
-    on.portal->listen(std::move(listener), tls != nullptr);
-  }
-  return {};
+  return open_listeners(on.core, *on.portal, config_.portal_listen, tls != nullptr);
 }
 
 Result<House::Tls> House::load_tls(const Config& config) {
@@ -130,12 +136,7 @@ Result<void> House::listen_certified(PerCore& on, const net::TlsContext& tls) {
   so.max_connections = static_cast<std::size_t>(config_.max_connections);
   on.certified = std::make_unique<wire::Server>(on.core, *on.certified_door, so);
   on.certified->set_tls(tls);
-  for (const net::Address& a : config_.certified_listen) {
-    auto listener = std::make_unique<net::Listener>(on.core);
-    if (Result<void> r = listener->open(a); !r) return r;
-    on.certified->listen(std::move(listener), true);
-  }
-  return {};
+  return open_listeners(on.core, *on.certified, config_.certified_listen, true);
 }
 
 net::Task<> House::run_core(unsigned index) {
@@ -173,27 +174,18 @@ Result<void> House::start() {
   for (auto& c : per_core_) {
     c->access = std::make_unique<wire::Server>(c->core, c->proxy, so);
     if (tls) c->access->set_tls(tls);
-    for (const net::Address& a : config_.listen) {
-      if (a.is_unix() && c->core.index() != 0) continue;
-      auto listener = std::make_unique<net::Listener>(c->core);
-      if (Result<void> r = listener->open(a); !r) return r;
-      c->access->listen(std::move(listener), tls != nullptr && !a.is_unix());
-    }
+    if (Result<void> r = open_listeners(c->core, *c->access, config_.listen, tls != nullptr); !r) return r;
     if (Result<void> r = listen_portal(*c, tls); !r) return r;
     if (Result<void> r = listen_certified(*c, loaded->certified); !r) return r;
   }
   PerCore& first = *per_core_.front();
   first.control = std::make_unique<wire::Server>(first.core, *portal_, wire::ServerOptions{});
-  auto control = std::make_unique<net::Listener>(first.core);
   net::Address socket;
   socket.path = config_.control_socket;
-  if (Result<void> r = control->open(socket); !r) return r;
-  first.control->listen(std::move(control), false);
+  if (Result<void> r = open_listeners(first.core, *first.control, {socket}, false); !r) return r;
   if (config_.status_listen) {
     first.status = std::make_unique<wire::Server>(first.core, *status_, wire::ServerOptions{});
-    auto listener = std::make_unique<net::Listener>(first.core);
-    if (Result<void> r = listener->open(*config_.status_listen); !r) return r;
-    first.status->listen(std::move(listener), false);
+    if (Result<void> r = open_listeners(first.core, *first.status, {*config_.status_listen}, false); !r) return r;
   }
   if (Result<void> r = spread_targets(std::move(*catalogues)); !r) return r;
   for (unsigned i = 0; i < cores_->size(); ++i) {

@@ -324,16 +324,11 @@ net::Task<Result<Reply>> Portal::revoke_session(Call& call) {
   if (*id != self.session) {
     // Whose it is, the store knows. Where it cannot say, an administrator may revoke all the same:
     // what protects does not wait.
-    Result<std::vector<session::SessionInfo>> found = co_await services_.sessions.list(UserId{});
-    const session::SessionInfo* target = nullptr;
-    if (found) {
-      const auto at = std::ranges::find(*found, *id, &session::SessionInfo::id);
-      if (at != found->end()) target = &*at;
-    }
-    if (target == nullptr || target->user != self.user) {
+    const Result<std::optional<UserId>> owner = co_await services_.sessions.owner(*id);
+    if (!owner || *owner != self.user) {
       const Result<void> may = elevate(call);
       if (!may) co_return may.error();
-      if (found && target == nullptr) co_return fail(Reason::session_unknown);
+      if (owner && !*owner) co_return fail(Reason::session_unknown);
     }
   }
   const auto gone = co_await services_.sessions.revoke(session::Revocation::of(*id), call.actor());

@@ -138,6 +138,17 @@ Result<std::optional<HandleEntry>> Records::read_handle(store::Tx& tx, const Han
   return out;
 }
 
+net::Task<Result<std::optional<UserId>>> Sessions::owner(SessionId session) const {
+  auto job = [session](store::Tx& tx) -> Result<std::optional<UserId>> {
+    std::optional<UserId> out;
+    auto found = tx.one("SELECT account FROM session WHERE id = $1", {session}, [&](const store::Row& row) { out = row.id<UserId>(0); });
+    if (!found) return std::move(found).error();
+    return out;
+  };
+  Result<std::optional<UserId>> out = co_await database_.read(std::move(job));
+  co_return out;
+}
+
 net::Task<Result<std::vector<SessionInfo>>> Sessions::list(UserId user) const {
   auto job = [this, user](store::Tx& tx) -> Result<std::vector<SessionInfo>> {
     std::vector<SessionInfo> found;

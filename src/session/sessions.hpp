@@ -191,6 +191,8 @@ class Sessions {
 
   // --- looking up
   net::Task<Result<std::vector<SessionInfo>>> list(UserId user) const;  ///< nil: all
+  /// Whose session this is. Nothing: there is none.
+  net::Task<Result<std::optional<UserId>>> owner(SessionId session) const;
   [[nodiscard]] std::size_t size() const noexcept { return memory_.size(); }
 
   // --- maintenance, on core 0
