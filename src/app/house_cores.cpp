@@ -69,6 +69,7 @@ proxy::Door House::access_door() const {
   door.holding = holding_.get();
   door.definitions = definitions_.get();
   door.session_key = session_key_ ? &*session_key_ : nullptr;
+  door.clock = &clock_;
   const auto own = [&](const std::string& address) {
     if (const Result<http::Url> url = http::parse_url(address)) door.own_hosts.push_back(dialect::mcp::place_of(*url));
   };

@@ -9,6 +9,7 @@ namespace {
 
 // Of a child that starts, or starts again: who asks meanwhile waits.
 constexpr std::chrono::milliseconds kStarts{5'000};
+constexpr std::chrono::milliseconds kIdleOverTls{30'000};  // servers beyond a proxy wait longer, and a handshake costs more
 
 }  // namespace
 
@@ -72,6 +73,7 @@ Result<std::shared_ptr<proxy::Targets>> make_targets(net::Core& core, std::share
         if (!tls) return std::move(tls).error();
         o.tls = std::move(*tls);
         o.server_name = a->address.host;
+        o.idle = kIdleOverTls;
       }
       t.upstreams.push_back(std::make_unique<wire::Upstream>(core, std::move(o)));
       t.authorities.push_back(a->authority);

@@ -55,13 +55,14 @@ struct Message {
   /// Of tools/call: JSON text as it was sent; "{}" where none was. What is sent besides and means as much (answers to
   /// what the server asked for, its requestState) is a member kInput of it, so that people see and sign it too.
   std::string arguments;
+  std::string parameters;      ///< params.arguments as they came; empty: none
   std::string body;            ///< what to send instead of the message; empty: it goes on as it came
 
   [[nodiscard]] bool calls_tool() const noexcept { return operation == domain::kToolCall; }
 };
-/// What the client was given as requestState of a call of this operation and name, as its server has to hear it;
+/// What the client was given as requestState of this call (operation, name and parameters), as its server has to hear it;
 /// nothing: it was not given it for that.
-using StateReader = std::function<std::optional<std::string>(std::string_view operation, std::string_view name, std::string_view state)>;
+using StateReader = std::function<std::optional<std::string>(const Message& call, std::string_view state)>;
 /// Reads one message. Capabilities that would make a server ask for what is not allowed are taken out of it.
 /// `states` empty: a requestState goes on as it came. body_not_json, body_shape, invalid_argument (params), mcp_header_mismatch, mcp_version_unsupported (the detail is
 /// the version), mcp_method_unknown.

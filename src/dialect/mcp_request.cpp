@@ -78,7 +78,7 @@ bool plain_name(std::string_view name, bool tool) noexcept {
 Result<void> take_state(Body& r, const Message& m, const StateReader& states) {
   json::Reader reader(r.state);
   if (reader.next() != Token::string) return fail(Reason::body_shape, "params.requestState: must be a string");
-  const std::optional<std::string> state = states(m.operation, m.name, reader.text());
+  const std::optional<std::string> state = states(m, reader.text());
   if (!state) return fail(Reason::invalid_argument, "params.requestState: not one that you were given for this call");
   const std::size_t end = r.state_at + r.state.size();
   r.state.clear();
@@ -169,6 +169,7 @@ Result<Message> read(const http::Headers& headers, std::string_view body, const 
   } else if (m.operation == "tasks" && r.has_task_id) {
     m.name = std::move(r.task_id);
   }
+  m.parameters = r.arguments;
   if (!r.state.empty() && states) {
     Result<void> state = take_state(r, m, states);
     if (!state) return std::move(state).error();

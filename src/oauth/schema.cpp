@@ -77,6 +77,11 @@ CREATE TABLE oauth_key (
   sealed BYTES NOT NULL
 )
 )"},
+    // What has ended is looked for every minute.
+    store::Migration{"oauth", 2, R"(
+CREATE INDEX oauth_family_by_end ON oauth_family (ends);
+CREATE INDEX oauth_refresh_by_end ON oauth_refresh (ends)
+)"},
 };
 
 }  // namespace

@@ -74,8 +74,8 @@ Result<void> Proxy::read_message(Request& r) const {
   }
   dialect::mcp::StateReader states;
   if (door_.session_key != nullptr) {
-    states = [this, &r](std::string_view operation, std::string_view name, std::string_view state) {
-      return server_state(*door_.session_key, state, {r.caller.who.subject.user, r.point->name, operation, name});
+    states = [this, &r](const Message& call, std::string_view state) {
+      return server_state(*door_.session_key, state, {r.caller.who.subject.user, r.point->name, call.operation, call.name, call.parameters}, door_.clock->wall());
     };
   }
   Result<Message> message = dialect::mcp::read(head.headers, r.body, r.point->rules.client_requests, states);
@@ -196,9 +196,13 @@ dialect::mcp::Judging Proxy::judging(Request& r) const {
   out.own_hosts = door_.own_hosts;
   if (door_.session_key != nullptr) {
     out.binds = [this, &r](std::string_view state) {
-      const std::string_view operation = r.message ? r.message->operation : std::string_view{};
-      const std::string_view name = r.message ? std::string_view(r.message->name) : std::string_view{};
-      return bind_state(*door_.session_key, state, {r.caller.who.subject.user, r.point->name, operation, name});
+      StateOf of{r.caller.who.subject.user, r.point->name, {}, {}, {}};
+      if (r.message) {
+        of.operation = r.message->operation;
+        of.name = r.message->name;
+        of.parameters = r.message->parameters;
+      }
+      return bind_state(*door_.session_key, state, of, door_.clock->wall());
     };
   }
   const bool looks = door_.definitions != nullptr && r.point->watch_tools;

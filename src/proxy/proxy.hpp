@@ -50,6 +50,7 @@ struct Door {
   approval::Definitions* definitions = nullptr;
   /// Binds the sessions of MCP servers to accounts; null: there are none, every message stands alone.
   const crypto::HmacKey* session_key = nullptr;
+  const Clock* clock = nullptr;  ///< goes with it
   /// Names of the gateway's own, "HOST" or "HOST:PORT": no URL of an MCP server's may look as if it led here.
   std::vector<std::string> own_hosts;
 };

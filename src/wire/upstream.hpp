@@ -23,7 +23,9 @@ struct UpstreamOptions {
   std::chrono::milliseconds head{300'000};       ///< until the reply's head: models think long
   std::chrono::milliseconds body{300'000};       ///< between two pieces of the reply
   std::chrono::milliseconds write{60'000};
-  std::chrono::milliseconds idle{30'000};        ///< kept for reuse; below the upstream's own limit
+  /// Kept for reuse: below the upstream's own limit, or a request meets the connection's end and cannot be sent again. uvicorn,
+  /// Node and cpp-httplib close after 5 s.
+  std::chrono::milliseconds idle{4'000};
   std::size_t max_idle = 64;                     ///< a core
   http::Limits head_limits{};
 };

@@ -254,8 +254,8 @@ test('what is sensitive is closed unless it was opened', async () => {
 
 test('2026-07-28: what a server wants to hear again is good for its caller and its call alone', async () => {
   const bob = await gateway.token(await gateway.addUser(ada, 'bob'));
-  const ask = (name, requestState, { token = mine, path = '/mcp' } = {}) => {
-    const [body, more] = modern('tools/call', { name, arguments: { steps: true }, ...(requestState === undefined ? {} : { requestState }) });
+  const ask = (name, requestState, { token = mine, path = '/mcp', args = { steps: true } } = {}) => {
+    const [body, more] = modern('tools/call', { name, arguments: args, ...(requestState === undefined ? {} : { requestState }) });
     return send(gateway, token, body, { ...more, path });
   };
   const { requestState } = (await ask('echo')).message.result;
@@ -263,6 +263,7 @@ test('2026-07-28: what a server wants to hear again is good for its caller and i
   for (const [name, state, more] of [
     ['echo', 'step 2: paid by Ada'], ['echo', `${requestState} `], ['echo', requestState.slice(1)], ['echo', ''], ['echo', 7],
     ['other', requestState], ['echo', requestState, { token: bob }], ['echo', requestState, { path: '/open' }],
+    ['echo', requestState, { args: { steps: true, amount: 2 } }], ['echo', requestState, { args: {} }],
   ]) {
     const { result, seen } = await reaching(() => ask(name, state, more));
     assert.ok([-32602, -32600].includes(result.message.error?.code), result.text);

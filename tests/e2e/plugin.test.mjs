@@ -159,11 +159,11 @@ describe('factor plug-ins', () => {
     let release;
     const gate = new Promise((done) => { release = done; });
     evil.behave = async (asked, signed) => { await gate; return signed; };
-    const slow = prove(who, body.challenge, 'x');
+    let over = false;
+    const slow = prove(who, body.challenge, 'x').finally(() => { over = true; });
     await sleep(100);
-    const from = Date.now();
-    for (let i = 0; i < 3; ++i) await gateway.signIn(ada);  // each writes
-    assert.ok(Date.now() - from < 1900, 'sign-ins went on meanwhile');
+    await gateway.signIn(ada);  // it writes
+    assert.equal(over, false, 'a sign-in went on meanwhile');
     release();
     assert.equal((await slow).status, 200);
     evil.behave = (asked, signed) => signed;

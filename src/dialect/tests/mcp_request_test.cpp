@@ -170,17 +170,17 @@ TEST(McpRequest, CapabilitiesThatAreNotAllowedAreTakenOut) {
 
 TEST(McpRequest, AStateIsReadForTheCallThatItWasGivenFor) {
   const std::string head = std::string(kNew) + "Mcp-Method: tools/call\r\nMcp-Name: pay\r\n";
-  const StateReader states = [](std::string_view operation, std::string_view name, std::string_view state) -> std::optional<std::string> {
-    if (operation != "tools/call" || name != "pay" || !state.starts_with("ours ")) return std::nullopt;
+  const StateReader states = [](const Message& call, std::string_view state) -> std::optional<std::string> {
+    if (call.operation != "tools/call" || call.name != "pay" || call.parameters != R"({"n":1})" || !state.starts_with("ours ")) return std::nullopt;
     return std::string(state.substr(5));
   };
   const auto params = [](std::string_view state) {
-    return request("tools/call", R"({"requestState":)" + std::string(state) + R"(,"name":"pay","inputResponses":{"vestibule/confirm":{"action":"accept"}},)" + std::string(kMeta) + "}");
+    return request("tools/call", R"({"requestState":)" + std::string(state) + R"(,"name":"pay","arguments":{"n":1},"inputResponses":{"vestibule/confirm":{"action":"accept"}},)" + std::string(kMeta) + "}");
   };
   const Result<Message> m = reading({head, params(R"("ours s\u00e9")"), {}, states});
   ASSERT_TRUE(m) << m.error().detail;
-  EXPECT_EQ(m->arguments, "{\"vestibule/input\":{\"requestState\":\"s\u00e9\"}}");
-  EXPECT_EQ(m->body, request("tools/call", "{\"requestState\":\"s\u00e9\",\"name\":\"pay\",\"inputResponses\":{}," + std::string(kMeta) + "}"));
+  EXPECT_EQ(m->arguments, "{\"n\":1,\"vestibule/input\":{\"requestState\":\"s\u00e9\"}}");
+  EXPECT_EQ(m->body, request("tools/call", "{\"requestState\":\"s\u00e9\",\"name\":\"pay\",\"arguments\":{\"n\":1},\"inputResponses\":{}," + std::string(kMeta) + "}"));
   EXPECT_EQ(reading({head, params(R"("made up")"), {}, states}).error().code, Reason::invalid_argument);
   EXPECT_EQ(reading({head, params("7"), {}, states}).error().code, Reason::body_shape);
   EXPECT_EQ(reading({std::string(kNew) + "Mcp-Method: tools/call\r\nMcp-Name: play\r\n",

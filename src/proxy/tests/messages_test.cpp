@@ -81,6 +81,7 @@ class MessagesTest : public ConfirmingWorld, public ::testing::Test {
     Door d = ConfirmingWorld::door();
     d.definitions = definitions.get();
     d.session_key = &session_key;
+    d.clock = &clock;
     d.own_hosts = {"portal.example"};
     return d;
   }
@@ -194,21 +195,29 @@ TEST(RequestState, IsGoodForOneAccountAccessPointAndCall) {
   const crypto::HmacKey key{Secret("thirty-two bytes of a key for it")};
   SystemRng rng;
   const UserId ada = UserId::make(rng), bob = UserId::make(rng);
-  const std::string bound = bind_state(key, "step 2", {ada, "tools", "tools/call", "pay"});
-  EXPECT_EQ(server_state(key, bound, {ada, "tools", "tools/call", "pay"}), "step 2");
-  EXPECT_EQ(server_state(key, bind_state(key, "", {ada, "t", "o", "n"}), {ada, "t", "o", "n"}), "");
-  for (const StateOf& other : {StateOf{bob, "tools", "tools/call", "pay"}, StateOf{ada, "tool", "stools/call", "pay"}, StateOf{ada, "tools", "prompts/get", "pay"},
-                               StateOf{ada, "tools", "tools/call", "play"}}) {
-    EXPECT_FALSE(server_state(key, bound, other)) << other.access_point << other.operation << other.name;
+  const WallTime now{std::chrono::hours(500'000)};
+  const StateOf of{ada, "tools", "tools/call", "pay", R"({"to":"bob","amount":1})"};
+  const std::string bound = bind_state(key, "step 2", of, now);
+  EXPECT_EQ(server_state(key, bound, of, now), "step 2");
+  const StateOf bare{ada, "t", "o", "n", ""};
+  EXPECT_EQ(server_state(key, bind_state(key, "", bare, now), bare, now), "");
+  EXPECT_EQ(server_state(key, bind_state(key, "s", bare, now), {ada, "t", "o", "n", "{}"}, now), "s");
+  EXPECT_EQ(server_state(key, bound, {ada, "tools", "tools/call", "pay", R"({ "amount": 1.0, "to": "bob" })"}, now), "step 2") << "written otherwise";
+  for (const StateOf& other : {StateOf{bob, "tools", "tools/call", "pay", of.parameters}, StateOf{ada, "tool", "stools/call", "pay", of.parameters},
+                               StateOf{ada, "tools", "prompts/get", "pay", of.parameters}, StateOf{ada, "tools", "tools/call", "play", of.parameters},
+                               StateOf{ada, "tools", "tools/call", "pay", R"({"to":"bob","amount":2})"}, StateOf{ada, "tools", "tools/call", "pay", ""}}) {
+    EXPECT_FALSE(server_state(key, bound, other, now)) << other.access_point << other.operation << other.name << other.parameters;
   }
   for (std::size_t i = 0; i < bound.size(); ++i) {
     std::string changed = bound;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    if (changed[i] != bound[i] && i != 21) EXPECT_FALSE(server_state(key, changed, {ada, "tools", "tools/call", "pay"})) << i;
+    EXPECT_FALSE(server_state(key, changed, of, now)) << i;
   }
-  for (const std::string_view none : {"", "step 2", "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA"}) EXPECT_FALSE(server_state(key, none, {ada, "tools", "tools/call", "pay"}));
+  for (const std::string_view none : {"", "step 2", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}) EXPECT_FALSE(server_state(key, none, of, now));
   // A session's name is no state, nor the other way round.
-  EXPECT_FALSE(server_state(key, session_name(key, "step 2", ada, "tools", false), {ada, "tools", "tools/call", "pay"}));
+  EXPECT_FALSE(server_state(key, session_name(key, "step 2", ada, "tools", false), of, now));
+  EXPECT_TRUE(server_state(key, bound, of, now + std::chrono::minutes(59)));
+  EXPECT_FALSE(server_state(key, bound, of, now + std::chrono::hours(1))) << "an hour, and no longer";
 }
 
 TEST_F(MessagesTest, DeniedToolsReachNobody) {
