@@ -248,10 +248,11 @@ Result<Confirmations::Asked> Confirmations::ask_in(store::Tx& tx, Wanted w, cons
   std::int64_t lately = 0;
   std::int64_t waiting_of_one = 0;
   std::int64_t lately_of_one = 0;
+  // What was made lately has not expired before that: so much the index tells, and the receipts of months are not read.
   auto counted = tx.one(
       "SELECT COUNT(CASE WHEN stage = 0 AND expires > $2 THEN 1 END), COUNT(CASE WHEN rung = 1 AND created > $3 THEN 1 END), COUNT(*), "
       "COUNT(CASE WHEN stage = 0 AND expires > $2 AND credential = $5 THEN 1 END), COUNT(CASE WHEN credential = $5 THEN 1 END) FROM "
-      "confirmation WHERE account = $1 AND created > $4",
+      "confirmation WHERE account = $1 AND created > $4 AND expires > $4",
       {a.account, now.wall, now.wall - options_.bell_window, now.wall - kLately, w.credential}, [&](const store::Row& row) {
         waiting = row.integer(0);
         rung = row.integer(1);

@@ -341,11 +341,10 @@ void Definitions::accepted(std::string_view access_point, std::string_view tool,
   const auto at = shelf->second.tools.find(tool);
   if (at == shelf->second.tools.end()) return;
   Entry& e = at->second;
-  // Whatever it has said since: what sleeps on is asked about anew when it is accepted.
-  e.destructive = e.shown_destructive;
   e.accepted = digest;
   e.stored = true;
-  if (e.revision != revision) return;  // it has said something since, be it this again
+  if (e.revision != revision) return;  // it has said something since, be it this again: it sleeps on
+  e.destructive = e.shown_destructive;
   e.asleep = false;
   e.shown = {};
 }

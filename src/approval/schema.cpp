@@ -146,7 +146,9 @@ Result<void> void_after_restore(store::Tx& tx) {
   for (const std::string_view sql : {"DELETE FROM approval_request", "DELETE FROM approval_guess", "DELETE FROM mandate",
                                      // Receipts stay: what was used is used.
                                      "DELETE FROM confirmation_signature WHERE confirmation IN (SELECT id FROM confirmation WHERE stage <> 2)",
-                                     "DELETE FROM confirmation WHERE stage <> 2"}) {
+                                     "DELETE FROM confirmation WHERE stage <> 2",
+                                     // As kNeverCarried: whether it was, this life of the database cannot know.
+                                     "UPDATE confirmation SET carried = 1 WHERE carried IN (0, 2) AND also <> ''"}) {
     auto gone = tx.run(sql);
     if (!gone) return std::move(gone).error();
   }

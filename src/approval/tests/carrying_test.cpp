@@ -246,6 +246,19 @@ TEST_F(CarryingTest, AToolThatWasAcceptedAnewIsAnotherOne) {
   EXPECT_EQ(carry(let_out(mapped()), call()), Reason::ok);
 }
 
+TEST_F(CarryingTest, NotAfterARestoreNorAfterTheClockWasAccepted) {
+  for (const bool restored : {true, false}) {
+    SCOPED_TRACE(restored ? "a backup in which it was not carried yet" : "a clock that was a day ahead when it was let out");
+    const ConfirmationId id = let_out(mapped());
+    ASSERT_EQ(find(call()), id);
+    ASSERT_TRUE(database->write_blocking([&](store::Tx& tx) { return restored ? void_after_restore(tx) : accept_clock(tx, clock.wall()); }));
+    EXPECT_FALSE(find(call()));
+    EXPECT_EQ(carry(id, call()), Reason::confirmation_void);
+    EXPECT_TRUE(run(confirmations->look(alice, id))) << "its receipt stays";
+  }
+  EXPECT_EQ(carry(let_out(mapped()), call()), Reason::ok);
+}
+
 TEST_F(CarryingTest, OneOfManyAtOnce) {
   const ConfirmationId id = let_out(mapped());
   std::vector<std::future<Reason>> all;
