@@ -106,8 +106,9 @@ net::Task<> Sessions::fill(net::Core& core) {
   while (!whole() && !stopping_.load()) {
     // One turn at a time: what others write goes in between.
     const Result<void> done = co_await database_.write(read_on);
-    if (!done) co_await net::sleep_for(core, pause);
+    if (!done || memory_.stuck()) co_await net::sleep_for(core, pause);
   }
+  if (!whole()) co_return;  // it is to stop
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   log::info("all sessions are in memory", {{"sessions", size()}, {"ms", took.count()}});
 }

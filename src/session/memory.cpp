@@ -28,6 +28,7 @@ void Memory::on_changes(store::Tx& tx, std::span<const store::Change> changes) {
     } else if (c.topic == kFillTopic) {
       auto filled = fill(tx);
       if (!filled) log::error("sessions could not be read on", {{"detail", filled.error().detail}});
+      stuck_.store(!filled, std::memory_order_relaxed);
     } else if (c.topic == kHandleTopic) {
       if (const auto key = digest_of(c.key)) take_handle(tx, *key);
     }

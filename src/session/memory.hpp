@@ -29,6 +29,8 @@ class Memory {
 
   /// All that lives is here. Set once; until then what is not here may be in the store.
   [[nodiscard]] bool whole() const noexcept { return whole_.load(std::memory_order_acquire); }
+  /// The last attempt to read on has failed: whoever asks for the next one waits a little.
+  [[nodiscard]] bool stuck() const noexcept { return stuck_.load(std::memory_order_relaxed); }
 
   /// That it was used; stored later.
   void note_seen(const SessionEntry& session, Instant now) const noexcept;
@@ -78,7 +80,7 @@ class Memory {
   // How far fill() has come; nothing: all sessions are here.
   std::optional<SessionId> filled_sessions_;
   HandleKey filled_handles_{};
-  std::atomic<bool> whole_{false};
+  std::atomic<bool> whole_{false}, stuck_{false};
 };
 
 }  // namespace vestibule::session
