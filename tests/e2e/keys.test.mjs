@@ -6,8 +6,9 @@ import { test, before, after } from 'node:test';
 import OpenAI from 'openai';
 import { Gateway, password, sleep } from './lib/gateway.mjs';
 import { accessible, launch, visit } from './lib/browser.mjs';
+import { until } from './lib/held.mjs';
 import { button, into, open } from './lib/portal.mjs';
-import { Wire, post, prompt } from './lib/raw.mjs';
+import { Wire, post, prompt, soon } from './lib/raw.mjs';
 import { Upstream, chat, trickle } from './lib/upstream.mjs';
 
 let up, gateway, admin;
@@ -69,12 +70,12 @@ test('found by a stranger: an answer that runs is cut within a second', async ()
   await wake(id, '127.0.0.1');
   const wire = await Wire.connect(gateway.port);
   wire.write(post('/v1/chat/completions', key, prompt('go', { stream: true })));
-  for (let n = 0; n < 100 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
+  for (let n = 0; n < 2000 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
   assert.match(wire.buffer.toString(), /^HTTP\/1\.1 200 [^]*tick2 /);
   const began = Date.now();
   assert.deepEqual(await gateway.api('POST', '/v1/keys/found', { key }), {});
-  const ended = await wire.end(3000);
-  assert.ok(ended - began < 1000, `cut after ${ended - began} ms`);
+  const ended = await wire.end();
+  assert.ok(ended - began < soon, `cut after ${ended - began} ms`);
   assert.ok(!wire.buffer.toString().endsWith('0\r\n\r\n'));
   await assert.rejects(ask(key), OpenAI.AuthenticationError);
   const { keys } = await gateway.api('GET', '/v1/keys', undefined, admin);
@@ -142,7 +143,7 @@ test('the page', async (t) => {
   assert.match(key, /^vk_[A-Za-z0-9_-]{54}$/);
   await accessible(page, 'the new key');
   await button(page, 'Copy').click();
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), key);
+  await until('it is copied', async () => (await page.evaluate(() => navigator.clipboard.readText())) === key);
   await button(page, 'I have copied it').click();
   assert.ok(!(await page.content()).includes(key), 'shown once');
   await page.getByRole('button', { name: 'Wake notebook' }).click();

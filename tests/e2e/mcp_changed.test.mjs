@@ -9,7 +9,7 @@ import { Authenticator } from './lib/authenticator.mjs';
 import { Gateway, binary, password, policy } from './lib/gateway.mjs';
 import { until } from './lib/held.mjs';
 import { events, modern, scripted, send, session } from './lib/mcp.mjs';
-import { Wire, post } from './lib/raw.mjs';
+import { Wire, post, soon } from './lib/raw.mjs';
 import { confirmations } from './lib/tools.mjs';
 
 const rules = `
@@ -571,10 +571,10 @@ test('changed while calls of it run: they are cut within a second, and nobody el
   at.tools = [evil, sub];
   const began = Date.now();
   assert.deepEqual(names(await list(at, his)), ['sub']);
-  assert.ok(await talking.end(3000) - began < 1000);
+  assert.ok(await talking.end() - began < soon);
   assert.ok(!talking.buffer.includes('"result"') && !talking.buffer.toString().endsWith('0\r\n\r\n'), 'it ends as if all were well');
-  const told = await silent.reply({ wait: 3000 });
-  assert.ok(Date.now() - began < 1500, `told after ${Date.now() - began} ms`);
+  const told = await silent.reply();
+  assert.ok(Date.now() - began < soon, `told after ${Date.now() - began} ms`);
   if (told) assert.equal(JSON.parse(told.body).error?.code, -32003, told.body);
   await Promise.all(at.open.filter((one) => one.name === 'add').map((one) => one.left));
   for (const [wire, where] of [[other, at], [elsewhere, beside]]) {
@@ -768,7 +768,7 @@ test('the command line shows what it was and what it is, as it is, and asks for 
   let out = '';
   child.stdout.on('data', (data) => { out += data; });
   const closed = new Promise((done) => child.once('close', done));
-  await until('it asks', () => /code[^\n]*: ?$/i.test(out) || child.exitCode !== null, 15_000);
+  await until('it asks', () => /code[^\n]*: ?$/i.test(out) || child.exitCode !== null);
   assert.match(out, both, 'who signs has seen what it is first');
   child.stdin.write(`${await cleo.totp.next()}\n`);
   assert.equal(await closed, 0, out);
@@ -853,7 +853,7 @@ test('the store refuses: nothing goes out that is not written down, and a change
     assert.ok(!/WORSE|EVIL/.test(answer.text), answer.text);
     assert.ok(answer.status >= 500 || answer.message?.error, `${answer.status} ${answer.text}`);
     where.tools = [where === at ? evil : sub];
-    await until('service is back', async () => (await list(where)).message?.result, 20_000);
+    await until('service is back', async () => (await list(where)).message?.result);
   }
   assert.equal(await known(fresh), undefined, 'what nobody was shown is not trusted');
   fresh.tools = [add];

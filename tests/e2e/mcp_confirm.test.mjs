@@ -12,13 +12,14 @@ import { modern, rules, scripted, send } from './lib/mcp.mjs';
 import { button } from './lib/portal.mjs';
 
 const transfer = { to: 'alice', amount: 250 };
+const patient = { timeout: 150_000 };  // as long as a page may take on a busy machine: the SDKs give up after a minute
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
 /// A gateway before a scripted server, and ada at a browser with a passkey.
-async function house(t, { hold = '45s', answers, sessions = false, more = {} } = {}) {
+async function house(t, { hold = '120s', answers, sessions = false, more = {} } = {}) {
   const up = await scripted(answers, { sessions });
   t.after(() => up.close());
   const gateway = await Gateway.start({ points: { bank: { kind: 'mcp', prefix: '/mcp', upstream_prefix: '/mcp', upstreams: [up.url], hold, ...more } }, policy: policy('1h', rules) });
@@ -52,7 +53,7 @@ describe('confirmations', { concurrency: 4 }, () => {
 test('SDK 1: the call waits, the page shows it whole, a touch lets it run, once', async (t) => {
   const { gateway, up, at } = await house(t);
   const client = await first(t, gateway, at);
-  const answer = client.callTool({ name: 'transfer_money', arguments: transfer });
+  const answer = client.callTool({ name: 'transfer_money', arguments: transfer }, undefined, patient);
   answer.catch(() => {});
   await until('one waits', async () => (await at.waiting()).length === 1);
   assert.equal(up.calls().length, 0, 'nothing has reached the server');
@@ -65,7 +66,7 @@ test('SDK 1: the call waits, the page shows it whole, a touch lets it run, once'
 test('SDK 1: declined is an error that says so', async (t) => {
   const { gateway, up, at } = await house(t);
   const client = await first(t, gateway, at);
-  const answer = client.callTool({ name: 'transfer_money', arguments: transfer });
+  const answer = client.callTool({ name: 'transfer_money', arguments: transfer }, undefined, patient);
   answer.catch(() => {});
   await until('one waits', async () => (await at.waiting()).length === 1);
   await at.page.goto(`${gateway.portal}/confirm`);
@@ -80,7 +81,7 @@ test('SDK 1: a client that opens URLs is sent to the page, and asks again', asyn
   const began = Date.now();
   const refused = await client.callTool({ name: 'transfer_money', arguments: transfer }).then(() => null, (error) => error);
   assert.equal(refused?.code, -32042, String(refused));
-  assert.ok(Date.now() - began < 5000, 'it is told at once');
+  assert.ok(Date.now() - began < 30_000, 'it is told at once, and not when nobody has come');
   const [asked] = refused.data.elicitations;
   assert.equal(asked.mode, 'url');
   assert.ok(asked.elicitationId && asked.message);
@@ -106,7 +107,7 @@ test('SDK 2, 2026-07-28: the answer wants input, the client goes there and comes
   });
   await client.connect(new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), requestInit(at)));
   t.after(() => client.close());
-  assert.equal(text(await client.callTool({ name: 'transfer_money', arguments: transfer })), `ran transfer_money ${JSON.stringify(transfer)}`);
+  assert.equal(text(await client.callTool({ name: 'transfer_money', arguments: transfer }, patient)), `ran transfer_money ${JSON.stringify(transfer)}`);
   assert.equal(asked, 1);
   assert.equal(up.calls().length, 1);
   assert.ok(!up.calls()[0].raw.includes('vestibule'), 'the server hears nothing of it');
@@ -149,9 +150,9 @@ test('2026-07-28: the server’s own rounds go through; each of them is a call, 
   });
   await client.connect(new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), requestInit(at)));
   t.after(() => client.close());
-  const answer = client.callTool({ name: 'transfer_money', arguments: transfer });
+  const answer = client.callTool({ name: 'transfer_money', arguments: transfer }, patient);
   answer.catch(() => {});
-  await until('the form was answered, and that waits', async () => seen.includes('form') && (await at.waiting()).length === 1, 15_000);
+  await until('the form was answered, and that waits', async () => seen.includes('form') && (await at.waiting()).length === 1, 120_000);  // a page and a touch come first
   assert.equal(up.calls().length, 1);
   await at.confirm();
   assert.equal(text(await answer), 'ran for Ada with its own');
@@ -163,7 +164,7 @@ test('2026-07-28: the server’s own rounds go through; each of them is a call, 
 test('revoked while it waits: nothing runs', async (t) => {
   const { gateway, up, at } = await house(t);
   const client = await first(t, gateway, at);
-  const answer = client.callTool({ name: 'transfer_money', arguments: transfer });
+  const answer = client.callTool({ name: 'transfer_money', arguments: transfer }, undefined, patient);
   answer.catch(() => {});
   await until('one waits', async () => (await at.waiting()).length === 1);
   const ended = await at.page.evaluate(async () => (await fetch('/v1/sign-out', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' })).status);

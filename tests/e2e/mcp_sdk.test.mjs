@@ -180,7 +180,7 @@ test('what the server says by itself comes through: logs and changed resources',
   await client.subscribeResource({ uri: resources[0].uri });
   await client.callTool({ name: 'toggle-subscriber-updates', arguments: {} });
   await client.callTool({ name: 'toggle-simulated-logging', arguments: {} });
-  await until('a log and a change', () => logs.length > 0 && changed.includes(resources[0].uri), 12_000);
+  await until('a log and a change', () => logs.length > 0 && changed.includes(resources[0].uri));
   await client.unsubscribeResource({ uri: resources[0].uri });
 });
 

@@ -45,7 +45,7 @@ function request(to, method, target, { identity = {}, headers = {}, body = '', a
       });
     });
     out.on('error', failed);
-    out.setTimeout(10_000, () => out.destroy(new Error('no answer in time')));
+    out.setTimeout(45_000, () => out.destroy(new Error('no answer in time')));
     out.end(body);
   });
 }

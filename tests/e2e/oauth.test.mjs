@@ -110,7 +110,7 @@ test('from a 401 to a token by a person in a browser, with openid-client', async
 });
 
 test('a refresh renews no second factor; a step-up as RFC 9470 has it does', async (t) => {
-  const { gateway, ada } = await world(t, { policy: policy('10s') });
+  const { gateway, ada } = await world(t, { policy: policy('20s') });
   const config = await discovered(gateway);
   const verifier = openid.randomPKCECodeVerifier();
   const start = async (more = {}) => openid.buildAuthorizationUrl(config, {
@@ -120,19 +120,19 @@ test('a refresh renews no second factor; a step-up as RFC 9470 has it does', asy
   const grant = async (more, checks = {}) => openid.authorizationCodeGrant(config, await allow(gateway, ada, await start(more)), { pkceCodeVerifier: verifier, expectedState: 's', ...checks });
   let tokens = await grant();
   assert.equal((await ask(gateway, tokens.access_token)).status, 200);
-  await sleep(10_500);
+  await sleep(20_500);
   tokens = await openid.refreshTokenGrant(config, tokens.refresh_token);
   assert.equal(tokens.mfa_expires_in, 0);
   const lapsed = await ask(gateway, tokens.access_token);
   assert.equal(lapsed.status, 401);
   const challenge = lapsed.headers.get('www-authenticate');
   assert.match(challenge, /error="insufficient_user_authentication"/);
-  assert.match(challenge, /acr_values="urn:vestibule:level:2", max_age="10"/);
+  assert.match(challenge, /acr_values="urn:vestibule:level:2", max_age="20"/);
   // The client does as it is told; the person is asked for a factor first.
-  const more = { acr_values: 'urn:vestibule:level:2', max_age: '10' };
-  await assert.rejects(grant(more, { maxAge: 10 }), /mfa_lapsed/);
+  const more = { acr_values: 'urn:vestibule:level:2', max_age: '20' };
+  await assert.rejects(grant(more, { maxAge: 20 }), /mfa_lapsed/);
   await gateway.prove(ada);
-  tokens = await grant(more, { maxAge: 10 });
+  tokens = await grant(more, { maxAge: 20 });
   assert.equal((await ask(gateway, tokens.access_token)).status, 200);
 });
 

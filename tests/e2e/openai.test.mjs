@@ -26,7 +26,7 @@ before(async () => {
   for (let n = 0; ; ++n) {
     const status = await gateway.api('GET', '/v1/status', undefined, admin);
     if (status.access_points[0].child === 'ready') break;
-    assert.ok(n < 300, `the model server is ${status.access_points[0].child}`);
+    assert.ok(n < 900, `the model server is ${status.access_points[0].child}`);
     await sleep(100);
   }
   client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: await gateway.token(admin) });
@@ -135,17 +135,17 @@ test('the model server sees neither keys nor state, and dies with the gateway', 
     assert.ok(!to.includes('vestibule.db') && !to.includes('master.key'), to);
   }
   await gateway.kill('SIGKILL');
-  for (let n = 0; n < 50 && fs.existsSync(`/proc/${pid}`); ++n) await sleep(100);
+  for (let n = 0; n < 300 && fs.existsSync(`/proc/${pid}`); ++n) await sleep(100);
   assert.ok(!fs.existsSync(`/proc/${pid}`), 'the model server outlived the gateway');
 });
 
 test('and comes back with it; a model server that crashes is started again', async () => {
   await gateway.up();
   const works = async () => (await client.chat.completions.create(hello).catch((e) => e)).choices?.[0];
-  for (let n = 0; n < 100 && !(await works()); ++n) await sleep(100);
+  for (let n = 0; n < 300 && !(await works()); ++n) await sleep(100);
   assert.ok(await works());
   process.kill(Number(processes()[0]), 'SIGKILL');
   await sleep(100);
-  for (let n = 0; n < 150 && !(await works()); ++n) await sleep(100);
+  for (let n = 0; n < 300 && !(await works()); ++n) await sleep(100);
   assert.ok(await works());
 });

@@ -55,7 +55,7 @@ describe('factor plug-ins', () => {
       points: { lab: { upstreams: ['http://127.0.0.1:1'] } },
       config: {
         'factor_plugin.console': { label: 'Codes on the console', url: `http://127.0.0.1:${example.port}/`, key_file: 'plugin.key' },
-        'factor_plugin.evil': { label: 'Evil', url: `http://127.0.0.1:${evil.port}/`, key_file: 'plugin.key', timeout: '2s' },
+        'factor_plugin.evil': { label: 'Evil', url: `http://127.0.0.1:${evil.port}/`, key_file: 'plugin.key', timeout: '5s' },
       },
     });
     ada = await gateway.setup();
@@ -134,7 +134,7 @@ describe('factor plug-ins', () => {
       'a level of its own': (asked) => { const body = '{"version":1,"verdict":"yes","level":3}'; return { status: 200, body, signature: Evil.sign(asked, body) }; },
       'two verdicts': (asked) => { const body = '{"version":1,"verdict":"no","verdict":"yes"}'; return { status: 200, body, signature: Evil.sign(asked, body) }; },
       'cut off': () => undefined,
-      'late': async (asked, signed) => { await sleep(3000); return signed; },
+      'late': async (asked, signed) => { await sleep(6000); return signed; },
     };
     for (const [name, behaviour] of Object.entries(rows)) {
       const who = await gateway.signIn(cleo);

@@ -25,10 +25,10 @@ test('a plug-in’s factor: enrolled, signed in with, an act confirmed', async (
   });
   t.after(() => example.kill('SIGKILL'));
   example.stdout.on('data', (data) => { shown += data; });
-  for (let i = 0; i < 500 && !shown.includes('http://'); ++i) await sleep(20);
+  for (let i = 0; i < 2000 && !shown.includes('http://'); ++i) await sleep(20);
   const codes = () => shown.trimEnd().split('\n').flatMap((line) => /code for \w+: (\d{6})$/.exec(line)?.[1] ?? []);
   const code = async (before) => {
-    for (let i = 0; i < 500 && codes().length === before; ++i) await sleep(20);
+    for (let i = 0; i < 2000 && codes().length === before; ++i) await sleep(20);
     return codes().at(-1);
   };
   const up = await Upstream.start();

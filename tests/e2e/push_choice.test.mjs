@@ -132,11 +132,11 @@ test(`at a terminal: ${lab ? 'six digits where two would not open all that has l
     child.stdout.on('data', (data) => { run.out += data; });
     child.stderr.on('data', (data) => { run.err += data; });
     child.stdin.end('correct horse battery staple\n');
-    run.over = new Promise((done) => child.once('exit', (code) => done(code)));
+    run.over = new Promise((done) => child.once('close', (code) => done(code)));
     return run;
   };
   const shown = async (run, what) => {
-    for (let i = 0; i < 200; ++i, await sleep(50)) {
+    for (let i = 0; i < 900; ++i, await sleep(50)) {
       const digits = what.exec(run.err);
       if (digits) return digits[1].replace(' ', '');
     }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test, before, after } from 'node:test';
 import { Gateway, policy, sleep } from './lib/gateway.mjs';
 import { Upstream, chat, trickle } from './lib/upstream.mjs';
-import { Wire, once, post, get, prompt } from './lib/raw.mjs';
+import { Wire, once, post, get, prompt, soon } from './lib/raw.mjs';
 import fs from 'node:fs';
 
 const path = '/v1/chat/completions';
@@ -25,7 +25,7 @@ async function streams(tokens, target = path, count = 16) {
   const wires = await Promise.all(Array.from({ length: count }, () => Wire.connect(gateway.port)));
   wires.forEach((wire, n) => wire.write(post(target, tokens[n % tokens.length], prompt('go', { stream: true }))));
   for (const wire of wires) {
-    for (let n = 0; n < 100 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
+    for (let n = 0; n < 2000 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
     assert.match(wire.buffer.toString(), /^HTTP\/1\.1 200 [^]*tick2 /);
   }
   return wires;
@@ -33,9 +33,9 @@ async function streams(tokens, target = path, count = 16) {
 async function cutWithinASecond(wires, act) {
   const began = Date.now();
   await act();
-  const ends = await Promise.all(wires.map((wire) => wire.end(3000)));
+  const ends = await Promise.all(wires.map((wire) => wire.end()));
   const last = Math.max(...ends) - began;
-  assert.ok(last < 1000, `the last one ended after ${last} ms`);
+  assert.ok(last < soon, `the last one ended after ${last} ms`);
   for (const wire of wires) {
     const text = wire.buffer.toString();
     assert.ok(!text.endsWith('0\r\n\r\n'), 'a cut looked like a clean end');

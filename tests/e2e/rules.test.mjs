@@ -111,7 +111,7 @@ test('before a deadline it warns, after it nothing but enrolling is open', async
     const from = gateway.log.length;
     fs.writeFileSync(gateway.policyFile, policy('1h', more));
     gateway.child.kill('SIGHUP');
-    for (let n = 0; n < 200 && !/policy read/.test(gateway.log.slice(from)); ++n) await sleep(20);
+    for (let n = 0; n < 2000 && !/policy read/.test(gateway.log.slice(from)); ++n) await sleep(20);
     assert.match(gateway.log.slice(from), /policy read/);
   };
   await reload(deadline('administrator', 'webauthn', '2126-03-01') + deadline('administrator', 'totp', '2020-01-01'));

@@ -5,7 +5,7 @@ import * as openid from 'openid-client';
 import { Gateway, password, policy, sleep } from './lib/gateway.mjs';
 import { launch, look, visit } from './lib/browser.mjs';
 import { button, into, open } from './lib/portal.mjs';
-import { Wire, once, post, prompt } from './lib/raw.mjs';
+import { Wire, once, post, prompt, soon } from './lib/raw.mjs';
 import { Counter } from './lib/totp.mjs';
 import { Upstream, chat, trickle } from './lib/upstream.mjs';
 
@@ -21,18 +21,18 @@ const completions = '/main/v1/chat/completions';
 let up, gateway, ada, alice, bob, key;
 before(async () => {
   up = await Upstream.start(async (r, socket) => (r.target.endsWith('/models') || !JSON.parse(r.body).stream ? chat(r, socket) : trickle(20)(r, socket)));
-  gateway = await Gateway.start({ points: { main: { upstreams: [up.url], prefix: '/main', hold: '20s' } }, policy: policy('1h', unattended) });
+  gateway = await Gateway.start({ points: { main: { upstreams: [up.url], prefix: '/main', hold: '45s' } }, policy: policy('1h', unattended) });
   ada = await gateway.setup();
   await gateway.giveToken(ada);
   [alice, bob] = [await gateway.addUser(ada, 'alice'), await gateway.addUser(ada, 'bob')];
-  await Promise.all([alice, bob].map(async (person) => {  // codes without a wait
+  for (const person of [alice, bob]) {  // codes without a wait; one after the other, as ada's token counts
     const hotp = new Counter();
     const serial = `HT-${person.name}`;
     await gateway.api('POST', '/v1/hardware-tokens', { csv: `${serial},${hotp.key.toString('hex')},6,0`, ...await gateway.code(ada) }, ada);
     const begun = await gateway.api('POST', '/v1/factors/hotp', { serial, code: await person.totp.next() }, person);
     await gateway.api('POST', `/v1/factors/${begun.id}/confirm`, { code: hotp.next() }, person);
     person.hotp = hotp;
-  }));
+  }
 });
 after(async () => {
   await gateway?.stop();
@@ -60,7 +60,7 @@ test('a sponsor makes it, a deputy accepts, a key sleeps, a held call is approve
 
   const held = ask(key, '');
   let asked;
-  for (let n = 0; n < 200 && !asked; ++n, await sleep(25)) [asked] = await waiting(bob);
+  for (let n = 0; n < 1000 && !asked; ++n, await sleep(25)) [asked] = await waiting(bob);
   assert.ok(asked, 'a deputy is asked as well');
   assert.equal(asked.credential, 'service crawler, key nightly');
   assert.equal((await waiting(ada)).length, 0, 'an administrator is not');
@@ -145,12 +145,12 @@ test('a mandate that its sponsor signs covers what nobody attends', async () => 
 test('its sponsor disabled: what runs is cut, and it sleeps until the deputy takes over', async () => {
   const wire = await Wire.connect(gateway.port);
   wire.write(post(completions, key, prompt('go', { stream: true })));
-  for (let n = 0; n < 100 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
+  for (let n = 0; n < 2000 && !/tick2 /.test(wire.buffer.toString()); ++n) await sleep(20);
   assert.match(wire.buffer.toString(), /^HTTP\/1\.1 200 [^]*tick2 /);
   const began = Date.now();
   await gateway.api('POST', '/v1/users/alice/disable', {}, ada);
-  const ended = await wire.end(3000);
-  assert.ok(ended - began < 1500, `cut after ${ended - began} ms`);
+  const ended = await wire.end();
+  assert.ok(ended - began < soon, `cut after ${ended - began} ms`);
   const refused = await ask(key);
   assert.equal(refused.status, 401);
   assert.equal(refused.reason, 'service_asleep');
@@ -160,7 +160,7 @@ test('its sponsor disabled: what runs is cut, and it sleeps until the deputy tak
   assert.equal((await ask(key)).reason, 'key_asleep', 'nothing of before is open');
   const held = ask(key, '');
   let asked;
-  for (let n = 0; n < 200 && !asked; ++n, await sleep(25)) [asked] = await waiting(bob);
+  for (let n = 0; n < 1000 && !asked; ++n, await sleep(25)) [asked] = await waiting(bob);
   await as(bob, `/v1/approvals/${asked.id}/approve`);
   assert.equal((await held).status, 200);
   const [record] = (await gateway.audit(ada, 'limit=50&kind=admission&access_point=main&user=crawler'));

@@ -43,7 +43,7 @@ async function answer(reply) {
   return JSON.parse(text.split('\n').filter((line) => line.startsWith('data: ')).at(-1).slice(6));
 }
 async function open() {
-  const until = Date.now() + 15_000;
+  const until = Date.now() + 45_000;
   for (;;) {
     const reply = await send({ id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } });
     if (reply.status === 200) {

@@ -95,7 +95,7 @@ test('SIGHUP brings the new certificate; connections in use go on', async () => 
   certificate(22);
   gateway.child.kill('SIGHUP');
   let now = 0;
-  for (let n = 0; n < 50 && now !== 22; ++n) {
+  for (let n = 0; n < 400 && now !== 22; ++n) {
     await sleep(50);
     const wire = await Wire.connect(gateway.port, { tls: trusted({ rejectUnauthorized: false }) });
     now = serial(wire);

@@ -39,7 +39,7 @@ effect = "deny"
 tool = ["format_disk"]
 `;
 
-async function house(t, calls, { hold = '45s', more = '', answer, config = {} } = {}) {
+async function house(t, calls, { hold = '120s', more = '', answer, config = {} } = {}) {
   const up = await Upstream.start(answer ?? asking(calls));
   t.after(() => up.close());
   const gateway = await Gateway.start({ points: { main: { upstreams: [up.url], hold } }, policy: policy('1h', rules + more), config });

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, policy } from './lib/gateway.mjs';
 import { accessible, launch, look, visit } from './lib/browser.mjs';
+import { until } from './lib/held.mjs';
 import { rules, scripted, send } from './lib/mcp.mjs';
 import { button, confirm, into, open } from './lib/portal.mjs';
 
@@ -144,7 +145,7 @@ test('it changes again between look and acceptance: nothing is accepted, the new
   await card.locator('ins.marked').filter({ hasText: 'Ask nobody.' }).first().waitFor();
   assert.equal(await page.getByRole('dialog').count(), 0);
   assert.equal(await card.getByText('id_rsa').count(), 0, 'what is not so any longer is not shown');
-  assert.ok(await card.locator('.comparison').evaluate((e) => e === document.activeElement), 'the news has the focus');
+  await until('the news has the focus', () => card.locator('.comparison').evaluate((e) => e === document.activeElement));
   assert.equal(await page.evaluate(() => document.documentElement.scrollTop), 0, 'and the frame stays where it is');
   assert.deepEqual(await list(), ['echo']);
   await look(page, 'tools-again');

@@ -247,20 +247,20 @@ test('a broken chunk size in the reply: no clean end', async () => {
 });
 
 test('events come one by one, as the upstream sends them', async () => {
+  const wire = await Wire.connect(gateway.port);
+  const there = (n) => wire.arrivals.some((a) => a.text.includes(`tick${n} `));
   answer = async (r, socket) => {
     socket.write(eventStream);
     for (let n = 0; n < 5; ++n) {
       socket.write(chunk(piece('scripted', `tick${n} `)));
-      await sleep(150);
+      while (!there(n) && !socket.destroyed) await sleep(5);  // the next one is sent once this one has come
     }
     socket.write('0\r\n\r\n');
   };
-  const wire = await Wire.connect(gateway.port);
   wire.write(post(path, token, prompt('a', { stream: true })));
   const reply = await wire.reply();
   assert.ok(reply.whole);
-  const at = [0, 1, 2, 3, 4].map((n) => wire.arrivals.find((a) => a.text.includes(`tick${n} `)).at);
-  for (let n = 1; n < 5; ++n) assert.ok(at[n] - at[n - 1] > 60, `events ${n - 1} and ${n} came together`);
+  for (let n = 0; n < 5; ++n) assert.ok(there(n), `event ${n}`);
   wire.close();
 });
 
@@ -319,7 +319,7 @@ test('a client that leaves takes its call to the upstream with it', async () => 
   wire.write(post(path, token, prompt('a', { stream: true })));
   await sleep(200);
   wire.close();
-  await Promise.race([left, sleep(3000).then(() => assert.fail('the upstream still works for nobody'))]);
+  await Promise.race([left, sleep(10_000).then(() => assert.fail('the upstream still works for nobody'))]);
 });
 
 test('a client that leaves while nothing has come yet is noticed too', async () => {
@@ -330,7 +330,7 @@ test('a client that leaves while nothing has come yet is noticed too', async () 
   wire.write(post(path, token, prompt('a')));
   await sleep(200);
   wire.close();
-  await Promise.race([left, sleep(5000).then(() => assert.fail('the upstream still works for nobody'))]);
+  await Promise.race([left, sleep(10_000).then(() => assert.fail('the upstream still works for nobody'))]);
 });
 
 test('a slow reader stops the upstream instead of filling the memory', async () => {

@@ -15,7 +15,7 @@ const shots = process.env.PORTAL_SCREENSHOTS;
 
 export async function launch() {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', timeout: 120_000,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
            '--disable-sync', '--disable-dev-shm-usage', '--font-render-hinting=none'],
   });
@@ -26,6 +26,7 @@ export async function launch() {
 export async function visit(browser, gateway, { width = 1280, height = 800, dark = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.portal });
+  context.setDefaultTimeout(45_000);  // only a failure takes so long, and a busy machine
   const page = await context.newPage();
   const wrong = [];
   await page.addInitScript(() => {
@@ -40,7 +41,6 @@ export async function visit(browser, gateway, { width = 1280, height = 800, dark
     const url = new URL(request.url());
     if (url.origin !== gateway.portal && !['data:', 'blob:'].includes(url.protocol)) wrong.push(`a request to ${url.origin}`);
   });
-  page.setDefaultTimeout(45_000);  // only a failure takes so long, and a busy machine
   const it = { page, context, wrong };
   it.close = async () => {
     // An answer that is being changed ends with its page; a page may have gone before.

@@ -133,7 +133,7 @@ export class Gateway {
   get url() { return `http://localhost:${this.port}`; }
   get log() { return fs.readFileSync(path.join(this.dir, 'log'), 'utf8'); }
 
-  async up({ wait = 20_000 } = {}) {
+  async up({ wait = 60_000 } = {}) {
     const log = fs.openSync(path.join(this.dir, 'log'), 'a');
     const [program, ...args] = [...(this.wrapper ?? []), binary, 'serve', '--config', this.configFile];
     this.child = spawn(program, args, {
@@ -247,7 +247,12 @@ export class Gateway {
     const made = await this.api('POST', '/v1/tokens', ttl ? { ttl_s: ttl } : {}, person);
     return made.token;
   }
-  audit(person, query = 'limit=1000') { return this.api('GET', `/v1/audit?${query}`, undefined, person); }
+  // Records that nobody waits for (refusals, completions) are written a little later: what the first look puts on record
+  // itself is written behind them.
+  async audit(person, query = 'limit=1000') {
+    await this.api('GET', '/v1/audit?limit=1', undefined, person);
+    return this.api('GET', `/v1/audit?${query}`, undefined, person);
+  }
   verify(person) { return this.api('POST', '/v1/audit/verify', {}, person); }
 
   // ------------------------------------------------------------------------------- the CLI

@@ -11,7 +11,7 @@ export const held = async (gateway) => {
 export const waiting = async (gateway, person) => (await gateway.api('GET', '/v1/approvals', undefined, person)).approvals;
 
 /// What `check` gives, once it is something.
-export async function until(what, check, ms = 20_000) {
+export async function until(what, check, ms = 45_000) {
   for (const end = Date.now() + ms; ;) {
     const seen = await check();
     if (seen) return seen;

@@ -62,7 +62,7 @@ export async function conformance(args, heard = () => {}) {
   const results = fs.mkdtempSync(path.join(os.tmpdir(), 've-mcp-'));
   const child = spawn(newerNode(), [path.join(folder('@modelcontextprotocol/conformance'), 'dist/index.js'), ...args],
     { cwd: results, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: results } });
-  const limit = setTimeout(() => child.kill('SIGKILL'), 120_000);
+  const limit = setTimeout(() => child.kill('SIGKILL'), 300_000);
   let out = '';
   const hear = (data) => { out += data; heard(out); };
   child.stdout.on('data', hear);

@@ -17,7 +17,7 @@ export class Example {
       stdio: ['ignore', out, 'inherit'], env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1' },
     });
     fs.closeSync(out);
-    for (let i = 0; i < 500 && !plugin.console.includes('http://'); ++i) await sleep(20);
+    for (let i = 0; i < 2000 && !plugin.console.includes('http://'); ++i) await sleep(20);
     assert.match(plugin.console, /console codes on/);
     return plugin;
   }

@@ -14,7 +14,9 @@ export async function signIn(page, gateway, name) {
   await page.getByRole('heading', { name: 'Your second factor' }).waitFor();
 }
 export async function prove(page, person) {
-  await page.getByLabel('Code', { exact: true }).fill(await person.totp.next());
+  const code = page.getByLabel('Code', { exact: true });
+  await code.waitFor();  // a code is made when it is asked for: it gets old
+  await code.fill(await person.totp.next());
   await button(page, 'Sign in').click();
   await page.getByRole('heading', { name: 'Chat', level: 1 }).waitFor();
 }
@@ -29,6 +31,8 @@ export async function open(page, name) {
 /// The dialog's act, with a fresh code.
 export async function confirm(page, person, submit) {
   const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('A fresh code confirms this very act').fill(await person.totp.next());
+  const code = dialog.getByLabel('A fresh code confirms this very act');
+  await code.waitFor();
+  await code.fill(await person.totp.next());
   await dialog.getByRole('button', { name: submit, exact: true }).click();
 }

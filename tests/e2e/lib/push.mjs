@@ -46,7 +46,7 @@ export class PushService {
     return plain.subarray(0, plain.lastIndexOf(2)).toString();
   }
   /// The next message of this type; those before it are passed over.
-  async next(type, within = 10_000) {
+  async next(type, within = 45_000) {
     for (const until = Date.now() + within; ; await sleep(50)) {
       while (this.messages.length > 0) {
         const message = this.messages.shift();
@@ -74,7 +74,7 @@ export async function useService(at, gateway, service) {
   });
   await cdp.send('ServiceWorker.enable');
   return async (data) => {
-    for (const until = Date.now() + 10_000; !registration; await sleep(50)) assert.ok(Date.now() < until, 'no service worker');
+    for (const until = Date.now() + 45_000; !registration; await sleep(50)) assert.ok(Date.now() < until, 'no service worker');
     await cdp.send('ServiceWorker.deliverPushMessage', { origin: gateway.portal, registrationId: registration, data });
   };
 }

@@ -2,6 +2,9 @@
 import net from 'node:net';
 import tls from 'node:tls';
 
+/// What a busy machine makes of "within a second" (ms): nothing that is cut would have ended by itself until then.
+export const soon = 3000;
+
 export class Wire {
   static async connect(to, options = {}) {
     const wire = new Wire();
@@ -47,7 +50,7 @@ export class Wire {
   }
 
   // The next reply: { status, headers, body, whole }. Not `whole` if it broke off; null if none came.
-  async reply({ wait = 8000, head = false } = {}) {
+  async reply({ wait = 30_000, head = false } = {}) {
     const until = Date.now() + wait;
     let at;
     while ((at = this.buffer.indexOf('\r\n\r\n')) < 0) if (!(await this.more(until))) return null;
@@ -100,7 +103,7 @@ export class Wire {
     return out;
   }
   // Until the other side ends; says when.
-  async end(wait = 8000) {
+  async end(wait = 30_000) {
     const until = Date.now() + wait;
     while (await this.more(until));
     return this.endedAt;

@@ -37,10 +37,10 @@ export class Token {
   }
   async next() {
     for (;;) {
-      // Near the end of a step the one before may be too old by the time it arrives.
+      // Towards the end of a step the one before may be too old by the time it arrives: browsers take their time.
       const inStep = (Date.now() / 1000) % period;
       const now = stepAt();
-      const step = Math.max(inStep > period - 3 ? now : now - 1, this.last + 1);
+      const step = Math.max(inStep > period - 8 ? now : now - 1, this.last + 1);
       if (step <= now + 1) {
         this.last = step;
         return codeOf(this.secret, step);
