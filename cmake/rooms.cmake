@@ -9,17 +9,21 @@
 #     LIBS  fmt::fmt          # third-party, private
 #     PUBLIC_LIBS Threads::Threads
 #     TESTS tests/head_test.cpp
+#     TEST_WORLD tests/world.hpp  # what all its tests include, read once for them
 #     SHARDS 2)               # so many processes run its tests, each a part
 set_property(GLOBAL PROPERTY VESTIBULE_ROOMS "")
-set(VESTIBULE_TEST_HEADERS <algorithm> <atomic> <filesystem> <fstream> <functional> <map> <memory> <optional> <sstream> <string>
-    <string_view> <thread> <unordered_map> <variant> <vector> <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp>
-    <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp> <boost/asio/post.hpp> <boost/asio/steady_timer.hpp>
-    <boost/asio/use_awaitable.hpp> <gtest/gtest.h>)
 
 function(vestibule_room name)
-  cmake_parse_arguments(R "" "PURPOSE;SHARDS" "USES;SOURCES;LIBS;PUBLIC_LIBS;TESTS" ${ARGN})
+  cmake_parse_arguments(R "" "PURPOSE;SHARDS;TEST_WORLD" "USES;SOURCES;LIBS;PUBLIC_LIBS;TESTS" ${ARGN})
   add_library(${name} STATIC ${R_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  set(kind plain)
+  if("gate" IN_LIST R_USES)
+    set(kind gate)
+  elseif(name STREQUAL "net" OR "net" IN_LIST R_USES OR "store" IN_LIST R_USES)
+    set(kind net)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM precompiled_${kind})
   foreach(use ${R_USES})
     get_property(known GLOBAL PROPERTY VESTIBULE_ROOM_NAMES)
     if(NOT use IN_LIST known)
@@ -34,11 +38,10 @@ function(vestibule_room name)
     add_executable(${name}_test ${R_TESTS})
     target_link_libraries(${name}_test PRIVATE ${name} ${R_LIBS} GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE VESTIBULE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    # What the tests of rooms with coroutines all begin with is read once, for net's: half of their compile time.
-    if(name STREQUAL "net")
-      target_precompile_headers(net_test PRIVATE ${VESTIBULE_TEST_HEADERS})
-    elseif("net" IN_LIST R_USES OR "store" IN_LIST R_USES)
-      target_precompile_headers(${name}_test REUSE_FROM net_test)
+    if(R_TEST_WORLD)
+      target_precompile_headers(${name}_test PRIVATE ${VESTIBULE_HEADERS_${kind}} <gtest/gtest.h> ${R_TEST_WORLD})
+    else()
+      target_precompile_headers(${name}_test REUSE_FROM precompiled_${kind}_test)
     endif()
     if(NOT R_SHARDS)
       set(R_SHARDS 1)
@@ -71,8 +74,12 @@ function(vestibule_fuzz name)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(fuzz_${name} PRIVATE ${F_USES} ${F_LIBS})
   else()
-    add_executable(fuzz_${name} ${name}.cpp ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cpp)
-    target_link_libraries(fuzz_${name} PRIVATE ${F_USES} ${F_LIBS})
+    if(NOT TARGET fuzz_replay)
+      add_library(fuzz_replay OBJECT ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cpp)
+    endif()
+    add_executable(fuzz_${name} ${name}.cpp)
+    target_link_libraries(fuzz_${name} PRIVATE fuzz_replay ${F_USES} ${F_LIBS})
+    target_precompile_headers(fuzz_${name} REUSE_FROM precompiled_plain_test)
     add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${corpus})
     set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)
   endif()

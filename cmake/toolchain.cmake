@@ -58,4 +58,8 @@ elseif(VESTIBULE_PROFILE STREQUAL "use")
   # What never ran in training is made small; several threads count, so counts are mended, not refused.
   add_compile_options(-fprofile-use=${CMAKE_BINARY_DIR}/profile -fprofile-correction -Wno-missing-profile)
 endif()
+# Asio is compiled once (net/asio_impl.cpp), not in every unit; all units must see it alike.
+add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
+                        # frames of coroutines that a thread keeps for reuse: a relay's stack of them
+                        BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=24)
 find_package(Threads REQUIRED)

@@ -289,7 +289,7 @@ class Chat final : public Reply {
         if (at == content) {
           spoken = std::move(text);
         } else if (text != tree.text(at)) {
-          edits.replace(tree.begin(at), tree.end(at), quoted(text));
+          edits.replace(tree.begin(at), tree.end(at), in_quotes(text));
         }
       } else if (at != content && !tree.is_nothing(at)) {
         edits.replace(tree.begin(at), tree.end(at), "null");
@@ -317,15 +317,15 @@ class Chat final : public Reply {
       spoken += sentences;
       if (content == Tree::kNone) {
         edits.replace(tree.begin(message) + 1, tree.begin(message) + 1,
-                      "\"content\":" + quoted(spoken) + (tree.first(message) == Tree::kNone ? "" : ","));
+                      "\"content\":" + in_quotes(spoken) + (tree.first(message) == Tree::kNone ? "" : ","));
       } else if (tree.is_nothing(content) || spoken != tree.text(content)) {
-        edits.replace(tree.begin(content), tree.end(content), quoted(spoken));
+        edits.replace(tree.begin(content), tree.end(content), in_quotes(spoken));
       }
     }
   }
 
   static void add_part(std::string& parts, std::string_view text) {
-    parts.append(parts.empty() ? "" : ",").append(R"({"type":"text","text":)").append(quoted(text)).append("}");
+    parts.append(parts.empty() ? "" : ",").append(R"({"type":"text","text":)").append(in_quotes(text)).append("}");
   }
   // Texts only: what another part says is not known.
   std::string rewritten_parts(const Tree& tree, Tree::At list, Channel& content) const {

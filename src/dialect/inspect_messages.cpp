@@ -261,7 +261,7 @@ class Messages final : public Reply {
       const Tree::At field = tree.find(at, kind);
       if (!tree.is_string(field) || !type.starts_with(kind)) continue;
       const std::string text = rewritten(channel(0, 0, kind), tree.text(field));
-      if (text != tree.text(field)) edits.replace(tree.begin(field), tree.end(field), quoted(text));
+      if (text != tree.text(field)) edits.replace(tree.begin(field), tree.end(field), in_quotes(text));
     }
   }
 

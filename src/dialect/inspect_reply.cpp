@@ -24,7 +24,7 @@ constexpr std::string_view kNoReason = "This tool call was refused.";
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   json::append_string(out, text);
   return out;
@@ -112,7 +112,7 @@ Result<void> Reply::settle(Begun& begun) const {
   ToolCall& call = begun.call;
   if (call.name.empty()) return unreadable("a call without a name");
   if (begun.form == Arguments::free_text) {
-    call.arguments = quoted(call.arguments);
+    call.arguments = in_quotes(call.arguments);
     return {};
   }
   if (call.arguments.empty()) call.arguments = "{}";

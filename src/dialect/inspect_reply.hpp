@@ -149,7 +149,7 @@ class Reply {
 };
 
 /// Text as a JSON string.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 [[nodiscard]] std::unique_ptr<Reply> chat_reply(const InspectLimits& limits, Coming coming);
 [[nodiscard]] std::unique_ptr<Reply> responses_reply(const InspectLimits& limits, Coming coming);

@@ -362,11 +362,11 @@ class Responses final : public Reply {
       data.pop_back();
       out.push_back({event.empty() ? std::string() : std::string(type), data + "," + std::string(rest) + "}"});
     };
-    const std::string where = "\"item_id\":" + quoted(id_of(place)) + ",\"content_index\":0,";
+    const std::string where = "\"item_id\":" + in_quotes(id_of(place)) + ",\"content_index\":0,";
     piece("response.output_item.added", "\"item\":" + item_of(place, "in_progress", {}));
     piece("response.content_part.added", where + "\"part\":" + part_of({}));
-    piece("response.output_text.delta", where + "\"delta\":" + quoted(sentence) + ",\"logprobs\":[]");
-    piece("response.output_text.done", where + "\"text\":" + quoted(sentence) + ",\"logprobs\":[]");
+    piece("response.output_text.delta", where + "\"delta\":" + in_quotes(sentence) + ",\"logprobs\":[]");
+    piece("response.output_text.done", where + "\"text\":" + in_quotes(sentence) + ",\"logprobs\":[]");
     piece("response.content_part.done", where + "\"part\":" + part_of(sentence));
     piece("response.output_item.done", "\"item\":" + item_of(place, "completed", part_of(sentence)));
   }
@@ -411,7 +411,7 @@ class Responses final : public Reply {
     if (!tree.is_string(at)) return;
     Channel& c = channel(place, index, kind);
     const std::string text = said == Word::last ? rewritten(std::as_const(c), 0, tree.text(at)) : rewritten(c, tree.text(at));
-    if (text != tree.text(at)) edits.replace(tree.begin(at), tree.end(at), quoted(text));
+    if (text != tree.text(at)) edits.replace(tree.begin(at), tree.end(at), in_quotes(text));
   }
 
   static constexpr std::size_t kItems = 256;

@@ -61,7 +61,7 @@ bool addition_loosens(const Rule& r, const Compiled& before) {
   return r.effect == Effect::allow && !adds_only && !allowed_already(r, before);
 }
 
-std::string quoted(const std::vector<std::string>& entries) {
+std::string in_quotes(const std::vector<std::string>& entries) {
   std::string out;
   for (const auto& e : entries) out += (out.empty() ? "\"" : ", \"") + e + "\"";
   return out;
@@ -149,13 +149,13 @@ std::string changes(const std::vector<Matcher>& ma, const std::vector<Matcher>& 
     const auto* ea = find(ma);
     const auto* eb = find(mb);
     if (ea == nullptr && eb == nullptr) continue;
-    if (ea == nullptr) add(fmt::format("{} was anything, is {}", key, quoted(*eb)));
-    if (eb == nullptr) add(fmt::format("{} was {}, is anything", key, quoted(*ea)));
+    if (ea == nullptr) add(fmt::format("{} was anything, is {}", key, in_quotes(*eb)));
+    if (eb == nullptr) add(fmt::format("{} was {}, is anything", key, in_quotes(*ea)));
     if (ea == nullptr || eb == nullptr) continue;
     const auto more = minus(*eb, *ea);
     const auto less = minus(*ea, *eb);
-    if (!more.empty()) add(fmt::format("{} adds {}", key, quoted(more)));
-    if (!less.empty()) add(fmt::format("{} drops {}", key, quoted(less)));
+    if (!more.empty()) add(fmt::format("{} adds {}", key, in_quotes(more)));
+    if (!less.empty()) add(fmt::format("{} drops {}", key, in_quotes(less)));
   }
   return out;
 }

@@ -39,7 +39,7 @@ std::string people(const std::set<std::string>& users) {
   return out.empty() ? "nobody known" : out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   append_quoted(out, text);
   return out;
@@ -96,8 +96,8 @@ std::string Suggestions::toml() const {
       continue;
     }
     const std::string name = fmt::format("{}: {}", ++n, shown(tool));
-    out += fmt::format("[[rule]]\nname = {}\neffect = \"allow\"\naccess_point = [{}]\ntool = [{}]\n", quoted(name.substr(0, kMaxRuleName)), quoted(point),
-                       quoted(tool));
+    out += fmt::format("[[rule]]\nname = {}\neffect = \"allow\"\naccess_point = [{}]\ntool = [{}]\n", in_quotes(name.substr(0, kMaxRuleName)), in_quotes(point),
+                       in_quotes(tool));
     out += "confirm = \"self\"\n";
     if (s.declined == 0 && s.refused == 0 && s.confirmed >= kOften) {
       out += fmt::format("# confirm = \"none\"                   # all {} were confirmed: nobody would be asked any more\n", s.confirmed);

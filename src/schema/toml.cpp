@@ -151,7 +151,7 @@ std::string printable(std::string_view text) {
     out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c);
   return text.size() > 80 ? out + "..." : out;
 }
-std::string quoted(std::string_view text) { return "'" + printable(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
@@ -221,7 +221,7 @@ class Parser {
       if (string == nullptr) return mistyped();
       const std::string& text = string->get();
       if (text.find('\0') != std::string::npos) return refuse("contains a NUL");
-      const std::string shown = option.sensitive ? "this" : quoted(text);
+      const std::string shown = option.sensitive ? "this" : in_quotes(text);
       if (option.type == Type::duration || option.type == Type::size) {
         const auto number =
             option.type == Type::duration ? with_unit(text, kDurations) : with_unit(text, kSizes);
@@ -262,7 +262,7 @@ class Parser {
           add(item.source(), path, "contains a NUL");
         } else if (!option.choices.empty() && !is_choice(option, string->get())) {
           add(item.source(), path,
-              (option.sensitive ? "this" : quoted(string->get())) +
+              (option.sensitive ? "this" : in_quotes(string->get())) +
                   " is not one of: " + joined(option.choices));
         } else {
           items.push_back(string->get());
@@ -457,7 +457,7 @@ class Parser {
     for (const auto& [name, entry] : *value->as_table()) {
       if (!is_name(name.str())) {
         add(name.source(), path,
-            quoted(name.str()) + " is not a name: letters, digits, . _ -, at most 64");
+            in_quotes(name.str()) + " is not a name: letters, digits, . _ -, at most 64");
       } else if (!entry.is_table()) {
         add(name.source(), path + "." + std::string(name.str()),
             "expected a table [" + path + ".NAME], found " + std::string(found(entry)));
