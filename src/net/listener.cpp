@@ -37,7 +37,8 @@ Result<void> unused(const Address& address, const sockaddr* sa, socklen_t size) 
   if (sa->sa_family == AF_INET6) ::setsockopt(probe.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(probe.fd(), sa, size) == 0) return {};
   if (errno != EADDRINUSE) return os_error("cannot listen on " + address.text());
-  return fail(Reason::config_invalid, "cannot listen on " + address.text() + ": something listens there already; end it, or configure another port");
+  return fail(Reason::config_invalid, "cannot listen on " + address.text() + ": something listens there already; end it, or configure another port"
+                                                                                     " (an address of this very configuration that covers it, such as 0.0.0.0, counts too)");
 }
 
 }  // namespace
