@@ -13,14 +13,20 @@ constexpr std::string_view kNobodyRefuses =
     "confirmation.source_key AND (approval_refusal.credential = confirmation.credential OR approval_refusal.credential = $6) AND "
     "approval_refusal.until > $2)";
 
-/// What was signed is this very call. Its text is the gateway's own.
-bool names(std::string_view action, const ToolPlace& place) {
+std::optional<ToolPlace> place_in(const json::Value& value) {
+  const auto point = value.get_string("access_point");
+  const auto tool = value.get_string("tool");
+  if (!point || !tool) return std::nullopt;
+  return ToolPlace{std::string(*point), std::string(*tool)};
+}
+
+/// What was signed is this very call, and may still be made there. Its text is the gateway's own.
+bool names(std::string_view action, const Confirmations::Carrying& call) {
   const auto value = json::parse(action);
   const json::Value* const also = value ? value->find("also") : nullptr;
-  if (also == nullptr) return false;
-  const auto point = also->get_string("access_point");
-  const auto tool = also->get_string("tool");
-  return point && tool && *point == place.access_point && *tool == place.tool;
+  if (also == nullptr || place_in(*also) != call.place) return false;
+  const std::optional<ToolPlace> from = place_in(*value);
+  return from && call.mapped(*from);
 }
 
 }  // namespace
@@ -43,7 +49,7 @@ net::Task<Result<std::optional<ConfirmationId>>> Confirmations::find_carried(Car
       auto opened = unseal(keys_, row);
       if (!opened) return moved(opened);
       const auto confirmed = json::canonicalize(row.confirmation.arguments);
-      if (!confirmed || *confirmed != wanted || !names(row.confirmation.action, c.place)) continue;
+      if (!confirmed || *confirmed != wanted || !names(row.confirmation.action, c)) continue;
       const Confirmation& found = row.confirmation;
       auto good = still_in(tx, {found.id, found.account, found.digest, found.need}, present);
       if (good) return Out(found.id);
@@ -73,7 +79,7 @@ Result<Confirmations::Used> Confirmations::carry_in(store::Tx& tx, ConfirmationI
   const Confirmation& c = row->confirmation;
   const auto confirmed = json::canonicalize(c.arguments);
   const auto asked = json::canonicalize(call.arguments);
-  if (!confirmed || !asked || *confirmed != *asked || !names(c.action, call.place)) return fail(Reason::confirmation_void, "it was given for another call");
+  if (!confirmed || !asked || *confirmed != *asked || !names(c.action, call)) return fail(Reason::confirmation_void, "it was given for another call");
   return still_in(tx, {id, c.account, c.digest, c.need}, present);
 }
 

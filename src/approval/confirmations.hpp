@@ -132,11 +132,14 @@ class Confirmations {
     ToolPlace place;
     std::string arguments;              ///< JSON text; what counts is its canonical form
     Digest policy{};
+    /// Whether calls confirmed there may still be made at `place`: what was signed may name a mapping that the
+    /// operator has taken out since. Asked on another thread.
+    std::function<bool(const ToolPlace& from)> mapped;
   };
   /// One that its account has had let out from there within its time, whose action names this place and these
   /// arguments, that was not carried yet, and that is good for what is asked for now. Void for ever where since then
   /// somebody has disowned or put to sleep what asked, the account or one that signed was shut out, or the tool has
-  /// changed. A look: what decides is carry_in().
+  /// changed; no more while it is not `mapped`. A look: what decides is carry_in().
   net::Task<Result<std::optional<ConfirmationId>>> find_carried(Carrying call, domain::Requirement present) const;
   /// As use_in(), once: what was signed is good for this call too.
   Result<Used> carry_in(store::Tx& tx, ConfirmationId id, const Carrying& call, const domain::Requirement& present, Instant now);

@@ -123,10 +123,12 @@ class Gate {
     /// Where it was given for the call of a model's reply and is carried to this one: the source key of the caller,
     /// as the confirmation has it. Empty: it was given for this very call.
     std::string carried_from{};
+    std::function<bool(const approval::ToolPlace&)> mapped{};  ///< as Confirmations::Carrying has it
   };
   /// Right before its first byte goes out: decides again, uses `confirmed` up, and records, in one transaction,
-  /// durably. Nothing: it may go out, once. A refusal is recorded too.
-  net::Task<std::optional<domain::Refusal>> release(const Caller& caller, const domain::Act& call, std::optional<Confirmed> confirmed);
+  /// durably. Nothing: it may go out, once. A refusal is recorded too. Where policy has come to ask for no confirmation,
+  /// `confirmed` is emptied: it was not used.
+  net::Task<std::optional<domain::Refusal>> release(const Caller& caller, const domain::Act& call, std::optional<Confirmed>& confirmed);
   /// Records a refusal that was made elsewhere on the way (dialect, limits).
   void refuse(const Caller& caller, const domain::Act& act, Reason reason) noexcept;
   /// The same for what consider() refused: the record names the rule, signal or flow.

@@ -19,9 +19,10 @@ domain::Decision Gate::consider_call(const Caller& caller, const domain::Act& ca
 }
 
 net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, const domain::Act& call,
-                                                        std::optional<Confirmed> confirmed) {
+                                                        std::optional<Confirmed>& confirmed) {
   const domain::Decision d = consider_call(caller, call);
   if (d.outcome != Outcome::confirm || !confirmed || options_.confirmations == nullptr) {
+    confirmed.reset();
     Verdict verdict = co_await admit(caller, call);
     if (auto* const refused = std::get_if<domain::Refusal>(&verdict)) co_return std::move(*refused);
     Completion& done = std::get<Admission>(verdict).completion();
@@ -40,7 +41,7 @@ net::Task<std::optional<domain::Refusal>> Gate::release(const Caller& caller, co
     using Used = Result<approval::Confirmations::Used>;
     const auto carry = [&]() -> Used {
       const approval::ToolPlace place{std::string(call.access_point), std::string(call.tool)};
-      return confirmations.carry_in(tx, given.id, {caller.who.subject.user, caller.who.credential, given.carried_from, place, std::string(call.arguments), d.policy}, d.need, now);
+      return confirmations.carry_in(tx, given.id, {caller.who.subject.user, caller.who.credential, given.carried_from, place, std::string(call.arguments), d.policy, given.mapped}, d.need, now);
     };
     const Used used = carried ? carry() : confirmations.use_in(tx, given.id, raw, d.policy, d.need, now);
     if (!used) return used.error();

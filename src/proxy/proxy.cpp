@@ -320,7 +320,12 @@ net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const ga
     if (!place) return std::nullopt;
     return approval::ToolPlace{place->point->name, std::string(place->tool)};
   };
-  calling.carried = !r.point->carries.empty();
+  if (!r.point->carries.empty()) {
+    calling.carried = [catalogue = r.targets->catalogue, here = r.point->name](const approval::ToolPlace& from, std::string_view tool) {
+      const auto place = catalogue->carried(from.access_point, from.tool);
+      return place && place->point->name == here && place->tool == tool;
+    };
+  }
   Result<std::vector<dialect::Ruling>> rulings = co_await proxy::rule(door_.holding, gate_, std::move(calling), calls);
   co_return rulings;
 }

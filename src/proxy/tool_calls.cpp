@@ -123,6 +123,10 @@ void deny_again(const gate::Gate& gate, const Calling& c, Pending& p) {
 
 bool asks(const Pending& p) noexcept { return !p.refused && !p.carried && p.decision.outcome == domain::Outcome::confirm; }
 
+std::function<bool(const approval::ToolPlace&)> mapped(const Calling& c, const Pending& p) {
+  return [carried = c.carried, tool = std::string(p.act.tool)](const approval::ToolPlace& from) { return carried(from, tool); };
+}
+
 /// Whether its person has confirmed it already, when a model's reply brought it.
 net::Task<> carry(approval::Confirmations& confirmations, const Calling& c, Pending& p) {
   approval::Confirmations::Carrying call;
@@ -132,6 +136,7 @@ net::Task<> carry(approval::Confirmations& confirmations, const Calling& c, Pend
   call.place = {std::string(p.act.access_point), std::string(p.act.tool)};
   call.arguments = p.act.arguments;
   call.policy = p.decision.policy;
+  call.mapped = mapped(c, p);
   const auto found = co_await confirmations.find_carried(std::move(call), p.decision.need);
   if (!found || !*found) co_return;  // it is asked for as any other
   p.confirmation = **found;
@@ -240,8 +245,13 @@ net::Task<Result<std::vector<dialect::Ruling>>> rule(const Holding* holding, gat
     Pending& p = all[i];
     if (!p.refused) {
       std::optional<gate::Gate::Confirmed> confirmed;
-      if (p.confirmation) confirmed.emplace(gate::Gate::Confirmed{*p.confirmation, p.carried ? source_key_of(c.caller) : std::string()});
-      std::optional<domain::Refusal> refusal = co_await gate.release(c.caller, p.act, std::move(confirmed));
+      if (p.confirmation) confirmed.emplace().id = *p.confirmation;
+      if (p.carried) {
+        confirmed->carried_from = source_key_of(c.caller);
+        confirmed->mapped = mapped(c, p);
+      }
+      std::optional<domain::Refusal> refusal = co_await gate.release(c.caller, p.act, confirmed);
+      if (!confirmed) p.confirmation.reset();  // its receipt would tell of another letting out, or of none
       if (refusal) {
         settle(p, refusal->reason, refusal->hint);
         p.recorded = true;

@@ -28,7 +28,9 @@ struct Calling {
   std::function<void(net::Signal*)> tell_when_cut;        ///< the signal is told when the admission is cut
   /// Where a call that is let out here may be made once more. May be empty: nowhere.
   std::function<std::optional<approval::ToolPlace>(std::string_view tool)> also{};
-  bool carried = false;                                   ///< it may have been confirmed where a model's reply brought it
+  /// Whether what was confirmed there, where a model's reply brought it, is good for this tool here. May be empty: nothing is.
+  /// Outlives the request, and is asked on another thread.
+  std::function<bool(const approval::ToolPlace& from, std::string_view tool)> carried{};
 };
 
 /// The call as an act of its own; its views are of both.

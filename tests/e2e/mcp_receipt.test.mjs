@@ -310,6 +310,23 @@ test('carried under another name', async (t) => {
   await at.whole();
 });
 
+test('not carried while the operator has taken the line out, other lines or not', async (t) => {
+  const at = await house(t);
+  const { gateway, server } = at;
+  await at.model('wire', transfer);
+  const written = fs.readFileSync(gateway.configFile, 'utf8');
+  const without = written.replace(/, ?"main\/wire as deposit"/, '');
+  assert.ok(without !== written && without.includes('main/transfer'), 'the line is in the file');
+  fs.writeFileSync(gateway.configFile, without);
+  await gateway.restart();
+  assert.equal((await ask(at, 'deposit', transfer)).reason, 'confirmation_required');
+  assert.equal(server.calls().length, 0);
+  fs.writeFileSync(gateway.configFile, written);
+  await gateway.restart();
+  assert.equal((await ask(at, 'deposit', transfer)).text, 'ran deposit 250 to alice', 'the word itself is whole');
+  assert.equal((await at.carried()).length, 1);
+});
+
 test('a receipt that is too long for a header is not sent, and the server refuses', async (t) => {
   const at = await house(t);
   const { gateway, server, ada } = at;

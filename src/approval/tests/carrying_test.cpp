@@ -45,6 +45,7 @@ class CarryingTest : public testing::Confirming {
     c.place = {"bank", "pay"};
     c.arguments = std::move(arguments);
     c.policy[0] = 5;
+    c.mapped = [](const ToolPlace& from) { return from == ToolPlace{"demo", "transfer"}; };
     return c;
   }
   std::optional<ConfirmationId> find(Carrying c, std::optional<domain::Requirement> present = std::nullopt) {
@@ -112,6 +113,7 @@ TEST_F(CarryingTest, NothingElse) {
       {"names that run together", [](Carrying& c) { c.place = {"bank/pay", ""}; }},
       {"from elsewhere", [](Carrying& c) { c.source_key = "203.0.113.1"; }},
       {"another account", [](Carrying& c) { c.account.bytes[0] ^= 1U; }},
+      {"no longer mapped", [](Carrying& c) { c.mapped = [](const ToolPlace&) { return false; }; }},
       {"another policy", [](Carrying& c) { c.policy[0] = 6; }},
   };
   for (const auto& [what, change] : others) {
