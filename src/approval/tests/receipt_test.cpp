@@ -34,7 +34,7 @@ audit::LogKey key_of(const std::string& vkey) {
 }
 
 struct Vectors {
-  Value all = json::parse(read_file(VESTIBULE_SOURCE_DIR "/clients/vectors/receipts.json")).value_or(Value());
+  Value all = json::parse(read_file("clients/vectors/receipts.json")).value_or(Value());
   std::vector<audit::LogKey> keys;
   Vectors() {
     for (const Value& k : all.find("log_keys")->items()) keys.push_back(key_of(*k.as_string()));

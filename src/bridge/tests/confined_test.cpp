@@ -26,7 +26,7 @@ class Hosted {
       fs::permissions(dir / d, fs::perms(d == std::string("files") ? 0777 : 0755));
     }
     fs::copy_file(BRIDGE_HOST, dir / "bin" / "vestibule");
-    fs::copy_file(std::string(VESTIBULE_SOURCE_DIR) + "/src/bridge/tests/server.py", dir / "tools" / "server.py");
+    fs::copy_file("src/bridge/tests/server.py", dir / "tools" / "server.py");
     fs::permissions(dir / "tools" / "server.py", fs::perms(0644));
     std::ofstream(dir / "state" / "key") << "top secret";
     fs::permissions(dir / "state" / "key", fs::perms(0644));

@@ -82,7 +82,7 @@ class World {
     char name[] = "/tmp/vestibule-bridge-XXXXXX";
     dir = ::mkdtemp(name);
     o.socket = dir / "b.sock";
-    if (o.command.empty()) o.command = {"/usr/bin/python3", std::string(VESTIBULE_SOURCE_DIR) + "/src/bridge/tests/server.py"};
+    if (o.command.empty()) o.command = {"/usr/bin/python3", std::filesystem::absolute("src/bridge/tests/server.py").string()};
     if (o.gateway < 0) o.gateway = ::getpid();
     socket = o.socket;
     bridge.emplace(cores.at(0), std::move(o));

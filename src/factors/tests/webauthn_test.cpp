@@ -26,7 +26,7 @@ std::string read_file(const std::string& path) {
 class Vectors {
  public:
   Vectors() {
-    auto parsed = json::parse(read_file(VESTIBULE_SOURCE_DIR "/src/factors/tests/vectors/webauthn.json"));
+    auto parsed = json::parse(read_file("src/factors/tests/vectors/webauthn.json"));
     EXPECT_TRUE(parsed);
     if (parsed) root_ = std::move(*parsed);
     challenge = unbase64url(text("challenge")).value();

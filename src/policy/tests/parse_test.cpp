@@ -282,7 +282,7 @@ confirm = "self"
 
 // Every example of the page about the language is right.
 TEST(Parse, ExamplesOfTheDocumentation) {
-  std::ifstream in(VESTIBULE_SOURCE_DIR "/docs/policy.md");
+  std::ifstream in("docs/policy.md");
   const std::string page((std::istreambuf_iterator<char>(in)), {});
   const std::string fence = "```toml\n";
   std::size_t examples = 0;

@@ -52,7 +52,7 @@ std::set<std::string> names(const json::Value* list) {
 }
 
 TEST(OpenApi, IsTheRouteTable) {
-  std::ifstream in(VESTIBULE_SOURCE_DIR "/docs/openapi.json");
+  std::ifstream in("docs/openapi.json");
   std::ostringstream text;
   text << in.rdbuf();
   const Result<json::Value> document = json::parse(text.str());
