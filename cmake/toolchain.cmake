@@ -11,9 +11,7 @@ set(VESTIBULE_PROFILE "" CACHE STRING "make: count what runs; use: lay the progr
 
 find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_NOHASHDIR=true CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${VESTIBULE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/cmake/compile)
   set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
 endif()
 find_program(VESTIBULE_MOLD mold)
@@ -35,6 +33,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of libstdc++ 12
+  # Whether a precompiled header is out of date ninja knows; ccache hands it to another clone.
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 if(VESTIBULE_SANITIZE)
   add_compile_options(-fsanitize=${VESTIBULE_SANITIZE} -fno-omit-frame-pointer
