@@ -1,6 +1,5 @@
 # What most units begin with is read once: half of the time of a build without optimisation was spent on
 # the same headers. A unit names what it needs all the same: the fuzz preset builds without this.
-# No header by its whole path: what ccache knows of one clone is good for another.
 set(VESTIBULE_HEADERS <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstring> <deque> <filesystem>
     <fstream> <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view> <thread>
     <unordered_map> <unordered_set> <utility> <variant> <vector>)

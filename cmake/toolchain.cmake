@@ -11,7 +11,9 @@ set(VESTIBULE_PROFILE "" CACHE STRING "make: count what runs; use: lay the progr
 
 find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/cmake/compile)
+  # A precompiled header holds the whole paths of what it has read: what ccache keeps is good for its own
+  # directory alone (its default), or a unit would see the headers of another clone.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${VESTIBULE_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
 endif()
 find_program(VESTIBULE_MOLD mold)
@@ -33,7 +35,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of libstdc++ 12
-  # Whether a precompiled header is out of date ninja knows; ccache hands it to another clone.
+  # Whether a precompiled header is out of date ninja knows; ccache keeps only what has no time in it.
   add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 if(VESTIBULE_SANITIZE)
