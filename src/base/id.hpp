@@ -22,7 +22,8 @@ struct Id {
     const auto digits = base32_lower(bytes);
     std::string out;
     out.reserve(Tag::prefix.size() + digits.size());
-    return out.append(Tag::prefix).append(digits.data(), digits.size());
+    out.append(Tag::prefix).append(digits.data(), digits.size());
+    return out;
   }
   [[nodiscard]] static std::optional<Id> parse(std::string_view text) {
     if (!text.starts_with(Tag::prefix)) return std::nullopt;
