@@ -189,6 +189,15 @@ void Poller::on_events() {
     left_ = left_.subspan(1);
     if (ev.data.ptr != nullptr) static_cast<Watched*>(ev.data.ptr)->happened(ev.events);
   }
+  resumed_.swap(after_);
+  for (Watched::Handler& h : resumed_) h(true);
+  resumed_.clear();
+}
+
+Task<bool> Poller::others_told() {
+  auto start = [](auto handler, Poller* p) { p->after_.push_back(std::move(handler)); };
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
+      start, asio::use_awaitable_t<Executor>{}, this);
 }
 
 }  // namespace vestibule::net

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <sys/epoll.h>
 
@@ -42,6 +43,7 @@ class Socket {
 /// were told by close(). Not movable: the kernel holds its address.
 class Watched {
  public:
+  using Handler = asio::detail::awaitable_handler<Executor, bool>;
   /// Non-blocking from now on. A socket that epoll does not take (out of memory) is closed.
   Watched(Poller& poller, Socket socket) noexcept;
   ~Watched();
@@ -77,7 +79,6 @@ class Watched {
 
  private:
   friend class Poller;
-  using Handler = asio::detail::awaitable_handler<Executor, bool>;
   void happened(std::uint32_t events);
   void tell_later(std::optional<Handler>& waiting) noexcept;
 
@@ -103,6 +104,12 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
   void stop() noexcept;
 
+  /// Are there sockets of this turn that have not been told yet?
+  [[nodiscard]] bool others_first() const noexcept { return !left_.empty(); }
+  /// Waits until they have been. What all who waited write then goes out in one row: a peer that sleeps is woken once for
+  /// all of it, not once for each, and the program's parts run one after the other and not in turn with the kernel's.
+  Task<bool> others_told();
+
  private:
   friend class Watched;
   void watch_again();
@@ -114,6 +121,8 @@ class Poller {
   asio::posix::basic_stream_descriptor<Executor> epoll_;
   std::array<epoll_event, 128> events_{};
   std::span<epoll_event> left_;  // of the batch that is being told
+  std::vector<Watched::Handler> after_;  // wait for its end
+  std::vector<Watched::Handler> resumed_;
   Watched* first_ = nullptr;
   bool stopped_ = false;
 };

@@ -476,7 +476,8 @@ net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
       failure = fail(Reason::internal, "the request head could not be written");
       break;
     }
-    Reason standing = gate_.standing(admission);
+    if (core_.poller().others_first()) co_await core_.poller().others_told();  // before it is asked whether all still stands
+    Reason standing = relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission);
     if (standing == Reason::ok && r.message && r.message->calls_tool()) standing = still_allowed(r);
     if (standing != Reason::ok) {
       failure = fail(standing);

@@ -98,6 +98,11 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     if (observe) observer_.feed(first);
   }
   observed_ = observe;
+  net::Poller& poller = exchange_.core().poller();
+  if (poller.others_first()) {
+    co_await poller.others_told();
+    if (cut_ != Reason::ok) co_return fail(cut_);
+  }
   std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);
   if (!sent) sent = co_await flush();
   if (!*sent) co_return std::move(*sent).error();

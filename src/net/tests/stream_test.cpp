@@ -248,6 +248,60 @@ Task<> others_have_their_turn(Core& core) {
 }
 TEST(Stream, AFloodLeavesTheOthersTheirTurn) { run(others_have_their_turn); }
 
+// What came in one turn of the core is all read before any of it is answered.
+Task<> read_then_answer(Core& core, Stream& s, std::string& order) {
+  std::array<char, 8> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.n, 1U);
+  order += 'r';
+  if (core.poller().others_first()) co_await core.poller().others_told();
+  order += 'a';
+}
+Task<> read_before_answered(Core& core) {
+  std::array<Pair, 3> p;
+  Stream a(core, std::move(p[0].mine)), b(core, std::move(p[1].mine)), c(core, std::move(p[2].mine));
+  std::string order;
+  TaskGroup group(core);
+  group.spawn(read_then_answer(core, a, order));
+  group.spawn(read_then_answer(core, b, order));
+  group.spawn(read_then_answer(core, c, order));
+  co_await sleep_for(core, 10ms);  // all three wait to read
+  for (const Pair& each : p) each.say("x");
+  co_await group.join();
+  // The last of a turn has nobody to wait for.
+  EXPECT_EQ(order, "rrraaa");
+  EXPECT_FALSE(core.poller().others_first());
+}
+TEST(Stream, ATurnIsReadBeforeItIsAnswered) { run(read_before_answered); }
+
+// Whoever waits for the others may be told to go meanwhile, or be closed by one of them.
+Task<> close_another(Stream& s, Stream& victim) {
+  std::array<char, 8> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.n, 1U);
+  victim.close();
+}
+Task<> answer_late(Core& core, Stream& s, ErrorCode& written) {
+  std::array<char, 8> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.n, 1U);
+  if (core.poller().others_first()) co_await core.poller().others_told();
+  written = co_await s.write(Pieces("late"));
+}
+Task<> closed_while_others_go_first(Core& core) {
+  std::array<Pair, 2> p;
+  Stream a(core, std::move(p[0].mine)), b(core, std::move(p[1].mine));
+  ErrorCode written;
+  TaskGroup group(core);
+  group.spawn(answer_late(core, a, written));
+  group.spawn(close_another(b, a));
+  co_await sleep_for(core, 10ms);
+  for (const Pair& each : p) each.say("x");  // in this order they are told
+  co_await group.join();
+  EXPECT_TRUE(written);
+}
+TEST(Stream, WhoIsClosedWhileOthersGoFirstWritesNothing) { run(closed_while_others_go_first); }
+
 // A forked child may hold a copy of a socket that is closed here: its events must not reach us.
 Task<> held_by_another(Core& core) {
   Pair p;
