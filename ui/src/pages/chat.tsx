@@ -30,7 +30,8 @@ export function Chat({ me, shown, refresh }: { me: Me; shown: boolean; refresh: 
       setModel((now) => (all.includes(now) ? now : (all[0] ?? '')));
     }, () => setKnown([]));
   }, [point?.name, open]);
-  useEffect(() => { end.current?.scrollIntoView({ block: 'end' }); }, [lines, busy]);
+  // Not on an empty page: browsers go on with Tab from where they scrolled to.
+  useEffect(() => { if (lines.length) end.current?.scrollIntoView({ block: 'end' }); }, [lines, busy]);
 
   const last = (change: (line: Line) => Line) => setLines((all) => [...all.slice(0, -1), change(all.at(-1)!)]);
   const send = async (text: string) => {
