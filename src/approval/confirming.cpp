@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostJustification = 500;  // bytes
 
-std::string select(std::string_view where) { return std::string(kConfirmationColumns) + std::string(where); }
+std::string select_confirmation(std::string_view where) { return std::string(kConfirmationColumns) + std::string(where); }
 
 Bytes joined(std::span<const Confirmation> list) {
   Bytes out;
@@ -50,7 +50,7 @@ Result<void> Confirmations::signatures_in(store::Tx& tx, Confirmation& c) const 
 
 Result<std::optional<Confirmation>> Confirmations::read_in(store::Tx& tx, ConfirmationId id) const {
   std::optional<ConfirmationRow> row;
-  auto found = tx.one(select("id = $1"), {id}, [&](const store::Row& r) { row = confirmation_from(r); });
+  auto found = tx.one(select_confirmation("id = $1"), {id}, [&](const store::Row& r) { row = confirmation_from(r); });
   if (!found) return moved(found);
   if (!row) return std::optional<Confirmation>();
   auto opened = unseal(keys_, *row);
@@ -250,7 +250,7 @@ net::Task<Result<void>> Confirmations::refuse(ConfirmationId id, Refusal how, Ac
   auto job = [this, id, how, by](store::Tx& tx) -> Result<void> {
     const Instant now = clock_.now();
     std::optional<ConfirmationRow> row;
-    auto found = tx.one(select("id = $1"), {id}, [&](const store::Row& r) { row = confirmation_from(r); });
+    auto found = tx.one(select_confirmation("id = $1"), {id}, [&](const store::Row& r) { row = confirmation_from(r); });
     if (!found) return moved(found);
     if (!row) return fail(Reason::not_found, "no such call");
     const Confirmation& c = row->confirmation;

@@ -31,7 +31,7 @@ void hidden(std::string_view access_point, std::string_view why) {
   log::warn("a tool is not shown", {{"access_point", access_point}, {"detail", why}});
 }
 
-constexpr std::string_view kColumns = "access_point, tool, accepted, since, by_name, shown, changed";
+constexpr std::string_view kToolColumns = "access_point, tool, accepted, since, by_name, shown, changed";
 
 KnownTool tool_from(const store::Row& row) {
   KnownTool t;
@@ -278,7 +278,7 @@ std::size_t Definitions::sleeping() const noexcept {
 net::Task<Result<std::vector<KnownTool>>> Definitions::list(std::string access_point) const {
   auto job = [&access_point](store::Tx& tx) -> Result<std::vector<KnownTool>> {
     std::vector<KnownTool> out;
-    const std::string sql = "SELECT " + std::string(kColumns) + " FROM tool_definition WHERE access_point = $1 OR $2 = 1 ORDER BY access_point, tool";
+    const std::string sql = "SELECT " + std::string(kToolColumns) + " FROM tool_definition WHERE access_point = $1 OR $2 = 1 ORDER BY access_point, tool";
     auto read = tx.query(sql, {access_point, access_point.empty() ? 1 : 0}, [&](const store::Row& row) {
       out.push_back(tool_from(row));
       return true;
@@ -293,7 +293,7 @@ net::Task<Result<std::vector<KnownTool>>> Definitions::list(std::string access_p
 net::Task<Result<KnownTool>> Definitions::find(std::string access_point, std::string tool) const {
   auto job = [&access_point, &tool](store::Tx& tx) -> Result<KnownTool> {
     KnownTool out;
-    const std::string sql = "SELECT " + std::string(kColumns) + ", accepted_text, shown_text FROM tool_definition WHERE access_point = $1 AND tool = $2";
+    const std::string sql = "SELECT " + std::string(kToolColumns) + ", accepted_text, shown_text FROM tool_definition WHERE access_point = $1 AND tool = $2";
     auto found = tx.one(sql, {access_point, tool}, [&](const store::Row& row) {
       out = tool_from(row);
       out.accepted_text = row.text(7);

@@ -20,11 +20,11 @@ constexpr json::Limits kLimits{.bytes = kMaxReceipt, .depth = 8, .tokens = 16 * 
 constexpr json::Limits kActionLimits{.bytes = kMaxReceipt, .depth = 64, .tokens = 100'000};
 constexpr Duration kSkew = std::chrono::seconds(60);
 
-Error wrong(std::string_view code, std::string_view words) {
+Error broken(std::string_view code, std::string_view words) {
   return fail(Reason::log_corrupt, std::string(code) + ": " + std::string(words));
 }
 
-std::optional<Digest> digest_from(std::string_view text) {
+std::optional<Digest> digest_of_hex(std::string_view text) {
   const auto raw = unhex(text);
   Digest d{};
   if (!raw || raw->size() != d.size() || hex(*raw) != text) return std::nullopt;
@@ -68,7 +68,7 @@ std::optional<Note> note_about(std::string_view text, const Digest& action) {
   if (!FactorId::parse(note.factor)) return std::nullopt;
   if (text.empty()) return note;
   if (!skip(text, "; statement ")) return std::nullopt;
-  note.statement = digest_from(text);
+  note.statement = digest_of_hex(text);
   if (!note.statement) return std::nullopt;
   return note;
 }
@@ -91,11 +91,11 @@ class Check {
  private:
   // One text, known members, each of its type.
   Result<void> form() {
-    if (text_.size() > kMaxReceipt) return wrong("too_large", "a receipt has at most 512 KiB");
+    if (text_.size() > kMaxReceipt) return broken("too_large", "a receipt has at most 512 KiB");
     const auto one = json::canonicalize(text_, kLimits);
-    if (!one || *one != text_) return wrong("malformed", "not JSON in canonical form (RFC 8785)");
+    if (!one || *one != text_) return broken("malformed", "not JSON in canonical form (RFC 8785)");
     auto parsed = json::parse(text_, kLimits);
-    if (!parsed || !parsed->is_object()) return wrong("malformed", "not an object");
+    if (!parsed || !parsed->is_object()) return broken("malformed", "not an object");
     receipt_ = std::move(*parsed);
     const json::Value* const confirmed = receipt_.find("confirmed");
     const json::Value* const dispatched = receipt_.find("dispatched");
@@ -103,23 +103,23 @@ class Check {
     const auto format = receipt_.get_string("format");
     if (receipt_.members().size() != (dispatched == nullptr ? 3U : 4U) || !action || confirmed == nullptr || !confirmed->is_array() ||
         !format || *format != "vestibule-receipt/v1" || (dispatched != nullptr && !dispatched->is_object())) {
-      return wrong("malformed", "not a vestibule-receipt/v1");
+      return broken("malformed", "not a vestibule-receipt/v1");
     }
     for (const json::Value& c : confirmed->items()) {
       const json::Value* const log = c.find("log");
       const json::Value* const actions = c.find("actions");
       const json::Value* const statement = c.find("statement");
       const bool bound = c.members().size() == 3 && actions != nullptr && actions->is_array() && statement != nullptr && statement->is_object();
-      if (log == nullptr || !log->is_object() || (!bound && c.members().size() != 1)) return wrong("malformed", "a confirmation of no known form");
+      if (log == nullptr || !log->is_object() || (!bound && c.members().size() != 1)) return broken("malformed", "a confirmation of no known form");
     }
-    if (confirmed->items().empty()) return wrong("unconfirmed", "nobody has confirmed it");
-    if (confirmed->items().size() > kMostConfirmers) return wrong("malformed", "more than 16 confirmations");
+    if (confirmed->items().empty()) return broken("unconfirmed", "nobody has confirmed it");
+    if (confirmed->items().size() > kMostConfirmers) return broken("malformed", "more than 16 confirmations");
     action_ = std::move(*action);
     return {};
   }
 
   Result<void> action() {
-    const auto bad = [] { return wrong("action", "not the canonical text of a tool call"); };
+    const auto bad = [] { return broken("action", "not the canonical text of a tool call"); };
     const auto one = json::canonicalize(action_, kActionLimits);
     if (!one || *one != action_) return bad();
     const auto value = json::parse(action_, kActionLimits);
@@ -142,9 +142,9 @@ class Check {
       if (!text) return bad();
       *to = std::move(*text);
     }
-    const auto raw = digest_from(sha256);
+    const auto raw = digest_of_hex(sha256);
     const auto until = time_from(expires);
-    if (format != "vestibule-tool-call/v1" || out_.id.empty() || !raw || !until || !digest_from(conversation) || !digest_from(policy)) return bad();
+    if (format != "vestibule-tool-call/v1" || out_.id.empty() || !raw || !until || !digest_of_hex(conversation) || !digest_of_hex(policy)) return bad();
     raw_ = *raw;
     out_.expires = *until;
     // Sliced, not printed anew: it is canonical as it stands.
@@ -166,11 +166,11 @@ class Check {
     };
     const std::string_view what = other(out_.access_point, out_.tool);
     if (!what.empty() && (!out_.also || !other(out_.also->access_point, out_.also->tool).empty())) {
-      return wrong(what, "it is for " + out_.tool + " at " + out_.access_point);
+      return broken(what, "it is for " + out_.tool + " at " + out_.access_point);
     }
     if (want_.arguments) {
       const auto arguments = json::canonicalize(*want_.arguments, kActionLimits);
-      if (!arguments || *arguments != out_.arguments) return wrong("arguments", "other arguments were confirmed");
+      if (!arguments || *arguments != out_.arguments) return broken("arguments", "other arguments were confirmed");
     }
     return {};
   }
@@ -185,11 +185,11 @@ class Check {
 
   Result<void> confirmation(const json::Value& c) {
     auto record = audit::open_record(*c.find("log"), want_.logs);
-    if (!record) return wrong("log", record.error().detail);
+    if (!record) return broken("log", record.error().detail);
     const auto note = note_about(record->about.note, digest_);
     const auto user = UserId::from(record->about.user);
     if (record->leaf.operation != kConfirm || record->leaf.reason != "ok" || !note || !user) {
-      return wrong("record", "the log's record is not of a confirmation of this call");
+      return broken("record", "the log's record is not of a confirmation of this call");
     }
     Confirmer by;
     by.user = record->about.user_name;
@@ -200,18 +200,18 @@ class Check {
     by.record = record->leaf.seq;
     by.log = record->origin;
     const json::Value* const value = c.find("statement");
-    if (note->statement.has_value() != (value != nullptr)) return wrong("statement", "the log says otherwise whether anything was signed");
+    if (note->statement.has_value() != (value != nullptr)) return broken("statement", "the log says otherwise whether anything was signed");
     if (value != nullptr) {
       const auto statement = factors::statement_from(*value);
-      if (!statement || factors::digest_of(*statement) != *note->statement) return wrong("statement", "not the one that the log names");
+      if (!statement || factors::digest_of(*statement) != *note->statement) return broken("statement", "not the one that the log names");
       Result<void> good = signature(*statement, *c.find("actions"), *record, by);
       if (!good) return good;
     } else if (!want_.unbound) {
-      return wrong("unbound", by.user + " confirmed it with a factor that signs nothing");
+      return broken("unbound", by.user + " confirmed it with a factor that signs nothing");
     }
-    if (by.at >= out_.expires) return wrong("expired", "it was confirmed too late");
+    if (by.at >= out_.expires) return broken("expired", "it was confirmed too late");
     for (const Confirmer& other : out_.confirmed) {
-      if (other.account == by.account) return wrong("twice", by.user + " counts once");
+      if (other.account == by.account) return broken("twice", by.user + " counts once");
     }
     out_.confirmed.push_back(std::move(by));
     return {};
@@ -220,20 +220,20 @@ class Check {
   Result<void> signature(const factors::Statement& statement, const json::Value& list, const audit::Opened& record, Confirmer& by) const {
     std::vector<Digest> actions;
     for (const json::Value& item : list.items()) {
-      const auto d = digest_from(item.as_string().value_or(std::string()));
-      if (!d || std::ranges::find(actions, *d) != actions.end()) return wrong("list", "the signed list is malformed");
+      const auto d = digest_of_hex(item.as_string().value_or(std::string()));
+      if (!d || std::ranges::find(actions, *d) != actions.end()) return broken("list", "the signed list is malformed");
       actions.push_back(*d);
     }
-    if (actions.size() > kLongestList || std::ranges::find(actions, digest_) == actions.end()) return wrong("list", "the signed list does not hold this call");
+    if (actions.size() > kLongestList || std::ranges::find(actions, digest_) == actions.end()) return broken("list", "the signed list does not hold this call");
     const auto said = factors::check(statement);
-    if (!said) return wrong(said.error().detail, "what was signed does not hold");
-    if (said->purpose != purpose_of(actions)) return wrong("binding", "it was signed for something else");
+    if (!said) return broken(said.error().detail, "what was signed does not hold");
+    if (said->purpose != purpose_of(actions)) return broken("binding", "it was signed for something else");
     if (said->user.text() != by.account || !std::ranges::equal(said->session.bytes, record.about.session)) {
-      return wrong("account", "it was signed for another account or session than the log says");
+      return broken("account", "it was signed for another account or session than the log says");
     }
-    if (want_.relying_party && *want_.relying_party != statement.relying_party) return wrong("rp_id", "signed for " + statement.relying_party);
-    if (!want_.origins.empty() && std::ranges::find(want_.origins, said->origin) == want_.origins.end()) return wrong("origin", "signed at " + said->origin);
-    if (by.at >= said->expires) return wrong("expired", "the question was answered too late");
+    if (want_.relying_party && *want_.relying_party != statement.relying_party) return broken("rp_id", "signed for " + statement.relying_party);
+    if (!want_.origins.empty() && std::ranges::find(want_.origins, said->origin) == want_.origins.end()) return broken("origin", "signed at " + said->origin);
+    if (by.at >= said->expires) return broken("expired", "the question was answered too late");
     by.bound = true;
     by.credential = base64url(statement.credential);
     by.relying_party = statement.relying_party;
@@ -245,18 +245,18 @@ class Check {
 
   Result<void> dispatch() {
     const json::Value* const dispatched = receipt_.find("dispatched");
-    if (dispatched == nullptr) return want_.dispatched ? Result<void>(wrong("not_dispatched", "it was not let out")) : Result<void>{};
+    if (dispatched == nullptr) return want_.dispatched ? Result<void>(broken("not_dispatched", "it was not let out")) : Result<void>{};
     const auto record = audit::open_record(*dispatched, want_.logs);
-    if (!record) return wrong("log", record.error().detail);
+    if (!record) return broken("log", record.error().detail);
     const audit::LeafView& leaf = record->leaf;
     const bool about_it = leaf.kind == audit::Kind::admission && leaf.operation == domain::kToolCall && leaf.reason == "ok" &&
                           leaf.access_point == out_.access_point && record->about.note == dispatch_note(digest_) &&
                           std::ranges::equal(audit::commit_body(record->salt, raw_), leaf.body_digest);
-    if (!about_it) return wrong("dispatch", "the log's record is not of this call");
+    if (!about_it) return broken("dispatch", "the log's record is not of this call");
     for (const Confirmer& c : out_.confirmed) {
-      if (c.log == record->origin && c.record >= leaf.seq) return wrong("dispatch", "it was let out before it was confirmed");
+      if (c.log == record->origin && c.record >= leaf.seq) return broken("dispatch", "it was let out before it was confirmed");
     }
-    if (at_of(*record) >= out_.expires) return wrong("expired", "it was let out too late");
+    if (at_of(*record) >= out_.expires) return broken("expired", "it was let out too late");
     out_.dispatched = ReceiptSummary::Dispatch{at_of(*record), leaf.seq};
     return {};
   }
@@ -264,9 +264,9 @@ class Check {
   Result<void> times() const {
     if (!want_.now) return {};
     const auto [first, last] = std::ranges::minmax(out_.confirmed, {}, &Confirmer::at);
-    if (last.at > *want_.now + kSkew) return wrong("not_yet", "it was confirmed in the future");
-    if (*want_.now >= out_.expires) return wrong("expired", "it has expired");
-    if (want_.max_age && *want_.now - first.at > *want_.max_age) return wrong("too_old", "it was confirmed too long ago");
+    if (last.at > *want_.now + kSkew) return broken("not_yet", "it was confirmed in the future");
+    if (*want_.now >= out_.expires) return broken("expired", "it has expired");
+    if (want_.max_age && *want_.now - first.at > *want_.max_age) return broken("too_old", "it was confirmed too long ago");
     return {};
   }
 

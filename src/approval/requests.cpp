@@ -11,12 +11,12 @@
 namespace vestibule::approval {
 namespace {
 
-constexpr Duration kKeep = std::chrono::hours(1);  // longer than any window that counts them
-constexpr std::size_t kMaxText = 128;
+constexpr Duration kKeepRequests = std::chrono::hours(1);  // longer than any window that counts them
+constexpr std::size_t kMostText = 128;
 constexpr int kTries = 4;  // for a code that nobody has
 
-void cut(std::string& text) {
-  if (text.size() > kMaxText) text.resize(kMaxText);
+void shorten(std::string& text) {
+  if (text.size() > kMostText) text.resize(kMostText);
 }
 
 }  // namespace
@@ -164,8 +164,8 @@ struct Requests::Opening {
 };
 
 net::Task<Result<Requests::Asked>> Requests::ask(Ask ask, Actor by) {
-  cut(ask.client);
-  cut(ask.credential_name);
+  shorten(ask.client);
+  shorten(ask.credential_name);
   const Digest group = group_of(ask);
   if (std::optional<Asked> there = known(ask, group, clock_.wall())) co_return std::move(*there);
   if (database_.health() != store::Health::ok) co_return fail(Reason::store_unavailable);
@@ -223,7 +223,7 @@ Result<Requests::Asked> Requests::open_in(store::Tx& tx, Ask ask, const Digest& 
   if (!same) return moved(same);
   if (*same) return std::move(**same);
 
-  auto old = tx.run("DELETE FROM approval_request WHERE expires < $1", {now.wall - kKeep});
+  auto old = tx.run("DELETE FROM approval_request WHERE expires < $1", {now.wall - kKeepRequests});
   if (!old) return moved(old);
   auto over = tx.run("DELETE FROM approval_refusal WHERE until <= $1", {now.wall});
   if (!over) return moved(over);

@@ -8,8 +8,6 @@
 
 namespace vestibule::approval {
 
-[[nodiscard]] inline Error moved(auto& result) { return std::move(result).error(); }
-
 /// All zero, which is no digest of anything, for what is none.
 [[nodiscard]] inline Digest digest_from(ByteView raw) noexcept {
   Digest out{};

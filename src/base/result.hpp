@@ -81,4 +81,7 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
+/// The error of a result that has one: `if (!found) co_return moved(found);`
+[[nodiscard]] Error moved(auto& result) { return std::move(result).error(); }
+
 }  // namespace vestibule

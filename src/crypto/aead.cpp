@@ -9,7 +9,7 @@
 namespace vestibule::crypto {
 namespace {
 
-using Context = std::unique_ptr<EVP_CIPHER_CTX, Release<EVP_CIPHER_CTX_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Release<EVP_CIPHER_CTX_free>>;
 
 // Fetched once: a fetch takes locks and is dearer than a small encryption. Never freed: sealed
 // secrets may be used until the very end of the process.
@@ -29,7 +29,7 @@ void aead_seal(std::span<const std::uint8_t, 32> key, std::span<const std::uint8
                ByteView associated, ByteView plaintext, Bytes& out) {
   if (plaintext.size() > kAeadMaxSize || associated.size() > kAeadMaxSize)
     throw std::length_error("too much to seal at once");
-  const Context ctx(EVP_CIPHER_CTX_new());
+  const CipherContext ctx(EVP_CIPHER_CTX_new());
   if (!ctx) throw std::bad_alloc();
   int n = 0;
   check(EVP_EncryptInit_ex2(ctx.get(), cipher(), key.data(), nonce.data(), nullptr));
@@ -57,7 +57,7 @@ Result<Secret> aead_open(std::span<const std::uint8_t, 32> key,
   const ByteView given = ciphertext_and_tag.last(kAeadTagSize);
   std::copy(given.begin(), given.end(), tag.begin());
 
-  const Context ctx(EVP_CIPHER_CTX_new());
+  const CipherContext ctx(EVP_CIPHER_CTX_new());
   if (!ctx) throw std::bad_alloc();
   int n = 0;
   check(EVP_DecryptInit_ex2(ctx.get(), cipher(), key.data(), nonce.data(), nullptr));

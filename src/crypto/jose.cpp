@@ -13,7 +13,7 @@
 namespace vestibule::crypto {
 namespace {
 
-using Key = std::unique_ptr<cjose_jwk_t, Release<cjose_jwk_release>>;
+using JwkKey = std::unique_ptr<cjose_jwk_t, Release<cjose_jwk_release>>;
 using Jws = std::unique_ptr<cjose_jws_t, Release<cjose_jws_release>>;
 using Header = std::unique_ptr<cjose_header_t, Release<cjose_header_release>>;
 
@@ -23,9 +23,9 @@ constexpr std::array kPrivate = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
 
 Error bad(const char* why) { return fail(Reason::invalid_argument, why); }
 
-Key import(std::string_view json) {
+JwkKey import(std::string_view json) {
   cjose_err err;
-  return Key(cjose_jwk_import(json.data(), json.size(), &err));
+  return JwkKey(cjose_jwk_import(json.data(), json.size(), &err));
 }
 
 /// A member that is a whole number in base64url (RFC 7518 sections 6.2.1.2, 6.3.1).
@@ -119,7 +119,7 @@ Result<JwsKey> JwsKey::generate(JwsAlg alg) {
   const ClearErrors clear;
   static constexpr std::array<std::uint8_t, 3> kExponent = {1, 0, 1};
   cjose_err err;
-  const Key key(alg == JwsAlg::es256 ? cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_256, &err)
+  const JwkKey key(alg == JwsAlg::es256 ? cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_256, &err)
                                      : cjose_jwk_create_RSA_random(2048, kExponent.data(), kExponent.size(), &err));
   if (!key) return fail(Reason::internal, "no key could be made");
   char* const raw = cjose_jwk_to_json(key.get(), true, &err);
@@ -135,7 +135,7 @@ Result<JwsKey> JwsKey::from(JwsAlg alg, Secret json) {
   const auto document = json::parse(json.reveal_text(), kKeyLimits);
   if (!document || document->find("d") == nullptr) return bad("this is no private key");
   const ClearErrors clear;
-  const Key key = import(json.reveal_text());
+  const JwkKey key = import(json.reveal_text());
   if (!key) return bad("this is no private key");
   cjose_err err;
   char* const raw = cjose_jwk_to_json(key.get(), false, &err);
@@ -160,7 +160,7 @@ Result<std::string> JwsKey::sign(std::string_view typ, std::string_view payload)
   const ClearErrors clear;
   cjose_err err;
   // A key object counts its holders without atomics: each signature has one of its own.
-  const Key key = import(json_.reveal_text());
+  const JwkKey key = import(json_.reveal_text());
   const Header header(cjose_header_new(&err));
   const std::string type(typ);
   const bool filled = key && header && cjose_header_set(header.get(), CJOSE_HDR_ALG, std::string(name(alg_)).c_str(), &err) &&
@@ -209,7 +209,7 @@ Result<std::string> UnverifiedJws::verify(const PublicJwk& key, std::span<const 
   }
   const ClearErrors clear;
   cjose_err err;
-  const Key imported = import(key.json());
+  const JwkKey imported = import(key.json());
   const Jws jws(cjose_jws_import(text_.data(), text_.size(), &err));
   if (!imported || !jws || !cjose_jws_verify(jws.get(), imported.get(), &err)) return bad("the signature is not this key's");
   std::uint8_t* payload = nullptr;

@@ -16,13 +16,11 @@
 namespace vestibule::crypto {
 namespace {
 
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Release<EVP_PKEY_CTX_free>>;
-using Context = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
 using Number = std::unique_ptr<BIGNUM, Release<BN_clear_free>>;
 using Group = std::unique_ptr<EC_GROUP, Release<EC_GROUP_free>>;
 using Point = std::unique_ptr<EC_POINT, Release<EC_POINT_clear_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>>;
+using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>>;
 using Builder = std::unique_ptr<OSSL_PARAM_BLD, Release<OSSL_PARAM_BLD_free>>;
 using Parameters = std::unique_ptr<OSSL_PARAM, Release<OSSL_PARAM_free>>;
 
@@ -37,7 +35,7 @@ const EC_GROUP* group() {
 }
 
 /// EVP_PKEY of a point, with its scalar or without.
-Key make_key(const P256Point& point, const BIGNUM* scalar) {
+EvpKey make_key(const P256Point& point, const BIGNUM* scalar) {
   const Builder build(OSSL_PARAM_BLD_new());
   const bool filled =
       build && OSSL_PARAM_BLD_push_utf8_string(build.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1 &&
@@ -51,7 +49,7 @@ Key make_key(const P256Point& point, const BIGNUM* scalar) {
       EVP_PKEY_fromdata(ctx.get(), &raw, selection, parameters.get()) != 1) {
     return nullptr;
   }
-  return Key(raw);
+  return EvpKey(raw);
 }
 
 }  // namespace
@@ -68,7 +66,7 @@ std::optional<P256Point> parse_p256(ByteView bytes) {
 }
 
 struct P256Key::State {
-  Key key;
+  EvpKey key;
   P256Point point{};
 };
 
@@ -113,7 +111,7 @@ P256Key P256Key::generate(Rng& rng) {
 const P256Point& P256Key::public_key() const noexcept { return state_->point; }
 
 P256Signature P256Key::sign(ByteView message) const {
-  const Context ctx(EVP_MD_CTX_new());
+  const DigestContext ctx(EVP_MD_CTX_new());
   std::array<unsigned char, 80> der{};
   std::size_t size = der.size();
   if (!ctx || EVP_DigestSignInit(ctx.get(), nullptr, EVP_sha256(), nullptr, state_->key.get()) != 1 ||
@@ -121,7 +119,7 @@ P256Signature P256Key::sign(ByteView message) const {
     throw std::runtime_error("ECDSA signing failed");
   }
   const unsigned char* at = der.data();
-  const Signature parsed(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)));
+  const EcdsaSignature parsed(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)));
   P256Signature out;
   constexpr int half = static_cast<int>(kScalar);
   if (!parsed || BN_bn2binpad(ECDSA_SIG_get0_r(parsed.get()), out.data(), half) != half ||
@@ -135,7 +133,7 @@ Result<Secret> P256Key::agree(ByteView peer) const {
   const std::optional<P256Point> point = parse_p256(peer);
   if (!point) return fail(Reason::invalid_argument, "no point of P-256");
   const ClearErrors clear;
-  const Key other = make_key(*point, nullptr);
+  const EvpKey other = make_key(*point, nullptr);
   const KeyContext ctx(EVP_PKEY_CTX_new(state_->key.get(), nullptr));
   Bytes shared(kScalar);
   std::size_t size = shared.size();
@@ -151,9 +149,9 @@ bool verify_p256(ByteView point, ByteView message, ByteView signature) {
   const std::optional<P256Point> parsed = parse_p256(point);
   if (!parsed) return false;
   const ClearErrors clear;
-  const Key key = make_key(*parsed, nullptr);
+  const EvpKey key = make_key(*parsed, nullptr);
   if (!key) return false;
-  const Signature sig(ECDSA_SIG_new());
+  const EcdsaSignature sig(ECDSA_SIG_new());
   Number r(BN_bin2bn(signature.data(), static_cast<int>(kScalar), nullptr));
   Number s(BN_bin2bn(signature.data() + kScalar, static_cast<int>(kScalar), nullptr));
   if (!sig || !r || !s || ECDSA_SIG_set0(sig.get(), r.get(), s.get()) != 1) return false;
@@ -163,7 +161,7 @@ bool verify_p256(ByteView point, ByteView message, ByteView signature) {
   unsigned char* at = der.data();
   const int size = i2d_ECDSA_SIG(sig.get(), &at);
   if (size <= 0 || static_cast<std::size_t>(size) > der.size()) return false;
-  const Context ctx(EVP_MD_CTX_new());
+  const DigestContext ctx(EVP_MD_CTX_new());
   return ctx && EVP_DigestVerifyInit(ctx.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
          EVP_DigestVerify(ctx.get(), der.data(), static_cast<std::size_t>(size), message.data(), message.size()) == 1;
 }

@@ -12,7 +12,7 @@
 namespace vestibule::crypto {
 namespace {
 
-constexpr std::size_t kSaltSize = 16;
+constexpr std::size_t kPasswordSalt = 16;
 constexpr std::size_t kHashSize = 32;
 constexpr std::size_t kSaltText = 22;  // base64 without padding
 constexpr std::size_t kHashText = 43;
@@ -79,7 +79,7 @@ std::chrono::nanoseconds cpu_time() noexcept {
 
 /// The better of two runs: the first one also pays for pages and caches.
 double seconds_for(const PasswordCost& cost) {
-  static constexpr std::array<std::uint8_t, kSaltSize> kSalt{};
+  static constexpr std::array<std::uint8_t, kPasswordSalt> kSalt{};
   double best = std::numeric_limits<double>::max();
   for (int run = 0; run < 2; ++run) {
     const auto start = cpu_time();
@@ -153,7 +153,7 @@ Result<std::string> hash_password(std::string_view password, ByteView pepper,
     return fail(Reason::invalid_argument, "a password has 1 to 1024 bytes");
   if (!within(cost, kLeastPasswordCost, kMostPasswordCost))
     return fail(Reason::invalid_argument, "password cost out of bounds");
-  const auto salt = rng.take<kSaltSize>();
+  const auto salt = rng.take<kPasswordSalt>();
   const auto hash = argon2id(as_bytes(password), salt, pepper, {}, cost, kHashSize);
   if (!hash) return hash.error();
   return "$argon2id$v=19$m=" + std::to_string(cost.memory_kib) + ",t=" +
@@ -175,7 +175,7 @@ bool verify_password(std::string_view password, std::string_view encoded, ByteVi
 bool verify_no_password(std::string_view password, ByteView pepper, const PasswordCost& cost) {
   if (password.empty() || password.size() > kMaxPassword) return false;
   if (!within(cost, kLeastReadable, kMostPasswordCost)) return false;
-  static constexpr std::array<std::uint8_t, kSaltSize> kSalt{};
+  static constexpr std::array<std::uint8_t, kPasswordSalt> kSalt{};
   static constexpr std::array<std::uint8_t, kHashSize> kNoHash{};
   const auto hash = argon2id(as_bytes(password), kSalt, pepper, {}, cost, kHashSize);
   // The comparison is made so that the work is the same; its outcome does not count.

@@ -14,7 +14,6 @@
 namespace vestibule::crypto {
 namespace {
 
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
 constexpr std::size_t kMaxSpki = 2048;   // RSA of 8192 bits takes 1060
 constexpr std::size_t kMaxPem = 65'536;
 constexpr std::int64_t kEs256 = -7;
@@ -44,7 +43,7 @@ Result<PublicJwk> PublicJwk::from_spki(ByteView der) {
   }
   if (der.size() > kMaxSpki) return other_kind();
   const unsigned char* at = der.data();
-  const Key key(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
+  const EvpKey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
   if (!key || at != der.data() + der.size() || EVP_PKEY_is_a(key.get(), "RSA") != 1) return other_kind();
   const auto n = number_of(key.get(), OSSL_PKEY_PARAM_RSA_N);
   const auto e = number_of(key.get(), OSSL_PKEY_PARAM_RSA_E);
@@ -60,7 +59,7 @@ Result<PublicJwk> PublicJwk::from_pem(std::string_view text) {
     return fail(Reason::invalid_argument, "the file holds a private key, which stays where it is: give the certificate or the public key alone");
   }
   const std::unique_ptr<BIO, Release<BIO_free>> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  Key key;
+  EvpKey key;
   if (const std::unique_ptr<X509, Release<X509_free>> cert(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)); cert) {
     key.reset(X509_get_pubkey(cert.get()));
   } else {

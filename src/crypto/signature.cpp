@@ -10,11 +10,9 @@
 namespace vestibule::crypto {
 namespace {
 
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
-using Context = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
 
-Context context() {
-  Context ctx(EVP_MD_CTX_new());
+DigestContext context() {
+  DigestContext ctx(EVP_MD_CTX_new());
   if (!ctx) throw std::bad_alloc();
   return ctx;
 }
@@ -22,7 +20,7 @@ Context context() {
 }  // namespace
 
 struct SigningKey::State {
-  Key key;
+  EvpKey key;
   PublicKey public_key{};
 };
 
@@ -51,7 +49,7 @@ Secret SigningKey::generate_seed(Rng& rng) {
 }
 
 Signature SigningKey::sign(ByteView message) const {
-  const Context ctx = context();
+  const DigestContext ctx = context();
   Signature out;
   std::size_t size = out.size();
   if (EVP_DigestSignInit(ctx.get(), nullptr, nullptr, nullptr, state_->key.get()) != 1 ||
@@ -65,10 +63,10 @@ const PublicKey& SigningKey::public_key() const noexcept { return state_->public
 
 bool verify_signature(ByteView public_key, ByteView message, ByteView signature) {
   if (public_key.size() != sizeof(PublicKey) || signature.size() != sizeof(Signature)) return false;
-  const Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(),
+  const EvpKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(),
                                             public_key.size()));
   if (!key) return false;
-  const Context ctx = context();
+  const DigestContext ctx = context();
   return EVP_DigestVerifyInit(ctx.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
          EVP_DigestVerify(ctx.get(), signature.data(), signature.size(), message.data(),
                           message.size()) == 1;

@@ -14,8 +14,6 @@
 namespace vestibule::crypto {
 namespace {
 
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
-using Context = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
 
 // Each of these keys has one length, so everything before its numbers is the same for all of an algorithm.
 constexpr std::array<std::uint8_t, 27> kP256 = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
@@ -79,9 +77,9 @@ bool verify_spki(std::int64_t algorithm, ByteView spki, ByteView message, ByteVi
   const auto f = form_of(algorithm);
   if (!f || !in_form(*f, spki) || signature.empty()) return false;
   const unsigned char* at = spki.data();
-  const Key key(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  const EvpKey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
   if (!key) return false;
-  const Context ctx(EVP_MD_CTX_new());
+  const DigestContext ctx(EVP_MD_CTX_new());
   if (!ctx) throw std::bad_alloc();
   return EVP_DigestVerifyInit(ctx.get(), nullptr, f->hash == nullptr ? nullptr : f->hash(), nullptr, key.get()) == 1 &&
          EVP_DigestVerify(ctx.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;

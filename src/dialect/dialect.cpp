@@ -10,27 +10,20 @@
 #include "dialect/models.hpp"
 #include "dialect/render.hpp"
 #include "dialect/routes.hpp"
+#include "http/chars.hpp"
 
 namespace vestibule::dialect {
 namespace {
 
-constexpr std::array<std::string_view, 7> kNames{"openai", "anthropic", "ollama", "llamacpp", "vllm", "http", "mcp"};
+using http::chars::equals_folded;
+using http::chars::trimmed;
+
+constexpr std::array<std::string_view, 7> kDialectNames{"openai", "anthropic", "ollama", "llamacpp", "vllm", "http", "mcp"};
 
 // A model's words without a chat's structure, or an answer kept by the server and given out on a route of its own:
 // a call in them is seen by nobody. And llama.cpp's own tools, called past the model.
 constexpr std::array<std::string_view, 9> kUninspected{"complete",     "invoke",         "chat.stored",   "responses.stored", "streams",
                                                        "batches.read", "batches.create", "conversations", "server_tools"};
-
-bool equals_folded(std::string_view text, std::string_view lower) noexcept {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // application/json, with no parameter but charset=utf-8 (RFC 8259 has none; clients send it).
 bool is_json(std::string_view value) noexcept {
@@ -239,12 +232,12 @@ Rendered Dialect::render(const domain::Refusal& refusal, Face face, std::string_
 
 std::string Dialect::render_cut(const domain::Refusal& refusal, Face face) { return render_end(face, refusal); }
 
-std::string_view name(Kind kind) noexcept { return kNames[static_cast<std::size_t>(kind)]; }
+std::string_view name(Kind kind) noexcept { return kDialectNames[static_cast<std::size_t>(kind)]; }
 
 std::optional<Kind> kind_from(std::string_view name) noexcept {
-  const auto at = std::find(kNames.begin(), kNames.end(), name);
-  if (at == kNames.end()) return std::nullopt;
-  return static_cast<Kind>(at - kNames.begin());
+  const auto at = std::find(kDialectNames.begin(), kDialectNames.end(), name);
+  if (at == kDialectNames.end()) return std::nullopt;
+  return static_cast<Kind>(at - kDialectNames.begin());
 }
 
 bool operation_known(Kind kind, std::string_view operation) noexcept {

@@ -7,17 +7,15 @@
 
 #include "dialect/inspect_pattern.hpp"
 #include "dialect/inspect_reply.hpp"
+#include "http/chars.hpp"
 #include "http/ndjson.hpp"
 #include "http/sse.hpp"
 
 namespace vestibule::dialect {
 namespace {
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool equals_folded(std::string_view text, std::string_view known) noexcept {
-  return std::equal(text.begin(), text.end(), known.begin(), known.end(), [](char a, char b) { return lower(a) == b; });
-}
+using http::chars::equals_folded;
+using http::chars::trimmed;
 
 // Some line readers (Python's str.splitlines, httpx) end a line at these too: then a text could say what they take
 // for an event of its own.
@@ -369,12 +367,6 @@ class Unread final : public Inspector {
   bool holding() const noexcept override { return false; }
   Result<void> resolve(std::span<const Ruling>, std::string&) override { return fail(Reason::reply_unreadable, "Content-Type"); }
 };
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 }  // namespace
 

@@ -10,7 +10,7 @@ namespace vestibule::dialect {
 namespace {
 
 constexpr int kLegacy = -1;  // the place of `function_call`, of which a message has one
-constexpr std::string_view kOther = "other";
+constexpr std::string_view kOtherKind = "other";
 
 // Members of a message that are texts, and of all levels those that a reply written anew may keep: what is not
 // known here might repeat a call that was refused.
@@ -49,7 +49,7 @@ Result<void> each_text(const Tree& tree, Tree::At message, F f) {
     const auto* text = std::find(kTexts.begin(), kTexts.end(), key);
     const bool parts = key == "content" && tree.is_array(at);
     if (!parts) {
-      Result<void> done = each_string(tree, at, text != kTexts.end() && tree.is_string(at) ? *text : kOther, f);
+      Result<void> done = each_string(tree, at, text != kTexts.end() && tree.is_string(at) ? *text : kOtherKind, f);
       if (!done) return done;
       continue;
     }
@@ -60,7 +60,7 @@ Result<void> each_text(const Tree& tree, Tree::At message, F f) {
         continue;
       }
       for (Tree::At field = tree.first(part); field != Tree::kNone; field = tree.behind(field)) {
-        Result<void> done = each_string(tree, field, tree.key(field) == "text" && tree.is_string(field) ? kTexts[0] : kOther, f);
+        Result<void> done = each_string(tree, field, tree.key(field) == "text" && tree.is_string(field) ? kTexts[0] : kOtherKind, f);
         if (!done) return done;
       }
     }
@@ -134,7 +134,7 @@ class Chat final : public Reply {
     const auto [here, not_here] = message_keys();
     if (!tree.is_nothing(tree.find(holder, not_here))) return unreadable("a message where a delta belongs, or the other way round");
     if (server_ == Server::openai && tree.is_string(tree.find(holder, "text"))) {
-      Result<void> ok = add_piece(index, 0, kOther, tree, tree.find(holder, "text"));
+      Result<void> ok = add_piece(index, 0, kOtherKind, tree, tree.find(holder, "text"));
       if (!ok) return ok;
     }
     const Tree::At message = tree.find(holder, here);

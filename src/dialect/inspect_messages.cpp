@@ -10,9 +10,9 @@
 namespace vestibule::dialect {
 namespace {
 
-constexpr std::string_view kText = "text";
+constexpr std::string_view kTextBlock = "text";
 constexpr std::string_view kThinking = "thinking";
-constexpr std::string_view kOther = "other";
+constexpr std::string_view kOtherBlock = "other";
 
 class Messages final : public Reply {
  public:
@@ -73,7 +73,7 @@ class Messages final : public Reply {
 
   // Every string below, as one text.
   Result<void> texts(const Tree& tree, Tree::At at) {
-    if (tree.is_string(at)) return add_text(0, 0, kOther, tree.text(at));
+    if (tree.is_string(at)) return add_text(0, 0, kOtherBlock, tree.text(at));
     if (!tree.is_object(at) && !tree.is_array(at)) return {};
     for (Tree::At child = tree.first(at); child != Tree::kNone; child = tree.behind(child)) {
       Result<void> ok = texts(tree, child);
@@ -130,8 +130,8 @@ class Messages final : public Reply {
       const std::string_view key = tree.key(field);
       if (key == "type" || key == "signature" || key == "data") continue;
       Result<void> ok;
-      if (key == kText && type == kText && tree.is_string(field)) {
-        ok = add_text(0, 0, kText, tree.text(field));
+      if (key == kTextBlock && type == kTextBlock && tree.is_string(field)) {
+        ok = add_text(0, 0, kTextBlock, tree.text(field));
       } else if (key == kThinking && type == kThinking && tree.is_string(field)) {
         ok = add_text(0, 0, kThinking, tree.text(field));
       } else {
@@ -158,7 +158,7 @@ class Messages final : public Reply {
       return add_arguments(*call, tree.text(json));
     }
     if (call != nullptr || !tree.is_nothing(json)) return unreadable("a piece of another kind");
-    if (type == "text_delta") return piece(tree, tree.find(delta, kText), kText);
+    if (type == "text_delta") return piece(tree, tree.find(delta, kTextBlock), kTextBlock);
     if (type == "thinking_delta") return piece(tree, tree.find(delta, kThinking), kThinking);
     if (type == "signature_delta") return {};
     return texts(tree, delta);
@@ -252,12 +252,12 @@ class Messages final : public Reply {
     }
   }
 
-  bool writes(std::string_view kind) const override { return kind != kOther; }
+  bool writes(std::string_view kind) const override { return kind != kOtherBlock; }
 
   // The texts of a block or of a piece of one: text and text_delta, thinking and thinking_delta.
   void rewrite_block(const Tree& tree, Tree::At at, Edits& edits) {
     const std::string_view type = tree.text(tree.find(at, "type"));
-    for (const std::string_view kind : {kText, kThinking}) {
+    for (const std::string_view kind : {kTextBlock, kThinking}) {
       const Tree::At field = tree.find(at, kind);
       if (!tree.is_string(field) || !type.starts_with(kind)) continue;
       const std::string text = rewritten(channel(0, 0, kind), tree.text(field));

@@ -17,7 +17,7 @@ constexpr std::string_view kRefusal = "refusal";
 constexpr std::string_view kReasoning = "reasoning";
 constexpr std::string_view kSummary = "summary";
 constexpr std::string_view kOutput = "output_text";
-constexpr std::string_view kOther = "other";
+constexpr std::string_view kOtherPart = "other";
 
 // Texts that come in pieces: of `<event>.delta` and `<event>.done`.
 struct TextEvent {
@@ -218,7 +218,7 @@ class Responses final : public Reply {
     if (type == kRefusal) return {kRefusal, text};
     if (type == "reasoning_text") return {kReasoning, text};
     if (type == "summary_text") return {kSummary, text};
-    return {kOther, Tree::kNone};
+    return {kOtherPart, Tree::kNone};
   }
 
   Result<void> part(const Tree& tree, Tree::At at, int place, int index, Word said) {
@@ -226,7 +226,7 @@ class Responses final : public Reply {
     Result<void> ok = sound(tree, at);
     if (!ok) return ok;
     const auto [kind, text] = text_of(tree, at);
-    if (kind == kOther) return texts(tree, at, place, said);
+    if (kind == kOtherPart) return texts(tree, at, place, said);
     return tree.is_nothing(text) ? Result<void>{} : words(tree, text, place, index, kind, said);
   }
 
@@ -275,7 +275,7 @@ class Responses final : public Reply {
 
   // Every string of what is not known.
   Result<void> texts(const Tree& tree, Tree::At at, int place, Word said) {
-    if (tree.is_string(at)) return add_text(place, said == Word::last ? 1 : 0, kOther, tree.text(at));
+    if (tree.is_string(at)) return add_text(place, said == Word::last ? 1 : 0, kOtherPart, tree.text(at));
     if (!tree.is_object(at) && !tree.is_array(at)) return {};
     for (Tree::At child = tree.first(at); child != Tree::kNone; child = tree.behind(child)) {
       if (tree.key(child) == "type") continue;
@@ -294,7 +294,7 @@ class Responses final : public Reply {
 
   // --- written anew: a refused call's item becomes a message in its place
 
-  bool writes(std::string_view kind) const override { return kind != kOther; }
+  bool writes(std::string_view kind) const override { return kind != kOtherPart; }
 
   const std::string* why_refused(int place) {
     const Begun* call = call_at(0, place);
@@ -402,7 +402,7 @@ class Responses final : public Reply {
 
   void rewrite_part(const Tree& tree, Tree::At at, int place, int index, Word said, Edits& edits) {
     const auto [kind, text] = text_of(tree, at);
-    if (kind == kOther) return;
+    if (kind == kOtherPart) return;
     rewrite_text(tree, text, place, index, kind, said, edits);
     empty_list(tree, tree.find(at, "logprobs"), edits);
   }

@@ -14,7 +14,7 @@ void make_unknown(std::string_view text, TextCall& call) {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
+std::string_view stripped(std::string_view text) {
   text.remove_prefix(behind_space(text, 0));
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
@@ -22,8 +22,8 @@ std::string_view trimmed(std::string_view text) {
 
 // --- calls in JSON
 
-constexpr std::array<std::string_view, 6> kNames{"name", "tool_name", "function_name", "tool", "function", "action"};
-constexpr std::array<std::string_view, 7> kArguments{"arguments", "parameters", "args",        "input",
+constexpr std::array<std::string_view, 6> kNameKeys{"name", "tool_name", "function_name", "tool", "function", "action"};
+constexpr std::array<std::string_view, 7> kArgumentKeys{"arguments", "parameters", "args",        "input",
                                                      "tool_input", "action_input", "tool_args"};
 
 template <std::size_t N>
@@ -40,10 +40,10 @@ struct InObject {
 InObject look_at(const Tree& tree, Tree::At object) {
   InObject out;
   for (Tree::At at = tree.first(object); at != Tree::kNone; at = tree.behind(at)) {
-    if (tree.is_string(at) && is_one_of(tree.key(at), kNames)) {
+    if (tree.is_string(at) && is_one_of(tree.key(at), kNameKeys)) {
       out.name = at;
       ++out.names;
-    } else if (is_one_of(tree.key(at), kArguments)) {
+    } else if (is_one_of(tree.key(at), kArgumentKeys)) {
       out.arguments = at;
       ++out.arguments_given;
     }
@@ -121,10 +121,10 @@ namespace {
 bool read_named(std::string_view text, std::string_view separator, TextCall& out, unsigned depth) {
   const std::size_t at = text.find(separator);
   if (at == std::string_view::npos) return false;
-  const std::string_view name = trimmed(text.substr(0, at));
+  const std::string_view name = stripped(text.substr(0, at));
   std::string_view arguments = text.substr(at);
   if (separator != "{") arguments.remove_prefix(separator.size());
-  arguments = trimmed(arguments);
+  arguments = stripped(arguments);
   Tree tree;
   if (name.empty() || !std::all_of(name.begin(), name.end(), is_word) || !tree.read(arguments, depth) || !tree.is_object(0)) return false;
   out.name = name;
@@ -137,15 +137,15 @@ bool read_named(std::string_view text, std::string_view separator, TextCall& out
 bool read_marked(const Format& format, std::string_view inner, unsigned depth, TextCall& call) {
   if (format.begin == "<function=") return read_named(inner, ">", call, depth);
   if (format.begin == "[tool_calls]") {
-    return read_json(trimmed(inner), call, depth) || read_named(inner, "[ARGS]", call, depth) || read_named(inner, "{", call, depth);
+    return read_json(stripped(inner), call, depth) || read_named(inner, "[ARGS]", call, depth) || read_named(inner, "{", call, depth);
   }
-  if (format.begin.ends_with('>') || format.begin == "[tool_call]") return read_json(trimmed(inner), call, depth);
+  if (format.begin.ends_with('>') || format.begin == "[tool_call]") return read_json(stripped(inner), call, depth);
   const std::size_t close = inner.find('>');
   if (!format.begin.starts_with('<') || close == std::string_view::npos) return false;
   // The tag's own end, with no attribute in between.
   const std::string_view tag = inner.substr(0, close);
   const bool bare = std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '|'; });
-  return bare && read_json(trimmed(inner.substr(close + 1)), call, depth);
+  return bare && read_json(stripped(inner.substr(close + 1)), call, depth);
 }
 
 }  // namespace vestibule::dialect

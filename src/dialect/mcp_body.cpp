@@ -10,14 +10,11 @@ namespace {
 
 using json::Token;
 
-enum MessageKey : int { kJsonrpc, kId, kMethod, kParams, kResult, kError };
-constexpr std::array<std::string_view, 6> kMessageKeys{"jsonrpc", "id", "method", "params", "result", "error"};
 enum ParamKey : int { kName, kUri, kArguments, kMeta, kTask, kCapabilities, kInputResponses, kTaskId, kRequestState, kSubscriptions };
 constexpr std::array<std::string_view, 10> kParamKeys{"name", "uri", "arguments", "_meta", "task", "capabilities", "inputResponses", "taskId", "requestState", "notifications"};
 enum MetaKey : int { kVersion, kClientCapabilities };
 constexpr std::array<std::string_view, 2> kMetaKeys{"io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"};
 constexpr std::array<std::string_view, 4> kCapabilityKeys{"sampling", "elicitation", "roots", "url"};
-const json::FoldGuard kMessageGuard{kMessageKeys};
 const json::FoldGuard kParamGuard{kParamKeys};
 const json::FoldGuard kMetaGuard{kMetaKeys};
 const json::FoldGuard kCapabilityGuard{kCapabilityKeys};

@@ -1,14 +1,21 @@
 #pragma once
 // The two halves of a client's message, each as it stands. Private to the room.
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "dialect/mcp.hpp"
+#include "json/fold_guard.hpp"
 
 namespace vestibule::dialect::mcp {
+
+/// The members of a JSON-RPC message (2.0, sections 4 and 5), by their places in kMessageKeys.
+enum MessageKey : int { kJsonrpc, kId, kMethod, kParams, kResult, kError };
+inline constexpr std::array<std::string_view, 6> kMessageKeys{"jsonrpc", "id", "method", "params", "result", "error"};
+inline const json::FoldGuard kMessageGuard{kMessageKeys};
 
 /// What the headers say of the message.
 struct Head {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "dialect/mcp.hpp"
+#include "dialect/mcp_parts.hpp"
 #include "http/url.hpp"
 #include "json/fold_guard.hpp"
 #include "json/reader.hpp"
@@ -13,15 +14,12 @@ namespace {
 
 using json::Token;
 
-enum MessageKey : int { kJsonrpc, kId, kMethod, kParams, kResult, kError };
-constexpr std::array<std::string_view, 6> kMessageKeys{"jsonrpc", "id", "method", "params", "result", "error"};
-enum ResultKey : int { kTools, kResultType, kInputRequests, kCacheScope, kRequestState };
+enum ResultKey : int { kTools, kResultType, kInputRequests, kCacheScope, kResultState };
 constexpr std::array<std::string_view, 5> kResultKeys{"tools", "resultType", "inputRequests", "cacheScope", "requestState"};
 enum RequestKey : int { kRequestMethod, kRequestParams };
 constexpr std::array<std::string_view, 2> kRequestKeys{"method", "params"};
-enum ElicitKey : int { kMode, kUrl, kElicitations, kCode, kData, kName, kAsked };
+enum ElicitKey : int { kMode, kUrl, kElicitations, kCode, kData, kElicitName, kAsked };
 constexpr std::array<std::string_view, 7> kElicitKeys{"mode", "url", "elicitations", "code", "data", "name", "inputRequests"};
-const json::FoldGuard kMessageGuard{kMessageKeys};
 const json::FoldGuard kResultGuard{kResultKeys};
 const json::FoldGuard kRequestGuard{kRequestKeys};
 constexpr std::array<std::string_view, 1> kOwnKeys{kConfirm};
@@ -175,7 +173,7 @@ class Answer {
       }
       case kInputRequests:
         return input_requests();
-      case kRequestState: {
+      case kResultState: {
         waits = true;
         Result<void> read = text(state);
         state_place = {reader_.begin_offset(), reader_.end_offset()};
@@ -228,7 +226,7 @@ class Answer {
       if (++n > kMostTools) return unreadable("too many tools");
       const std::size_t at = reader_.begin_offset();
       std::string name;
-      Result<void> read = members(kElicitGuard, [&](int key) { return key == kName ? text(name) : skip(); });
+      Result<void> read = members(kElicitGuard, [&](int key) { return key == kElicitName ? text(name) : skip(); });
       if (!read) return read;
       listed.push_back({{at, reader_.end_offset()}, std::move(name)});
     }

@@ -9,7 +9,7 @@
 namespace vestibule::dialect {
 namespace {
 
-constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // OpenAI; Responses and Anthropic (input in the first event, output in the last); Ollama; llama.cpp's
 // timings where it gives no usage. Input and output in turn, in order of preference.
@@ -19,7 +19,7 @@ using Numbers = std::array<std::optional<std::uint32_t>, kKeys.size()>;
 
 // The number that begins at text[i], if it is whole.
 std::optional<std::uint32_t> number_at(std::string_view text, std::size_t i) noexcept {
-  while (i < text.size() && is_space(text[i])) ++i;
+  while (i < text.size() && is_blank(text[i])) ++i;
   std::uint64_t value = 0;
   const std::size_t first = i;
   while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
@@ -39,7 +39,7 @@ void last_numbers(std::string_view text, Numbers& out) noexcept {
     const auto colon = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
     end = colon;
     std::size_t close = colon;
-    while (close > 0 && is_space(text[close - 1])) --close;
+    while (close > 0 && is_blank(text[close - 1])) --close;
     if (close == 0 || text[close - 1] != '"') continue;
     const std::string_view before = text.substr(0, close - 1);
     // Most keys end otherwise than those that are looked for.

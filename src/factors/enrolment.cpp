@@ -14,8 +14,6 @@ constexpr std::size_t kRecoveryCodes = 10;
 constexpr std::size_t kMaxFactorLabel = 64;
 constexpr std::int64_t kEnrolmentTries = 10;
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 bool good_label(std::string_view label) { return label.size() <= kMaxFactorLabel && is_utf8(label); }
 
 }  // namespace

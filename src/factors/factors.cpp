@@ -13,8 +13,6 @@ namespace {
 
 constexpr int kMostFailures = 100;  // SP 800-63B-4 section 3.2.2
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 }  // namespace
 
 Factors::Factors(store::Database& database, const crypto::KeyRing& keys, identity::Users& users, audit::Log& log,

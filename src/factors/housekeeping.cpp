@@ -5,8 +5,6 @@
 namespace vestibule::factors {
 namespace {
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 Result<std::int64_t> reseal_in(store::Tx& tx, const crypto::KeyRing& keys, const SealedColumn& column) {
   const bool text = column.key == SealedColumn::Key::text;
   std::vector<std::pair<Bytes, Bytes>> stale;

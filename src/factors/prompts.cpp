@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kMaxClient = 128;
 constexpr Duration kKeep = std::chrono::hours(2);  // longer than any window that counts them
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 // IPv6 sources count by /64: whoever has one has all of it.
 std::string sleeper(std::string_view source) {
   auto parsed = domain::Source::parse(source);

@@ -12,8 +12,6 @@ namespace {
 
 using identity::NoticeKind;
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 bool serves(const KindInfo& kind, std::string_view purpose) { return !kind.step_up_only || purpose == kStepUp; }
 
 }  // namespace

@@ -7,8 +7,6 @@ namespace {
 
 using identity::NoticeKind;
 
-Error moved(auto& result) { return std::move(result).error(); }
-
 }  // namespace
 
 Result<void> Factors::check_proof(store::Tx& tx, UserId user, const domain::Proof& proof) const {

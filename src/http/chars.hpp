@@ -110,6 +110,13 @@ enum class ObsText : std::uint8_t { refuse, allow };
   return true;
 }
 
+/// Without the blanks around it (RFC 9110 section 5.6.3, OWS).
+[[nodiscard]] inline std::string_view trimmed(std::string_view text) noexcept {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 [[nodiscard]] inline bool equals_folded(std::string_view a, std::string_view lower_b) noexcept {
   if (a.size() != lower_b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {

@@ -10,7 +10,7 @@
 namespace vestibule::identity {
 namespace {
 
-constexpr std::string_view kSelect =
+constexpr std::string_view kSelectOpen =
     "SELECT reset_request.id, reset_request.account, reset_request.requested_by, person.name, asker.name, "
     "reset_request.at, reset_request.expires FROM reset_request JOIN account person ON person.id = reset_request.account "
     "JOIN account asker ON asker.id = reset_request.requested_by WHERE reset_request.expires >= $1";
@@ -173,7 +173,7 @@ Result<Resets::Begun> Resets::begin_in(store::Tx& tx, UserId user, const Actor& 
 
 Result<std::optional<Reset>> Resets::take_in(store::Tx& tx, ResetId id) {
   std::optional<Reset> out;
-  auto found = tx.one(std::string(kSelect) + " AND reset_request.id = $2", {clock_.wall(), id},
+  auto found = tx.one(std::string(kSelectOpen) + " AND reset_request.id = $2", {clock_.wall(), id},
                       [&](const store::Row& row) { out = reset_from(row); });
   if (!found) return std::move(found).error();
   auto gone = tx.run("DELETE FROM reset_request WHERE id = $1", {id});
@@ -231,7 +231,7 @@ net::Task<Result<void>> Resets::decline(ResetId id, Actor by) {
 
 Result<std::vector<Reset>> Resets::list_in(store::Tx& tx) const {
   std::vector<Reset> out;
-  auto listed = tx.query(std::string(kSelect) + " ORDER BY reset_request.at, reset_request.id", {clock_.wall()},
+  auto listed = tx.query(std::string(kSelectOpen) + " ORDER BY reset_request.at, reset_request.id", {clock_.wall()},
                          [&](const store::Row& row) {
                            out.push_back(reset_from(row));
                            return true;

@@ -8,7 +8,7 @@
 namespace vestibule::identity {
 namespace {
 
-std::string joined(const std::vector<std::string>& labels) {
+std::string listed(const std::vector<std::string>& labels) {
   std::string out;
   for (const std::string& l : labels) out.append(out.empty() ? "" : ", ").append(l);
   return out.empty() ? "none" : out;
@@ -59,7 +59,7 @@ const ServicePart* Service::part_of(UserId person, Part part) const noexcept {
 
 std::string duty_text(const Service& s, Part part, std::string_view person) {
   const ServicePart* const sponsor = s.sponsor();
-  std::string out = "Service account \"" + s.name + "\", with the roles: " + joined(s.roles) + "\n";
+  std::string out = "Service account \"" + s.name + "\", with the roles: " + listed(s.roles) + "\n";
   out.append("You, ").append(person).append(", as its ").append(name(part)).append("\n");
   if (part == Part::deputy) out.append("Its sponsor: ").append(sponsor == nullptr ? "nobody at present" : sponsor->name).append("\n");
   if (part == Part::sponsor) {
@@ -67,7 +67,7 @@ std::string duty_text(const Service& s, Part part, std::string_view person) {
     for (const ServicePart& p : s.parts) {
       if (p.part == Part::deputy && p.accepted != WallTime{} && p.name != person) deputies.push_back(p.name);
     }
-    out.append("Its deputies, who may do the same: ").append(joined(deputies)).append("\n");
+    out.append("Its deputies, who may do the same: ").append(listed(deputies)).append("\n");
   }
   out += "You make and revoke its credentials, and with a factor of yours you let its calls go on.\n";
   switch (part) {
@@ -144,7 +144,7 @@ Result<UserId> ServiceAccounts::create_in(store::Tx& tx, const Create& what, con
   auto put = tx.run("INSERT INTO service_part (service, person, part, offered, accepted) VALUES ($1, $2, $3, $4, $5)",
                     {*id, what.sponsor, Part::sponsor, now, own ? now : WallTime{}});
   if (!put) return std::move(put).error();
-  const std::string note = "sponsor=" + std::string(sponsor->name.view()) + (own ? ", accepted" : ", asked") + " roles=" + joined(what.roles);
+  const std::string note = "sponsor=" + std::string(sponsor->name.view()) + (own ? ", accepted" : ", asked") + " roles=" + listed(what.roles);
   record(tx, "services.create", by, what.name, note);
   if (own) return id;
   const std::string text = who(by) + " has made the service account " + what.name + " and asks you to be its sponsor. Until you accept it sleeps.";

@@ -71,7 +71,7 @@ Decimal decimal(std::string_view number) {
 }
 
 // A member of an open object: the decoded key, and where `"key":value` stands in the output.
-struct Member {
+struct Written {
   std::string key;
   std::size_t begin;
   std::size_t end;
@@ -155,7 +155,7 @@ class Canonicalizer {
     const auto first = members_.begin() + static_cast<std::ptrdiff_t>(frame.first_member);
     if (first == members_.end()) return;
     members_.back().end = out_.size();
-    const auto less = [](const Member& a, const Member& b) { return utf16_less(a.key, b.key); };
+    const auto less = [](const Written& a, const Written& b) { return utf16_less(a.key, b.key); };
     if (!std::is_sorted(first, members_.end(), less)) {
       std::sort(first, members_.end(), less);
       std::string sorted;
@@ -187,7 +187,7 @@ class Canonicalizer {
   Reader reader_;
   std::string out_;
   std::vector<Frame> frames_;
-  std::vector<Member> members_;
+  std::vector<Written> members_;
   bool comma_ = false;
 };
 

@@ -20,7 +20,7 @@ Error os_error(const std::string& what) {
   return fail(Reason::config_invalid, what + ": " + std::strerror(errno));
 }
 
-constexpr int kInARow = 16;
+constexpr int kAcceptsInARow = 16;
 
 void no_delay(const Socket& socket) {
   const int on = 1;
@@ -146,7 +146,7 @@ std::uint16_t Listener::port() const {
 Task<> Listener::run(std::function<void(Socket)> on_accept) {
   int in_a_row = 0;
   while (socket_ && socket_->is_open()) {
-    if (++in_a_row > kInARow) {  // those that are connected have their turn too
+    if (++in_a_row > kAcceptsInARow) {  // those that are connected have their turn too
       in_a_row = 0;
       co_await socket_->next_turn();
       continue;

@@ -3,32 +3,23 @@
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
+#include "gate/source.hpp"
+#include "http/chars.hpp"
 #include "oauth/call.hpp"
 #include "policy/policy.hpp"
 
 namespace vestibule::oauth {
 namespace {
 
+using gate::source_of;
+
 Counter g_requests("vestibule_oauth_requests_total", "Requests to the authorization server.");
 Counter g_refused("vestibule_oauth_refused_total", "Requests to the authorization server that were refused.");
-
-domain::Source source_of(const net::Peer& peer) noexcept {
-  domain::Source s;
-  s.address = peer.address;
-  s.local = peer.local;
-  return s;
-}
 
 constexpr std::string_view kForm = "application/x-www-form-urlencoded";
 
 bool is_type(std::string_view value, std::string_view type) noexcept {
-  const std::string_view bare = value.substr(0, value.find(';'));
-  if (bare.size() != type.size()) return false;
-  for (std::size_t i = 0; i < type.size(); ++i) {
-    const char c = bare[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != type[i]) return false;
-  }
-  return true;
+  return http::chars::equals_folded(value.substr(0, value.find(';')), type);
 }
 
 }  // namespace

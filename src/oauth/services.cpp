@@ -8,14 +8,14 @@
 namespace vestibule::oauth {
 namespace {
 
-Failure stranger() { return {Code::invalid_client, "the service account is not known, or does not show that it is itself"}; }
+Failure strange_service() { return {Code::invalid_client, "the service account is not known, or does not show that it is itself"}; }
 
 Failure failure_of(const Error& error) {
   if (error.code == Reason::service_asleep) {
     return {Code::unauthorized_client, "service_asleep: nobody answers for this service account now; a deputy takes over, or an administrator names a sponsor"};
   }
   if (error.code == Reason::user_disabled) return {Code::unauthorized_client, "user_disabled: this service account is disabled"};
-  return error.code == Reason::credential_unknown ? stranger() : ours(error);
+  return error.code == Reason::credential_unknown ? strange_service() : ours(error);
 }
 
 }  // namespace
@@ -38,14 +38,14 @@ Answer<std::string> Server::service_name(const Call& call, const Form& form) con
 Answer<Digest> Server::service_key(const Call& call, const Form& form, const Client& as) {
   if (form.has("client_assertion")) {
     const std::optional<Digest> shown = verify_assertion(as, form.get("client_assertion"));
-    if (!shown) return stranger();
+    if (!shown) return strange_service();
     return *shown;
   }
   const net::PeerCertificate& certificate = *call.exchange.certificate();
   const Result<crypto::PublicJwk> key = crypto::PublicJwk::from_spki(certificate.public_key);
-  if (!key) return stranger();
+  if (!key) return strange_service();
   const bool known = std::ranges::any_of(as.keys, [&](const crypto::PublicJwk& k) { return k.thumbprint() == key->thumbprint(); });
-  if (!known) return stranger();
+  if (!known) return strange_service();
   const std::int64_t now = seconds(rooms_.clock.wall());
   if (certificate.not_after <= now) return Failure{Code::invalid_client, "the certificate has expired: make a new one for the same key"};
   if (certificate.not_before > now) return Failure{Code::invalid_client, "the certificate is not valid yet"};
@@ -62,7 +62,7 @@ net::Task<Answer<Server::Granted>> Server::by_service(Call& call, const Form& fo
   const auto account = rooms_.users.find(*name);
   bool service = false;
   if (account) rooms_.users.read(*account, [&](const identity::User& u) { service = u.service; });
-  if (!service) co_return stranger();
+  if (!service) co_return strange_service();
   Result<std::vector<session::ServiceKey>> keys = co_await rooms_.sessions.service_keys(*account);
   if (!keys) co_return ours(keys.error());
   Client as;
@@ -72,7 +72,7 @@ net::Task<Answer<Server::Granted>> Server::by_service(Call& call, const Form& fo
   const Answer<Digest> shown = service_key(call, form, as);
   if (!shown) co_return shown.failure();
   const auto key = std::ranges::find_if(*keys, [&](const session::ServiceKey& k) { return k.key.thumbprint() == *shown; });
-  if (key == keys->end()) co_return stranger();
+  if (key == keys->end()) co_return strange_service();
   const Answer<std::optional<Digest>> dpop = possession(call);
   if (!dpop) co_return dpop.failure();
   // Whoever shows a certificate gets a token that is worth nothing without it, however he has authenticated.

@@ -53,7 +53,7 @@ bool good_role(std::string_view role) {
 
 auto key(const Deadline& d) { return std::tie(d.role, d.needs); }
 
-std::string shown(const Deadline& d) { return fmt::format("deadline of role {} for {}", d.role, domain::name(d.needs)); }
+std::string title(const Deadline& d) { return fmt::format("deadline of role {} for {}", d.role, domain::name(d.needs)); }
 
 }  // namespace
 
@@ -129,13 +129,13 @@ void compare_deadlines(const Compiled& before, const Compiled& after, std::vecto
   for (const Deadline& d : before.deadlines) {
     const Deadline* const now = find(after, d);
     if (now == nullptr) {
-      out.push_back({shown(d) + " is removed", true});
+      out.push_back({title(d) + " is removed", true});
     } else if (now->over != d.over) {
-      out.push_back({fmt::format("{}: by was {}, is {}", shown(d), d.by, now->by), now->over > d.over});
+      out.push_back({fmt::format("{}: by was {}, is {}", title(d), d.by, now->by), now->over > d.over});
     }
   }
   for (const Deadline& d : after.deadlines) {
-    if (find(before, d) == nullptr) out.push_back({shown(d) + " is added", false});
+    if (find(before, d) == nullptr) out.push_back({title(d) + " is added", false});
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr int kDay = 24 * 60;
 constexpr std::array<std::string_view, 7> kDays = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 
-std::optional<int> day(std::string_view text) {
+std::optional<int> day_of(std::string_view text) {
   const auto it = std::find(kDays.begin(), kDays.end(), text);
   if (it == kDays.end()) return std::nullopt;
   return static_cast<int>(it - kDays.begin());
@@ -30,14 +30,14 @@ std::optional<int> clock(std::string_view t) {
 }
 
 // "Mon-Fri", "Sat,Sun", "Fri-Mon" to a set of days.
-std::optional<std::array<bool, 7>> days(std::string_view text) {
+std::optional<std::array<bool, 7>> days_of(std::string_view text) {
   std::array<bool, 7> set{};
   while (true) {
     const std::size_t comma = text.find(',');
     const std::string_view part = text.substr(0, comma);
     const std::size_t dash = part.find('-');
-    const auto first = day(part.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : day(part.substr(dash + 1));
+    const auto first = day_of(part.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : day_of(part.substr(dash + 1));
     if (!first || !last) return std::nullopt;
     for (int d = *first;; d = (d + 1) % 7) {
       set[static_cast<std::size_t>(d)] = true;
@@ -107,7 +107,7 @@ Result<void> Hours::add(std::string_view text) {
   std::string_view span = text;
   std::optional<std::array<bool, 7>> on;
   if (const std::size_t space = text.find(' '); space != std::string_view::npos) {
-    on = days(text.substr(0, space));
+    on = days_of(text.substr(0, space));
     span = text.substr(space + 1);
     if (!on) return wrong("has days that are none: write Mon Tue Wed Thu Fri Sat Sun, \"Mon-Fri\" or \"Sat,Sun\"");
   } else {

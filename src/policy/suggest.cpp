@@ -14,7 +14,7 @@ constexpr std::size_t kMostUsers = 64;  // kept for one tool
 constexpr std::size_t kShownUsers = 5;
 
 // Names come from models: in a comment none may end the line or write in a terminal.
-std::string shown(std::string_view text) {
+std::string commented(std::string_view text) {
   std::string out;
   for (const char c : text.substr(0, 100)) {
     const auto u = static_cast<unsigned char>(c);
@@ -33,7 +33,7 @@ std::string people(const std::set<std::string>& users) {
   std::size_t n = 0;
   for (const std::string& u : users) {
     if (n++ == kShownUsers) break;
-    out.append(out.empty() ? "" : ", ").append(shown(u));
+    out.append(out.empty() ? "" : ", ").append(commented(u));
   }
   if (users.size() > kShownUsers) out += fmt::format(" and {} more", users.size() - kShownUsers);
   return out.empty() ? "nobody known" : out;
@@ -89,13 +89,13 @@ std::string Suggestions::toml() const {
   std::size_t n = 0;
   for (const auto& [key, s] : seen_) {
     const auto& [point, tool] = key;
-    out += fmt::format("\n# {} at {}: {} asked for by {}; {} confirmed, {} let out by a rule, {} declined, {} refused.\n", shown(tool),
-                       shown(point), s.confirmed + s.released + s.declined + s.refused, people(s.users), s.confirmed, s.released, s.declined, s.refused);
+    out += fmt::format("\n# {} at {}: {} asked for by {}; {} confirmed, {} let out by a rule, {} declined, {} refused.\n", commented(tool),
+                       commented(point), s.confirmed + s.released + s.declined + s.refused, people(s.users), s.confirmed, s.released, s.declined, s.refused);
     if (!nameable(tool) || !nameable(point)) {
       out += "# No rule can name it alone: without a rule the person signs each call.\n";
       continue;
     }
-    const std::string name = fmt::format("{}: {}", ++n, shown(tool));
+    const std::string name = fmt::format("{}: {}", ++n, commented(tool));
     out += fmt::format("[[rule]]\nname = {}\neffect = \"allow\"\naccess_point = [{}]\ntool = [{}]\n", in_quotes(name.substr(0, kMaxRuleName)), in_quotes(point),
                        in_quotes(tool));
     out += "confirm = \"self\"\n";

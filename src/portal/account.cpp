@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::int64_t kLongestToken = 366LL * 24 * 3600;
 
-Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
-
 /// An operation and what it is done to, as they will stand in the record of the act.
 Result<std::string> purpose_from(const Body& body) {
   constexpr std::size_t longest_operation = 64;

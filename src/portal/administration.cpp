@@ -16,8 +16,6 @@ constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxTarget = policy::kMaxFact + 128;
 constexpr std::size_t kMaxCredential = 8192;
 
-Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
-
 std::string_view trust_name(gate::PolicyTrust trust) {
   return trust == gate::PolicyTrust::file ? "file" : "approval";
 }

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "http/chars.hpp"
 #include "http/host.hpp"
 
 namespace vestibule::portal {
 namespace {
 
-std::string_view trimmed(std::string_view text) noexcept {
-  const std::size_t from = text.find_first_not_of(" \t");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
+using http::chars::trimmed;
 
 /// Takes the part up to the next `by` off the front of `rest`.
 std::string_view next(std::string_view& rest, char by) noexcept {
@@ -29,14 +26,14 @@ bool is_handle_text(std::string_view text) noexcept {
   });
 }
 
-bool same(std::string_view a, std::string_view b) noexcept {
+bool equals_either_case(std::string_view a, std::string_view b) noexcept {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
     return lower(x) == lower(y);
   });
 }
 
-bool is_json(std::string_view type) noexcept { return same(next(type, ';'), "application/json"); }
+bool json_type(std::string_view type) noexcept { return equals_either_case(next(type, ';'), "application/json"); }
 
 /// "q=0", "q=0.0", ...: not wanted at all.
 bool ruled_out(std::string_view parameters) noexcept {
@@ -99,7 +96,7 @@ Reason check_origin(const http::RequestHead& head, std::span<const std::string> 
   }
   if (!changes) return Reason::ok;
   const auto type = h.find(Known::content_type);
-  return type && is_json(*type) ? Reason::ok : Reason::cross_site;
+  return type && json_type(*type) ? Reason::ok : Reason::cross_site;
 }
 
 bool is_origin(std::string_view text) noexcept {
@@ -119,7 +116,7 @@ bool accepts_coding(const http::Headers& headers, std::string_view coding) noexc
   while (!rest.empty()) {
     std::string_view entry = next(rest, ',');
     const std::string_view name = next(entry, ';');
-    if (same(name, coding)) return !ruled_out(entry);
+    if (equals_either_case(name, coding)) return !ruled_out(entry);
   }
   return false;
 }
@@ -136,6 +133,8 @@ bool matches_tag(const http::Headers& headers, std::string_view tag) noexcept {
 }
 
 namespace {
+
+using http::chars::trimmed;
 
 // No inline script, no eval, nobody else's anything. A script's sinks take no text (Trusted Types) but what the
 // one policy of ui/src/trusted.ts lets pass: the addresses of the portal's own two workers.

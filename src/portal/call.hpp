@@ -110,6 +110,8 @@ struct Reply {
   bool streamed = false;
   std::string cookie{};  ///< Set-Cookie, where it changes; wiped once it is sent
 };
+/// 200 with what was written.
+[[nodiscard]] inline Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
 
 /// One request. Lives in serve()'s frame; handlers are its children.
 struct Call {

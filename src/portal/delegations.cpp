@@ -9,9 +9,7 @@
 namespace vestibule::portal {
 namespace {
 
-constexpr std::int64_t kLongest = 366LL * 24 * 3600;
-
-Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
+constexpr std::int64_t kLongestDelegation = 366LL * 24 * 3600;
 
 }  // namespace
 
@@ -20,7 +18,7 @@ net::Task<Result<Reply>> Portal::delegate(Call& call) {
   wish.agent = call.body.text("agent");
   wish.ttl = services_.token_ttl;
   if (const auto wanted = call.body.integer("ttl_s")) {
-    if (*wanted < 1 || *wanted > kLongest) co_return fail(Reason::invalid_argument, "ttl_s: 1 s to a year");
+    if (*wanted < 1 || *wanted > kLongestDelegation) co_return fail(Reason::invalid_argument, "ttl_s: 1 s to a year");
     wish.ttl = std::chrono::seconds(*wanted);
   }
   policy::ScopeForm form;

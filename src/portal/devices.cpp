@@ -14,8 +14,6 @@ using factors::Prompts;
 constexpr std::chrono::seconds kLongestWait{25};  // below what clients and proxies wait for a reply
 constexpr std::chrono::seconds kLookForGone{1};
 
-Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
-
 std::string_view public_name(std::optional<PromptState> state) {
   if (!state) return "expired";
   switch (*state) {

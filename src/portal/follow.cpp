@@ -11,7 +11,7 @@ namespace {
 constexpr std::chrono::milliseconds kLook{5'000};  ///< what changes by time alone is looked at this often
 constexpr int kBeat = 4;                           ///< looks between two signs of life
 constexpr std::chrono::milliseconds kPace{250};    ///< between two looks into the log
-constexpr std::size_t kBatch = 200;                ///< records at a time, and at the start
+constexpr std::size_t kFollowed = 200;                ///< records at a time, and at the start
 constexpr std::uint64_t kBehind = 1'000;           ///< further behind the log than this: the gap is named and left out
 
 void append_event(std::string& out, std::string_view event, std::string_view data) {
@@ -48,21 +48,21 @@ Reason Portal::may_follow(Call& call) const {
   return may ? Reason::ok : may.error().code;
 }
 
-/// Up to kBatch records as events, and on to the next.
+/// Up to kFollowed records as events, and on to the next.
 net::Task<Result<std::string>> Portal::read_on(std::uint64_t& next) {
   std::string out;
   const std::uint64_t size = services_.log.size();
   if (size > next && size - next > kBehind) {
     json::Writer w;
-    w.begin_object().member("from_seq", next).member("to_seq", size - kBatch - 1).end_object();
+    w.begin_object().member("from_seq", next).member("to_seq", size - kFollowed - 1).end_object();
     append_event(out, "gap", w.text());
-    next = size - kBatch;
+    next = size - kFollowed;
   }
   if (size <= next) co_return out;
   audit::Filter filter;
   filter.from_seq = next;
-  filter.to_seq = std::min(size, next + kBatch) - 1;
-  filter.limit = kBatch;
+  filter.to_seq = std::min(size, next + kFollowed) - 1;
+  filter.limit = kFollowed;
   filter.newest_first = false;
   auto job = [&filter, &out](store::Tx& tx) -> Result<void> {
     const Result<void> listed = audit::list(tx, filter, [&](const audit::Entry& e) {
@@ -103,7 +103,7 @@ net::Task<Result<Reply>> Portal::follow(Call& call) {
   // Before the greeting: whoever has read that misses nothing of what comes after it.
   Place place;
   const std::uint64_t size = services_.log.size();
-  place.next = size > kBatch ? size - kBatch : 0;
+  place.next = size > kFollowed ? size - kFollowed : 0;
 
   http::HeadWriter head = ex.start();
   head.status(200);

@@ -8,7 +8,7 @@
 namespace vestibule::portal {
 namespace {
 
-constexpr std::int64_t kLongest = 366LL * 24 * 3600;
+constexpr std::int64_t kLongestKey = 366LL * 24 * 3600;
 
 void value_key(json::Writer& w, const session::KeyInfo& k, std::string_view owner) {
   w.begin_object().member("id", k.id.text()).member("user", k.user.text()).member("owner", owner).member("name", k.name);
@@ -58,7 +58,7 @@ net::Task<Result<Reply>> Portal::create_key(Call& call) {
   wish.name = call.body.text("name");
   wish.scope = call.body.has("scope") ? std::string(call.body.text("scope")) : "{}";
   if (const auto ttl = call.body.integer("ttl_s")) {
-    if (*ttl < 1 || *ttl > kLongest) co_return fail(Reason::invalid_argument, "ttl_s: a minute to a year");
+    if (*ttl < 1 || *ttl > kLongestKey) co_return fail(Reason::invalid_argument, "ttl_s: a minute to a year");
     wish.ttl = std::chrono::seconds(*ttl);
   }
   wish.jwk = call.body.text("jwk");
@@ -90,7 +90,7 @@ net::Task<Result<Reply>> Portal::unlock_key(Call& call) {
   if (!source) co_return fail(Reason::invalid_argument, "source: an address, an IPv6 network of /64, \"unix\", or the thumbprint of a key");
   wish.source = *source;
   const std::int64_t lasts = *call.body.integer("lasts_s");
-  if (lasts < 1 || lasts > kLongest) co_return fail(Reason::invalid_argument, "lasts_s: at most twelve hours");
+  if (lasts < 1 || lasts > kLongestKey) co_return fail(Reason::invalid_argument, "lasts_s: at most twelve hours");
   wish.lasts = std::chrono::seconds(lasts);
   wish.access_point = call.body.text("access_point");
   if (!wish.access_point.empty()) {

@@ -6,8 +6,6 @@
 namespace vestibule::portal {
 namespace {
 
-Reply body(json::Writer& w) { return Reply{200, w.take(), false}; }
-
 std::string_view algorithm_name(crypto::HashAlg algorithm) {
   switch (algorithm) {
     case crypto::HashAlg::sha1: return "SHA1";

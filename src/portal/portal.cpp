@@ -4,6 +4,7 @@
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
+#include "gate/source.hpp"
 #include "json/writer.hpp"
 #include "policy/deadline.hpp"
 #include "portal/call.hpp"
@@ -13,14 +14,9 @@
 namespace vestibule::portal {
 namespace {
 
-Counter g_requests("vestibule_control_requests_total", "Requests to the control API.");
+using gate::source_of;
 
-domain::Source source_of(const net::Peer& peer) noexcept {
-  domain::Source s;
-  s.address = peer.address;
-  s.local = peer.local;
-  return s;
-}
+Counter g_control_requests("vestibule_control_requests_total", "Requests to the control API.");
 
 bool has_role(const domain::Subject& who, std::string_view role) {
   return domain::has(who.roles, domain::intern(role));
@@ -71,7 +67,7 @@ void Portal::refused(const net::Peer& peer, Reason reason) noexcept {
 }
 
 net::Task<> Portal::serve(wire::Exchange& exchange) {
-  g_requests.add();
+  g_control_requests.add();
   const http::RequestHead& head = exchange.head();
   Call call(exchange);
   call.caller.request = services_.gate.new_request();

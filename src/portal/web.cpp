@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/counters.hpp"
+#include "gate/source.hpp"
 #include "http/host.hpp"
 #include "json/writer.hpp"
 #include "oauth/server.hpp"
@@ -12,14 +13,9 @@
 namespace vestibule::portal {
 namespace {
 
-Counter g_requests("vestibule_portal_requests_total", "Requests to the portal's listener.");
+using gate::source_of;
 
-domain::Source source_of(const net::Peer& peer) noexcept {
-  domain::Source s;
-  s.address = peer.address;
-  s.local = peer.local;
-  return s;
-}
+Counter g_portal_requests("vestibule_portal_requests_total", "Requests to the portal's listener.");
 
 // Pages of their own for approvals and tool calls, so that their addresses are none of the portal's: the same scripts.
 constexpr std::array<std::string_view, 2> kPages = {"/approve", "/confirm"};
@@ -74,7 +70,7 @@ void Web::refused(const net::Peer& peer, Reason reason) noexcept {
 }
 
 net::Task<> Web::serve(wire::Exchange& exchange) {
-  g_requests.add();
+  g_portal_requests.add();
   const http::RequestHead& head = exchange.head();
   const Result<http::Host> host = http::parse_host(head.host);
   if (!host || !options_.known_host(host->name)) {

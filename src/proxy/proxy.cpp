@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
 #include "gate/shown.hpp"
+#include "gate/source.hpp"
 #include "http/url.hpp"
 #include "json/writer.hpp"
 #include "policy/policy.hpp"
@@ -19,14 +20,9 @@
 namespace vestibule::proxy {
 namespace {
 
-constexpr std::size_t kSpare = 256;  // slots that a core keeps
+using gate::source_of;
 
-domain::Source source_of(const net::Peer& peer) noexcept {
-  domain::Source s;
-  s.address = peer.address;
-  s.local = peer.local;
-  return s;
-}
+constexpr std::size_t kSpare = 256;  // slots that a core keeps
 
 /// Without what a browser says about its page: a model server decides nothing by it (some would refuse).
 std::unique_ptr<http::RequestHead> without_page(const http::RequestHead& head) {

@@ -8,7 +8,7 @@ namespace vestibule::proxy {
 namespace {
 
 // KIND TAG ID: one character, 22 of base64url, the server's own.
-constexpr std::size_t kTagBytes = 16;
+constexpr std::size_t kNameTagBytes = 16;
 constexpr std::size_t kTag = 22;
 constexpr std::size_t kMost = 1'024;
 
@@ -27,7 +27,7 @@ std::string session_name(const crypto::HmacKey& key, std::string_view id, UserId
   if (!visible(id)) return {};
   const char kind = opens_urls ? 'u' : 's';
   const Digest mac = tag(key, kind, id, user, access_point);
-  return std::string(1, kind).append(base64url(ByteView(mac).first(kTagBytes))).append(id);
+  return std::string(1, kind).append(base64url(ByteView(mac).first(kNameTagBytes))).append(id);
 }
 
 std::optional<ServerSession> server_session(const crypto::HmacKey& key, std::string_view name, UserId user, std::string_view access_point) {
@@ -36,7 +36,7 @@ std::optional<ServerSession> server_session(const crypto::HmacKey& key, std::str
   if (!visible(id)) return std::nullopt;
   const auto given = unbase64url(name.substr(1, kTag));
   const Digest mac = tag(key, name[0], id, user, access_point);
-  if (!given || !equal_constant_time(ByteView(mac).first(kTagBytes), *given)) return std::nullopt;
+  if (!given || !equal_constant_time(ByteView(mac).first(kNameTagBytes), *given)) return std::nullopt;
   return ServerSession{id, name[0] == 'u'};
 }
 

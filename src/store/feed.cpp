@@ -5,7 +5,7 @@
 namespace vestibule::store {
 namespace {
 constexpr std::uint64_t kTrimEvery = 1000;
-constexpr std::array kMigrations = {
+constexpr std::array kFeedMigrations = {
     Migration{"store", 1,
               "CREATE TABLE change_feed (number BIGINT PRIMARY KEY, topic TEXT NOT NULL,"
               " key BYTES NOT NULL, at BIGINT NOT NULL);"
@@ -13,7 +13,7 @@ constexpr std::array kMigrations = {
 };
 }  // namespace
 
-std::span<const Migration> Feed::migrations() { return kMigrations; }
+std::span<const Migration> Feed::migrations() { return kFeedMigrations; }
 
 Result<void> Feed::load(Tx& tx) {
   auto read = tx.one("SELECT COALESCE(MAX(number), 0) FROM change_feed", {},

@@ -12,7 +12,7 @@
 namespace vestibule::store {
 namespace {
 
-Error system_error(std::string_view what, const std::filesystem::path& path, int code) {
+Error lock_error(std::string_view what, const std::filesystem::path& path, int code) {
   return fail(Reason::store_unavailable,
               fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(code)));
 }
@@ -33,10 +33,10 @@ Result<FileLock> FileLock::take(const std::filesystem::path& file) {
   std::filesystem::path beside = file;
   beside += ".lock";
   const int fd = ::open(beside.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return system_error("cannot open", beside, errno);
+  if (fd < 0) return lock_error("cannot open", beside, errno);
   FileLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_error("cannot lock", beside, errno);
+    if (errno != EWOULDBLOCK) return lock_error("cannot lock", beside, errno);
     char text[24] = {};
     const auto n = ::pread(fd, text, sizeof text - 1, 0);
     const std::string_view pid(text, n > 0 ? static_cast<std::size_t>(n) : 0);
@@ -48,7 +48,7 @@ Result<FileLock> FileLock::take(const std::filesystem::path& file) {
   }
   const std::string mine = fmt::format("{}\n", ::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, mine.data(), mine.size(), 0) < 0) {
-    return system_error("cannot write", beside, errno);
+    return lock_error("cannot write", beside, errno);
   }
   return lock;
 }
@@ -61,20 +61,20 @@ FileLock::~FileLock() {
 Result<void> make_private_file(const std::filesystem::path& file, Create how) {
   const int flags = O_RDWR | O_CREAT | O_CLOEXEC | (how == Create::exclusively ? O_EXCL : 0);
   const Descriptor d(::open(file.c_str(), flags, 0600));
-  if (d.fd < 0) return system_error("cannot open", file, errno);
+  if (d.fd < 0) return lock_error("cannot open", file, errno);
   struct stat about {};
-  if (::fstat(d.fd, &about) != 0) return system_error("cannot look at", file, errno);
+  if (::fstat(d.fd, &about) != 0) return lock_error("cannot look at", file, errno);
   if (!S_ISREG(about.st_mode)) return fail(Reason::store_unavailable, file.string() + " is not a plain file");
   if ((about.st_mode & 0777) != 0600 && ::fchmod(d.fd, 0600) != 0) {
-    return system_error("cannot make private", file, errno);
+    return lock_error("cannot make private", file, errno);
   }
   return {};
 }
 
 Result<void> sync_to_disk(const std::filesystem::path& path) {
   const Descriptor d(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (d.fd < 0) return system_error("cannot open", path, errno);
-  if (::fsync(d.fd) != 0) return system_error("cannot sync", path, errno);
+  if (d.fd < 0) return lock_error("cannot open", path, errno);
+  if (::fsync(d.fd) != 0) return lock_error("cannot sync", path, errno);
   return {};
 }
 

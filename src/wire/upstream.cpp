@@ -9,7 +9,7 @@
 namespace vestibule::wire {
 namespace {
 
-constexpr std::size_t kSmall = 4096;   // while waiting for a head, or for the next piece of a trickle
+constexpr std::size_t kSmallBuffer = 4096;   // while waiting for a head, or for the next piece of a trickle
 constexpr std::size_t kLarge = 16384;  // once a body flows
 constexpr std::chrono::milliseconds kPause{50};
 
@@ -20,7 +20,7 @@ Counter g_reused("vestibule_upstream_reused_total", "Calls that reused an upstre
 
 struct UpstreamCall::Link {
   Link(net::Core& core, net::Socket socket, const http::Limits& limits)
-      : stream(core, std::move(socket)), parser(limits), buffer(kSmall) {}
+      : stream(core, std::move(socket)), parser(limits), buffer(kSmallBuffer) {}
 
   net::Stream stream;
   http::ResponseParser parser;
@@ -121,8 +121,8 @@ net::Task<Result<const http::ResponseHead*>> UpstreamCall::read_head(http::Metho
   l.stream.clear_deadline();
   const http::ResponseHead& head = l.parser.head();
   l.head_end = l.begin + l.parser.consumed();
-  if (head.framing.kind != http::BodyKind::none && l.buffer.size() - l.head_end < kSmall / 2) {
-    l.buffer.resize(l.head_end + kSmall);
+  if (head.framing.kind != http::BodyKind::none && l.buffer.size() - l.head_end < kSmallBuffer / 2) {
+    l.buffer.resize(l.head_end + kSmallBuffer);
     l.parser.head().rebase(l.buffer.data() + l.begin);
   }
   l.begin = l.head_end;
@@ -253,7 +253,7 @@ void Upstream::give_back(std::unique_ptr<UpstreamCall::Link> link) noexcept {
   if (!clean || pool_.size() >= options_.max_idle || !l.stream.is_open()) return;
   l.stream.clear_deadline();
   l.idle_since = core_.deadlines().coarse_now();
-  if (l.buffer.size() > kLarge) std::vector<char>(kSmall).swap(l.buffer);
+  if (l.buffer.size() > kLarge) std::vector<char>(kSmallBuffer).swap(l.buffer);
   pool_.push_back(std::move(link));
 }
 

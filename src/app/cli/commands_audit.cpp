@@ -21,14 +21,7 @@
 namespace vestibule::app::cli {
 namespace {
 
-Result<std::string> read_given(const std::string& file) {
-  if (file == "-") {
-    Result<Secret> all = read_all(std::size_t{64} << 20U);
-    if (!all) return std::move(all).error();
-    return std::string(all->reveal_text());
-  }
-  return read_file(file, Reason::invalid_argument);
-}
+constexpr std::size_t kMostGiven = std::size_t{64} << 20U;
 
 // "2026-11-23T03:02:36Z", "2026-11-23", or how long ago: "90s", "30m", "2h", "7d".
 Result<std::string> moment(const std::string& text) {
@@ -108,7 +101,7 @@ int verify_offline(Context& ctx, const AuditVerifyOptions& o) {
   if (!key) return ctx.failed(key.error());
   std::string checkpoints;
   if (!o.checkpoints.empty()) {
-    Result<std::string> text = read_given(o.checkpoints);
+    Result<std::string> text = read_given(o.checkpoints, kMostGiven);
     if (!text) return ctx.failed(text.error());
     checkpoints = std::move(*text);
   }
@@ -210,7 +203,7 @@ int audit_verify(Context& ctx, const AuditVerifyOptions& o) {
   if (!o.database.empty()) return verify_offline(ctx, o);
   std::string shipped;
   if (!o.checkpoints.empty()) {
-    Result<std::string> text = read_given(o.checkpoints);
+    Result<std::string> text = read_given(o.checkpoints, kMostGiven);
     if (!text) return ctx.failed(text.error());
     shipped = std::move(*text);
   }
@@ -304,7 +297,7 @@ int audit_prove(Context& ctx, const AuditProveOptions& o) {
   if (!o.check.empty()) {
     const Result<VerifierKey> key = parse_verifier_key(o.vkey);
     if (!key) return ctx.failed(key.error());
-    Result<std::string> text = read_given(o.check);
+    Result<std::string> text = read_given(o.check, kMostGiven);
     if (!text) return ctx.failed(text.error());
     while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
     if (const Result<void> r = audit::check_proof(*text, key->key); !r) return ctx.failed(r.error());

@@ -13,7 +13,7 @@
 namespace vestibule::app::cli {
 namespace {
 
-int list_waiting(Context& ctx) {
+int list_calls(Context& ctx) {
   Result<Reply> reply = ctx.get("/confirmations");
   if (!reply) return ctx.failed(reply.error());
   if (ctx.json()) {
@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 16> kTold{"format", "id",     "access_poi
 
 // The whole of it, before a factor is asked for: the authenticator shows nothing. Out of the very text that is
 // signed, and of the arguments that it has the digest of.
-Result<std::string> described(const json::Value& c) {
+Result<std::string> described_call(const json::Value& c) {
   const std::string signed_text = text_of(c, "action");
   const std::string arguments = text_of(c, "arguments");
   Result<json::Value> action = json::parse(signed_text);
@@ -78,7 +78,7 @@ Result<std::string> described(const json::Value& c) {
 }  // namespace
 
 int confirm(Context& ctx, const ConfirmOptions& options) {
-  if (options.id.empty()) return list_waiting(ctx);
+  if (options.id.empty()) return list_calls(ctx);
   const std::string path = "/confirmations/" + percent_encode(options.id);
   if (options.decline) {
     Result<Reply> done = ctx.post(path + "/decline", As::session);
@@ -89,7 +89,7 @@ int confirm(Context& ctx, const ConfirmOptions& options) {
   Result<Reply> found = ctx.get(path);
   if (!found) return ctx.failed(found.error());
   if (!ctx.json()) {
-    Result<std::string> text = described(found->json);
+    Result<std::string> text = described_call(found->json);
     if (!text) return ctx.failed(text.error());
     err(*text);
   }

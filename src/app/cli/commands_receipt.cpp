@@ -11,13 +11,6 @@
 namespace vestibule::app::cli {
 namespace {
 
-Result<std::string> read_given(const std::string& file) {
-  if (file != "-") return read_file(file, Reason::invalid_argument);
-  Result<Secret> all = read_all(2 * approval::kMaxReceipt);
-  if (!all) return std::move(all).error();
-  return std::string(all->reveal_text());
-}
-
 // Editors and shells put line breaks at the end.
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -95,11 +88,11 @@ int receipt_verify(Context& ctx, const ReceiptVerifyOptions& o) {
   expected.unbound = o.unbound;
   expected.dispatched = o.dispatched;
   if (!o.arguments.empty()) {
-    Result<std::string> arguments = read_given(o.arguments);
+    Result<std::string> arguments = read_given(o.arguments, 2 * approval::kMaxReceipt);
     if (!arguments) return ctx.failed(arguments.error());
     expected.arguments = std::move(*arguments);
   }
-  Result<std::string> given = read_given(o.file);
+  Result<std::string> given = read_given(o.file, 2 * approval::kMaxReceipt);
   if (!given) return ctx.failed(given.error());
   Result<std::string> receipt = receipt_from(std::move(*given));
   if (!receipt) return ctx.failed(receipt.error());

@@ -10,16 +10,6 @@ namespace {
 
 std::string path(const std::string& name, std::string_view what) { return "/services/" + percent_encode(name) + std::string(what); }
 
-int answered(Context& ctx, const Result<Reply>& reply, std::string_view sentence) {
-  if (!reply) return ctx.failed(reply.error());
-  if (ctx.json()) {
-    ctx.print_json(*reply);
-  } else {
-    out(std::string(sentence) + "\n");
-  }
-  return status(Exit::ok);
-}
-
 /// The service, out of a list that the caller keeps.
 Result<const json::Value*> find(const Reply& list, const std::string& name) {
   if (const json::Value* services = list.json.find("services")) {
@@ -44,7 +34,7 @@ std::string people_of(const json::Value& service, std::string_view part) {
 /// Shows what is taken on, then asks for a code and does it. Whoever signs has read it.
 int sign(Context& ctx, const std::string& name, const json::Value& duty, std::string_view what, Body body, std::string_view sentence) {
   warn("What you are about to take on:\n\n" + printable(text_of(duty, "text"), Lines::many));
-  return answered(ctx, ctx.post(path(name, what), As::bound, std::move(body)), sentence);
+  return ctx.answered(ctx.post(path(name, what), As::bound, std::move(body)), sentence);
 }
 
 }  // namespace
@@ -54,7 +44,7 @@ int service_create(Context& ctx, const ServiceCreateOptions& o) {
   body.set("name", o.name).set_if("display", o.display).set_if("sponsor", o.sponsor);
   if (!o.roles.empty()) body.set("roles", o.roles);
   const std::string name = printable(o.name);
-  return answered(ctx, ctx.post("/services", As::bound, std::move(body)),
+  return ctx.answered(ctx.post("/services", As::bound, std::move(body)),
                   "The service account " + name + " exists" +
                       (o.sponsor.empty() ? ", and you answer for it.\nGive it a key: vestibule key create NAME --service " + name
                                          : ", and sleeps until " + printable(o.sponsor) + " accepts: vestibule service accept " + name));
@@ -106,14 +96,14 @@ int service_show(Context& ctx, const std::string& name) {
 int service_deputy(Context& ctx, const ServicePersonOptions& o) {
   Body body;
   body.set("person", o.person);
-  return answered(ctx, ctx.post(path(o.name, "/deputies"), As::bound, std::move(body)),
+  return ctx.answered(ctx.post(path(o.name, "/deputies"), As::bound, std::move(body)),
                   printable(o.person) + " is asked, and counts once he has accepted: vestibule service accept " + printable(o.name));
 }
 
 int service_sponsor(Context& ctx, const ServicePersonOptions& o) {
   Body body;
   body.set("person", o.person);
-  return answered(ctx, ctx.post(path(o.name, "/sponsor"), As::bound, std::move(body)),
+  return ctx.answered(ctx.post(path(o.name, "/sponsor"), As::bound, std::move(body)),
                   printable(o.person) + " is asked, and is its sponsor once he has accepted: vestibule service accept " + printable(o.name));
 }
 
@@ -146,12 +136,12 @@ int service_take_over(Context& ctx, const std::string& name) {
 int service_dismiss(Context& ctx, const ServicePersonOptions& o) {
   Body body;
   body.set("person", o.person);
-  return answered(ctx, ctx.post(path(o.name, "/dismiss"), As::session, std::move(body)),
+  return ctx.answered(ctx.post(path(o.name, "/dismiss"), As::session, std::move(body)),
                   printable(o.person) + " does not answer for " + printable(o.name) + " any more.");
 }
 
 int service_remove(Context& ctx, const std::string& name) {
-  return answered(ctx, ctx.post(path(name, "/remove"), As::bound), "The service account " + printable(name) + " is gone, with all its credentials.");
+  return ctx.answered(ctx.post(path(name, "/remove"), As::bound), "The service account " + printable(name) + " is gone, with all its credentials.");
 }
 
 }  // namespace vestibule::app::cli

@@ -65,7 +65,7 @@ Result<std::string> compared(const std::string& was_text, const std::string& is_
 }
 
 // Of a tool that sleeps: the text that the fingerprint is of, or nothing is shown.
-Result<std::string> described(const json::Value& t) {
+Result<std::string> described_tool(const json::Value& t) {
   const std::string place = text_of(t, "access_point") + "/" + text_of(t, "tool");
   const std::string by = text_of(t, "by");
   std::string head = fmt::format("Tool {}\n  first seen or accepted  {}{}\n", printable(place), time_text(text_of(t, "since")), by.empty() ? ", at first sight" : ", by " + printable(by));
@@ -118,7 +118,7 @@ int tool_show(Context& ctx, const ToolOptions& o) {
   }
   const json::Value* tool = first(reply->json);
   if (tool == nullptr) return ctx.failed(fail(Reason::not_found));
-  Result<std::string> text = described(*tool);
+  Result<std::string> text = described_tool(*tool);
   if (!text) return ctx.failed(text.error());
   out(*text);
   if (text_of(*tool, "state") == "asleep") out("It sleeps until it is accepted: vestibule tool accept " + printable(o.place) + "\n");
@@ -132,7 +132,7 @@ int tool_accept(Context& ctx, const ToolOptions& o) {
   if (tool == nullptr) return ctx.failed(fail(Reason::not_found));
   if (text_of(*tool, "state") != "asleep") return ctx.failed(fail(Reason::conflict, "it is awake: there is nothing to accept"));
   // Whoever signs sees what it is first; what is signed is what was shown.
-  Result<std::string> text = described(*tool);
+  Result<std::string> text = described_tool(*tool);
   if (!text) return ctx.failed(text.error());
   if (!ctx.json()) err(*text);
   Body body;

@@ -9,21 +9,6 @@
 namespace vestibule::app::cli {
 namespace {
 
-// Prints the reply as JSON, or says the sentence; or the error.
-int answered(Context& ctx, const Result<Reply>& reply, std::string_view sentence) {
-  if (!reply) return ctx.failed(reply.error());
-  if (ctx.json()) {
-    ctx.print_json(*reply);
-    return status(Exit::ok);
-  }
-  out(std::string(sentence) + "\n");
-  // A denial that waits for the store is in force, but a restart before it is written would lose it.
-  if (reply->json.find("durable") != nullptr && !flag_of(reply->json, "durable")) {
-    warn("it is in force, but not stored yet: the store does not take writes. It is tried again until it does.");
-  }
-  return status(Exit::ok);
-}
-
 std::string user_path(const std::string& name, std::string_view what) {
   return "/users/" + percent_encode(name) + std::string(what);
 }
@@ -103,21 +88,21 @@ int user_set(Context& ctx, const std::string& name, Labels what, const std::vect
   body.set(key, labels);
   std::string now;
   for (const std::string& l : labels) now += (now.empty() ? "" : ", ") + l;
-  return answered(ctx, ctx.post(user_path(name, "/" + key), As::bound, std::move(body)),
+  return ctx.answered(ctx.post(user_path(name, "/" + key), As::bound, std::move(body)),
                   fmt::format("{} of {}: {}", key, printable(name), now.empty() ? "none" : printable(now)));
 }
 
 int user_disable(Context& ctx, const std::string& name) {
-  return answered(ctx, ctx.post(user_path(name, "/disable"), As::session),
+  return ctx.answered(ctx.post(user_path(name, "/disable"), As::session),
                   printable(name) + " is disabled; sessions and answers under way are cut.");
 }
 
 int user_enable(Context& ctx, const std::string& name) {
-  return answered(ctx, ctx.post(user_path(name, "/enable"), As::bound), printable(name) + " is enabled.");
+  return ctx.answered(ctx.post(user_path(name, "/enable"), As::bound), printable(name) + " is enabled.");
 }
 
 int user_remove(Context& ctx, const std::string& name) {
-  return answered(ctx, ctx.post(user_path(name, "/remove"), As::bound), printable(name) + " is removed.");
+  return ctx.answered(ctx.post(user_path(name, "/remove"), As::bound), printable(name) + " is removed.");
 }
 
 int session_list(Context& ctx, const WhoseOptions& o) {
@@ -142,10 +127,10 @@ int session_list(Context& ctx, const WhoseOptions& o) {
 
 int session_revoke(Context& ctx, const SessionRevokeOptions& o) {
   if (!o.user.empty()) {
-    return answered(ctx, ctx.post(user_path(o.user, "/revoke-sessions"), As::session),
+    return ctx.answered(ctx.post(user_path(o.user, "/revoke-sessions"), As::session),
                     "All sessions of " + printable(o.user) + " have ended.");
   }
-  return answered(ctx, ctx.post("/sessions/" + percent_encode(o.id) + "/revoke", As::session), "The session has ended.");
+  return ctx.answered(ctx.post("/sessions/" + percent_encode(o.id) + "/revoke", As::session), "The session has ended.");
 }
 
 int session_sign_out(Context& ctx) {

@@ -282,6 +282,20 @@ int Context::failed(const Error& error) const {
 
 void Context::print_json(const Reply& reply) const { out(reply.json.dump() + "\n"); }
 
+int Context::answered(const Result<Reply>& reply, std::string_view sentence) const {
+  if (!reply) return failed(reply.error());
+  if (json()) {
+    print_json(*reply);
+    return status(Exit::ok);
+  }
+  out(std::string(sentence) + "\n");
+  // A denial that waits for the store is in force, but a restart before it is written would lose it.
+  if (reply->json.find("durable") != nullptr && !flag_of(reply->json, "durable")) {
+    warn("it is in force, but not stored yet: the store does not take writes. It is tried again until it does.");
+  }
+  return status(Exit::ok);
+}
+
 Error error_of(const Reply& reply) {
   const json::Value* e = reply.json.find("error");
   std::optional<Reason> reason = reason_from(reply.reason);

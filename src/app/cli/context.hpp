@@ -81,6 +81,8 @@ class Context {
   int failed(const Error& error) const;
   /// --json: the reply as one line.
   void print_json(const Reply& reply) const;
+  /// The exit status of a command that changes something: says the error, or the sentence (--json: the reply).
+  [[nodiscard]] int answered(const Result<Reply>& reply, std::string_view sentence) const;
 
  private:
   [[nodiscard]] Result<Client*> control();

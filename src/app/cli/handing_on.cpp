@@ -13,7 +13,7 @@
 namespace vestibule::app::cli {
 namespace {
 
-constexpr std::int64_t kShortly = 60;
+constexpr std::int64_t kMargin = 60;
 
 }  // namespace
 
@@ -102,7 +102,7 @@ Result<HandedOn> token_of(const Login& login, const std::string& agent) {
   const std::string of = hex(crypto::sha256(as_bytes("login " + login.resource)));
   const TokenCache cache(*directory);
   if (std::optional<CachedToken> c = cache.load()) {
-    if (c->session == of && c->agent == agent && c->access_point == login.access_point && c->ends - unix_now() > kShortly) {
+    if (c->session == of && c->agent == agent && c->access_point == login.access_point && c->ends - unix_now() > kMargin) {
       return HandedOn{{}, std::move(c->token), {}, c->ends};
     }
   }
@@ -132,7 +132,7 @@ Result<HandedOn> cached_token(Context& ctx, const std::string& agent, const std:
   if (!directory) return std::move(directory).error();
   const TokenCache cache(*directory);
   if (std::optional<CachedToken> c = cache.load()) {
-    if (c->session == digest && c->agent == agent && c->access_point == access_point && c->ends - unix_now() > kShortly) {
+    if (c->session == digest && c->agent == agent && c->access_point == access_point && c->ends - unix_now() > kMargin) {
       return HandedOn{{}, std::move(c->token), {}, c->ends};
     }
   }

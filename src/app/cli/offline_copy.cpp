@@ -13,11 +13,11 @@
 namespace vestibule::app::cli {
 namespace {
 
-Error os_error(const std::string& what) { return fail(Reason::invalid_argument, what + ": " + std::strerror(errno)); }
+Error copy_error(const std::string& what) { return fail(Reason::invalid_argument, what + ": " + std::strerror(errno)); }
 
 Result<void> copy_file(const std::string& from, const std::string& to) {
   const int in = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
-  if (in < 0) return os_error("cannot read " + from);
+  if (in < 0) return copy_error("cannot read " + from);
   struct stat st {};
   if (::fstat(in, &st) != 0 || !S_ISREG(st.st_mode)) {
     ::close(in);
@@ -25,7 +25,7 @@ Result<void> copy_file(const std::string& from, const std::string& to) {
   }
   const int out = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (out < 0) {
-    const Error e = os_error("cannot write " + to);
+    const Error e = copy_error("cannot write " + to);
     ::close(in);
     return e;
   }
@@ -34,20 +34,20 @@ Result<void> copy_file(const std::string& from, const std::string& to) {
   for (;;) {
     const ssize_t n = ::read(in, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) done = os_error("cannot read " + from);
+    if (n < 0) done = copy_error("cannot read " + from);
     if (n <= 0) break;
     for (ssize_t at = 0; at < n;) {
       const ssize_t w = ::write(out, buffer.data() + at, static_cast<std::size_t>(n - at));
       if (w < 0 && errno == EINTR) continue;
       if (w <= 0) {
-        done = os_error("cannot write " + to);
+        done = copy_error("cannot write " + to);
         break;
       }
       at += w;
     }
     if (!done) break;
   }
-  if (done && ::fsync(out) != 0) done = os_error("cannot write " + to);
+  if (done && ::fsync(out) != 0) done = copy_error("cannot write " + to);
   ::close(out);
   ::close(in);
   return done;
@@ -81,7 +81,7 @@ void remove_database(const std::filesystem::path& file) noexcept {
 Result<PrivateDirectory> PrivateDirectory::make() {
   std::error_code ec;
   std::string name = (std::filesystem::temp_directory_path(ec) / "vestibule-XXXXXX").string();
-  if (ec || ::mkdtemp(name.data()) == nullptr) return os_error("cannot make a temporary directory");
+  if (ec || ::mkdtemp(name.data()) == nullptr) return copy_error("cannot make a temporary directory");
   return PrivateDirectory(name);
 }
 

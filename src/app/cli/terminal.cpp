@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "app/files.hpp"
+
 namespace vestibule::app::cli {
 namespace {
 
@@ -191,6 +193,13 @@ Result<Secret> read_all(std::size_t most) {
     if (n < 0) return fail(Reason::invalid_argument, "cannot read standard input");
     if (n == 0) return Secret(std::move(bytes));
   }
+}
+
+Result<std::string> read_given(const std::string& file, std::size_t most) {
+  if (file != "-") return read_file(file, Reason::invalid_argument);
+  Result<Secret> all = read_all(most);
+  if (!all) return std::move(all).error();
+  return std::string(all->reveal_text());
 }
 
 void out(std::string_view text) {

@@ -33,6 +33,8 @@ enum class Echo { on, off };
 [[nodiscard]] std::optional<Secret> read_line();
 /// All of standard input; invalid_argument beyond `most` bytes.
 [[nodiscard]] Result<Secret> read_all(std::size_t most);
+/// All of a file, or of standard input where it is named "-"; invalid_argument, also beyond `most` bytes of the latter.
+[[nodiscard]] Result<std::string> read_given(const std::string& file, std::size_t most);
 
 /// Standard output and standard error. Not for secrets by accident: whoever prints one says reveal.
 void out(std::string_view text);

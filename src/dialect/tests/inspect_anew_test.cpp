@@ -21,8 +21,6 @@ std::string anew(ReplyShape shape, ReplyForm form, std::string_view bytes, std::
   return out;
 }
 
-constexpr auto kChat = ReplyShape::chat_completions;
-
 TEST(Anew, ChatWhole) {
   const std::string_view reply =
       R"({"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"n\":1.0}"}},{"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}]},"logprobs":{"content":[{"token":"f"}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2},"__verbose":{"content":"f"}})";

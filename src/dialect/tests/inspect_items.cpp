@@ -4,8 +4,6 @@
 namespace vestibule::dialect {
 namespace {
 
-constexpr auto kBad = Reason::reply_unreadable;
-
 // Events in sequence.
 class Script {
  public:

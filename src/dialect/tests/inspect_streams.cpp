@@ -39,10 +39,6 @@ std::string call(std::string_view id, std::string_view name, std::string_view ar
   return "{\"id\":" + q(id) + R"(,"type":"function","function":{"name":)" + q(name) + ",\"arguments\":" + q(arguments) + "}}";
 }
 
-constexpr auto kEvents = ReplyForm::events;
-constexpr auto kJson = ReplyForm::json;
-constexpr auto kChat = ReplyShape::chat_completions;
-constexpr auto kBad = Reason::reply_unreadable;
 constexpr auto kBig = Reason::reply_too_large;
 
 }  // namespace

@@ -9,6 +9,11 @@
 
 namespace vestibule::dialect {
 
+inline constexpr auto kEvents = ReplyForm::events;
+inline constexpr auto kJson = ReplyForm::json;
+inline constexpr auto kChat = ReplyShape::chat_completions;
+inline constexpr auto kBad = Reason::reply_unreadable;
+
 struct Wanted {
   std::string id, name, arguments;
 };

@@ -4,10 +4,6 @@
 namespace vestibule::dialect {
 namespace {
 
-constexpr auto kEvents = ReplyForm::events;
-constexpr auto kJson = ReplyForm::json;
-constexpr auto kBad = Reason::reply_unreadable;
-
 std::string event(std::string_view type, std::string_view rest) {
   return "event: " + std::string(type) + "\ndata: {\"type\":" + q(type) + std::string(rest) + "}\n\n";
 }

@@ -11,13 +11,13 @@ UsageObserver::Counts observe(std::string_view text, std::size_t step) {
   return o.counts();
 }
 
-struct Row {
+struct UsageRow {
   const char* what;
   std::string text;
   std::uint32_t in, out;
 };
 
-std::vector<Row> rows() {
+std::vector<UsageRow> usage_rows() {
   const std::string filler(5000, 'x');
   std::string events;
   for (int i = 0; i < 60; ++i) events += "event: content_block_delta\ndata: {\"delta\":{\"text\":\"word\"}}\n\n";
@@ -45,7 +45,7 @@ std::vector<Row> rows() {
 }
 
 TEST(Usage, AtEverySplit) {
-  for (const Row& r : rows()) {
+  for (const UsageRow& r : usage_rows()) {
     SCOPED_TRACE(r.what);
     for (std::size_t split = 0; split <= r.text.size(); ++split) {
       UsageObserver o;

@@ -6,9 +6,9 @@ namespace vestibule::notify {
 namespace {
 
 const std::string kKey = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
-const std::string kAuth = "BTBZMqHH6r4Tts7J_aSIgg";
+const std::string kSecret = "BTBZMqHH6r4Tts7J_aSIgg";
 
-std::string json(const std::string& endpoint, const std::string& key = kKey, const std::string& auth = kAuth) {
+std::string json(const std::string& endpoint, const std::string& key = kKey, const std::string& auth = kSecret) {
   return R"({"endpoint":")" + endpoint + R"(","expirationTime":null,"keys":{"p256dh":")" + key + R"(","auth":")" + auth + R"("}})";
 }
 
@@ -19,7 +19,7 @@ TEST(Subscription, ReadsWhatBrowsersWriteAndWritesWhatItReads) {
   const auto again = parse_subscription(write(*s));
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, *s);
-  EXPECT_TRUE(parse_subscription(json("https://a.example/x", kKey + "=", kAuth + "==")));
+  EXPECT_TRUE(parse_subscription(json("https://a.example/x", kKey + "=", kSecret + "==")));
 }
 
 TEST(Subscription, WhatIsNoneIsRefused) {
@@ -28,7 +28,7 @@ TEST(Subscription, WhatIsNoneIsRefused) {
   for (const std::string& text :
        {std::string(), std::string("{}"), std::string("[]"), std::string("null"), json("ftp://a.example/"), json("https://user@a.example/"),
         json("https://a.example/x", ""), json("https://a.example/x", off_curve), json("https://a.example/x", kKey.substr(4)),
-        json("https://a.example/x", kKey, ""), json("https://a.example/x", kKey, kAuth + "AA"), json("https://a.example/x", kKey, "!!!"),
+        json("https://a.example/x", kKey, ""), json("https://a.example/x", kKey, kSecret + "AA"), json("https://a.example/x", kKey, "!!!"),
         std::string(R"({"endpoint":"https://a.example/"})"), std::string(R"({"endpoint":"https://a.example/","keys":[]})"),
         std::string(R"({"endpoint":"https://a.example/","endpoint":"https://b.example/","keys":{}})"),
         json("https://a.example/" + std::string(5000, 'x'))}) {

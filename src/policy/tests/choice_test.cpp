@@ -90,11 +90,11 @@ TEST(Choice, IsOfferedBeforeTheDigitsWhereItWouldDo) {
     std::erase_if(kinds, [](FactorKind k) { return k != FactorKind::push && k != FactorKind::push_choice && k != FactorKind::totp; });
     return kinds;
   };
-  using Kinds = std::vector<FactorKind>;
-  const Kinds digits{FactorKind::totp, FactorKind::push};
-  EXPECT_EQ(offered(kAllowed + allow(), low({kPassword})), (Kinds{FactorKind::totp, FactorKind::push_choice, FactorKind::push}));
-  EXPECT_EQ(offered(kAllowed + allow() + flow("\"push\", \"totp\""), low({kPassword})), (Kinds{FactorKind::push_choice, FactorKind::push, FactorKind::totp}));
-  EXPECT_EQ(offered(kAllowed + allow() + flow("\"totp\""), low({kPassword})), Kinds{FactorKind::totp});
+  using Offers = std::vector<FactorKind>;
+  const Offers digits{FactorKind::totp, FactorKind::push};
+  EXPECT_EQ(offered(kAllowed + allow(), low({kPassword})), (Offers{FactorKind::totp, FactorKind::push_choice, FactorKind::push}));
+  EXPECT_EQ(offered(kAllowed + allow() + flow("\"push\", \"totp\""), low({kPassword})), (Offers{FactorKind::push_choice, FactorKind::push, FactorKind::totp}));
+  EXPECT_EQ(offered(kAllowed + allow() + flow("\"totp\""), low({kPassword})), Offers{FactorKind::totp});
   EXPECT_EQ(offered(allow(), low({kPassword})), digits);
   EXPECT_EQ(offered(kAllowed + allow(), {.proofs = {kPassword}}), digits) << "moderate";
   EXPECT_EQ(offered(kAllowed + allow(), low({kPassword}, Signals().raise(Signal::new_source))), digits);

@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-struct Row {
+struct Comparison {
   const char* name;
   std::string before, after;
   std::size_t differences;
@@ -17,7 +17,7 @@ struct Row {
   const char* says;  // part of the first text
 };
 
-std::vector<Row> rows() {
+std::vector<Comparison> comparisons() {
   const std::string office = "zone = \"UTC\"\nhours = [\"Mon-Fri 08:00-18:00\"]";
   return {
       {"nothing", allow(), "# x\n" + allow(), 0, false, ""},
@@ -89,7 +89,7 @@ std::vector<Row> rows() {
 }
 
 TEST(Compare, Table) {
-  for (const Row& r : rows()) {
+  for (const Comparison& r : comparisons()) {
     SCOPED_TRACE(r.name);
     const auto d = compare(must_parse(r.before), must_parse(r.after));
     ASSERT_EQ(d.size(), r.differences);

@@ -20,13 +20,13 @@ Condition must(std::string_view text) {
   return std::move(*c);
 }
 
-struct Row {
+struct ConditionRow {
   const char* condition;
   std::string arguments;
   Truth truth;
 };
 
-std::vector<Row> rows() {
+std::vector<ConditionRow> condition_rows() {
   const std::string deep = std::string(70, '[') + std::string(70, ']');
   return {
       // --- numbers, exactly
@@ -173,7 +173,7 @@ std::vector<Row> rows() {
 }
 
 TEST(Condition, HoldsOrNotOrCannotBeTold) {
-  for (const Row& r : rows()) {
+  for (const ConditionRow& r : condition_rows()) {
     SCOPED_TRACE(std::string(r.condition) + " of " + r.arguments.substr(0, 200));
     const std::vector<Condition> all{must(r.condition)};
     EXPECT_EQ(judge(all, r.arguments), r.truth);

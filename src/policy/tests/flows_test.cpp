@@ -10,7 +10,7 @@ using namespace test;
 
 const Signals kNewSource = Signals().raise(Signal::new_source);
 
-struct Row {
+struct FlowRow {
   const char* name;
   std::string policy;
   Call call;
@@ -22,7 +22,7 @@ struct Row {
 TEST(Flows, WhatIsNotListedDoesNotCount) {
   const auto required = Reason::mfa_required;
   const std::string keys = flow("\"webauthn\"");
-  const Row rows[] = {
+  const FlowRow rows[] = {
       {"no flow: everything counts", allow(), {}, kAllow, Reason::ok, "a"},
       {"what is listed counts", allow() + flow("\"totp\""), {}, kAllow, Reason::ok, "a"},
       {"what is not does not", allow() + keys, {}, kStepUp, required, "flow:f"},
@@ -46,7 +46,7 @@ TEST(Flows, WhatIsNotListedDoesNotCount) {
       {"a denial stays one", allow() + deny() + keys, {.proofs = {kPassword, key()}}, Outcome::deny, Reason::policy_denied, "d"},
       {"a clock set back opens nothing", allow() + flow("\"totp\""), {.trusted = false}, kStepUp, Reason::clock_untrusted, "a"},
   };
-  for (const Row& r : rows) {
+  for (const FlowRow& r : rows) {
     SCOPED_TRACE(r.name);
     const auto d = Situated(r.call).decide(must_parse(r.policy));
     EXPECT_EQ(domain::name(d.outcome), domain::name(r.outcome));
@@ -136,7 +136,7 @@ TEST(Flows, WhatIsOfferedSatisfies) {
 
 TEST(Signals, RaiseWhatIsAskedFor) {
   const std::string low = "[sensitivity.low]\nmax_age = \"12h\"\n" + allow();
-  const Row rows[] = {
+  const FlowRow rows[] = {
       {"no signal", low, {.sensitivity = Sensitivity::low, .proofs = {kPassword, totp(2h)}}, kAllow, Reason::ok, "a"},
       {"new source", low, {.sensitivity = Sensitivity::low, .proofs = {kPassword, totp(2h)}, .signals = kNewSource}, kStepUp, Reason::mfa_lapsed, "signal:new_source"},
       {"new source, proved afresh", low, {.sensitivity = Sensitivity::low, .proofs = {kPassword, totp(14min)}, .signals = kNewSource}, kAllow, Reason::ok, "signal:new_source"},
@@ -152,7 +152,7 @@ TEST(Signals, RaiseWhatIsAskedFor) {
       {"a signal allows nothing", "", {.signals = kNewSource}, Outcome::deny, Reason::policy_no_rule, "default"},
       {"the administration too", allow("access_point = [\"vestibule\"]"), {.access_point = "vestibule", .proofs = {kPassword, totp(30min)}, .signals = kNewSource}, kStepUp, Reason::mfa_lapsed, "signal:new_source"},
   };
-  for (const Row& r : rows) {
+  for (const FlowRow& r : rows) {
     SCOPED_TRACE(r.name);
     const auto d = Situated(r.call).decide(must_parse(r.policy));
     EXPECT_EQ(domain::name(d.outcome), domain::name(r.outcome));

@@ -8,14 +8,14 @@ namespace {
 using namespace test;
 using End = SeenCall::End;
 
-struct Row {
+struct SuggestRow {
   const char* name;
   const char* record;
   std::optional<End> end;
 };
 
 TEST(Suggest, WhatTheLogSaysOfACall) {
-  const Row rows[] = {
+  const SuggestRow rows[] = {
       {"by a rule", R"({"kind":"admission","access_point":"lab","operation":"tools/call","outcome":"allow","reason":"ok","user_name":"anna","object":"rm","note":"client IDE"})", End::released},
       {"signed", R"({"kind":"admission","access_point":"lab","operation":"tools/call","outcome":"allow","reason":"ok","user_name":"anna","object":"rm","note":"action 00ff"})", End::confirmed},
       {"declined", R"({"kind":"refusal","access_point":"lab","operation":"tools/call","outcome":"deny","reason":"confirmation_declined","user_name":"anna","object":"rm"})", End::declined},
@@ -29,7 +29,7 @@ TEST(Suggest, WhatTheLogSaysOfACall) {
       {"other types", R"({"kind":1,"operation":["tools/call"],"object":{}})", std::nullopt},
       {"no object", R"([1])", std::nullopt},
   };
-  for (const Row& r : rows) {
+  for (const SuggestRow& r : rows) {
     SCOPED_TRACE(r.name);
     const auto call = seen_call(*json::parse(r.record));
     ASSERT_EQ(call.has_value(), r.end.has_value());

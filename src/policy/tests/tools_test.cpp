@@ -26,7 +26,7 @@ std::string brief(const domain::Requirement& r) {
   return out;
 }
 
-struct Row {
+struct ToolRow {
   const char* name;
   std::string policy;
   Call call;
@@ -53,7 +53,7 @@ Call with(Call c, Change change) {
   return c;
 }
 
-std::vector<Row> rows() {
+std::vector<ToolRow> tool_rows() {
   const std::string transfer = allow(on("\"transfer\"", "argument = [\"amount <= 100\"]\n" + kNone), "small") +
                                allow(on("\"transfer\"", "argument = [\"amount > 100\"]\n" + kTwo), "large");
   const std::string both = allow() + allow(on("\"*\"", kNone), "t");
@@ -134,7 +134,7 @@ std::vector<Row> rows() {
 }
 
 TEST(Tools, WhatIsDecided) {
-  for (const Row& r : rows()) {
+  for (const ToolRow& r : tool_rows()) {
     SCOPED_TRACE(r.name);
     const Policy p = must_parse(r.policy);
     const Situated s(r.call);

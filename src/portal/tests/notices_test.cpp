@@ -7,6 +7,7 @@ namespace {
 
 using testing::HttpReply;
 using testing::kPassword;
+using testing::object;
 using testing::PortalWorld;
 
 class NoticesTest : public ::testing::Test, public PortalWorld {
@@ -29,15 +30,9 @@ class NoticesTest : public ::testing::Test, public PortalWorld {
     json::Value body;
     body.set("ids", std::move(ids));
     EXPECT_EQ(post("/v1/notices/seen", body.dump(), p.handle).code(), "ok");
-  }
-  static json::Value object(std::initializer_list<std::pair<const char*, std::string>> members) {
-    json::Value v{json::Object{}};
-    for (const auto& [key, value] : members) v.set(key, value);
-    return v;
-  }
-};
+  }};
 
-using Names = std::vector<std::string>;
+using Seen = std::vector<std::string>;
 
 TEST_F(NoticesTest, WhoeverHidesAWarningShowsHimself) {
   Person root = set_up();
@@ -57,9 +52,9 @@ TEST_F(NoticesTest, WhoeverHidesAWarningShowsHimself) {
 
 TEST_F(NoticesTest, EveryChangeOfOnesFactorsLeavesOne) {
   Person root = set_up();
-  EXPECT_EQ(kinds(root), (Names{"factor_added"}));
+  EXPECT_EQ(kinds(root), (Seen{"factor_added"}));
   Person alice = create(root, "alice", "member");
-  EXPECT_EQ(kinds(alice), (Names{"factor_added"}));
+  EXPECT_EQ(kinds(alice), (Seen{"factor_added"}));
   EXPECT_EQ(kinds(root).size(), 1U) << "another's matters are another's";
 
   HttpReply begun = post("/v1/factors/totp", object({{"code", fresh(alice)}, {"label", "tablet"}}).dump(), alice.handle);
@@ -76,7 +71,7 @@ TEST_F(NoticesTest, EveryChangeOfOnesFactorsLeavesOne) {
   ASSERT_EQ(bound(alice, "/v1/recovery-codes").code(), "ok");
   json::Value change = object({{"old", std::string(kPassword)}, {"new", "a quite different phrase"}, {"code", fresh(alice)}});
   ASSERT_EQ(post("/v1/password", change.dump(), alice.handle).code(), "ok");
-  EXPECT_EQ(kinds(alice), (Names{"factor_added", "factor_added", "factor_removed", "recovery_renewed", "password_changed"}));
+  EXPECT_EQ(kinds(alice), (Seen{"factor_added", "factor_added", "factor_removed", "recovery_renewed", "password_changed"}));
 
   json::Value roles;
   roles.set("roles", json::Value(json::Array{"auditor"}));
@@ -91,7 +86,7 @@ TEST_F(NoticesTest, WrongCodesAreToldOnce) {
     post("/v1/prove", object({{"answer", root.app.wrong(clock.wall())}}).dump(), root.handle);
     clock.advance(std::chrono::seconds(61));
   }
-  EXPECT_EQ(kinds(root), (Names{"factor_added", "factor_locked"}));
+  EXPECT_EQ(kinds(root), (Seen{"factor_added", "factor_locked"}));
 }
 
 class DisabledTest : public NoticesTest {
@@ -108,7 +103,7 @@ TEST_F(DisabledTest, AFactorThatIsDisabledByMisuseIsTold) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(post("/v1/prove", object({{"answer", root.app.wrong(clock.wall())}}).dump(), root.handle).code(), "code_wrong");
   }
-  EXPECT_EQ(kinds(root), (Names{"factor_added", "factor_disabled"}));
+  EXPECT_EQ(kinds(root), (Seen{"factor_added", "factor_disabled"}));
   ASSERT_EQ(entries("factor.disable").size(), 1U);
   EXPECT_EQ(entries("factor.disable")[0].reason, "factor_locked");
 }
@@ -122,7 +117,7 @@ TEST_F(NoticesTest, RecoveryCodesAreToldAndThatFewAreLeft) {
               "ok");
     const bool few = i == 6;
     EXPECT_EQ(kinds(root).size(), 1 + i + 1 + (few ? 1 : 0));
-    const Names now = kinds(root);
+    const Seen now = kinds(root);
     EXPECT_EQ(std::ranges::count(now, "recovery_few"), few ? 1 : 0) << i;
   }
   HttpReply all = get("/v1/notices", root.handle);

@@ -13,13 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HttpReply;
 using testing::kPassword;
+using testing::object;
 using testing::PortalWorld;
-
-json::Value object(std::initializer_list<std::pair<const char*, const char*>> members) {
-  json::Value v{json::Object{}};
-  for (const auto& [key, value] : members) v.set(key, value);
-  return v;
-}
 
 std::vector<json::Value> lines(const std::string& ndjson) {
   std::vector<json::Value> out;

@@ -12,14 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HttpReply;
 using testing::kPassword;
+using testing::object;
 using testing::PortalWorld;
 using testing::SoftAuthenticator;
-
-json::Value object(std::initializer_list<std::pair<const char*, std::string>> members) {
-  json::Value v{json::Object{}};
-  for (const auto& [key, value] : members) v.set(key, value);
-  return v;
-}
 
 class WebAuthnApiTest : public ::testing::Test, public PortalWorld {
  protected:

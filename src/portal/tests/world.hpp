@@ -1,15 +1,24 @@
 #pragma once
 // People before the portal: requests, and accounts with a factor.
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "portal/tests/house.hpp"
 #include "portal/tests/http_client.hpp"
 
 namespace vestibule::testing {
+
+/// {"key": "value", ...}
+inline json::Value object(std::initializer_list<std::pair<const char*, std::string>> members) {
+  json::Value v{json::Object{}};
+  for (const auto& [key, value] : members) v.set(key, value);
+  return v;
+}
 
 class PortalWorld : public PortalHouse {
  public:

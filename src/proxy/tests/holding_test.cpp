@@ -17,7 +17,7 @@ using testing::Plug;
 using testing::read_request;
 using testing::Reply;
 
-constexpr std::string_view kAnswer = R"({"choices":[]})";
+constexpr std::string_view kNothing = R"({"choices":[]})";
 
 class HoldingTest : public HoldingWorld, public ::testing::Test {
  protected:
@@ -28,7 +28,7 @@ class HoldingTest : public HoldingWorld, public ::testing::Test {
         const std::string request = read_request(plug);
         if (request.empty()) return;
         ++upstream_calls;
-        plug.send(ok(kAnswer));
+        plug.send(ok(kNothing));
       }
     });
   }
@@ -87,7 +87,7 @@ TEST_F(HoldingTest, SilentUntilTheFactorIsProvedThenAnsweredAsEver) {
   for (Plug* plug : {&one, &two}) {
     const Reply r = finish(*plug);
     EXPECT_EQ(r.status, 200);
-    EXPECT_EQ(r.body, kAnswer);
+    EXPECT_EQ(r.body, kNothing);
   }
   EXPECT_TRUE(held(0));
   EXPECT_EQ(upstream_calls, 2);

@@ -14,7 +14,7 @@ using testing::ConfirmingWorld;
 using testing::Plug;
 using testing::Reply;
 
-constexpr std::string_view kRules = R"toml(
+constexpr std::string_view kMcpRules = R"toml(
 [[rule]]
 name = "members"
 effect = "allow"
@@ -57,7 +57,7 @@ constexpr std::string_view kDone = R"({"jsonrpc":"2.0","id":5,"result":{"content
 
 class MessagesTest : public ConfirmingWorld, public ::testing::Test {
  protected:
-  MessagesTest() { policy_text = kRules; }
+  MessagesTest() { policy_text = kMcpRules; }
   void TearDown() override { close(); }
 
   void change(access::AccessPoint& point) override {

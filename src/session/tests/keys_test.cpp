@@ -11,9 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::PeopleWorld;
 
-constexpr std::string_view kDesk = "203.0.113.7";
-constexpr std::string_view kThief = "203.0.113.8";
-
 class Keys : public ::testing::Test, public PeopleWorld {
  protected:
   void SetUp() override {

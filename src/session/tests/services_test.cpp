@@ -9,9 +9,6 @@ using namespace std::chrono_literals;
 using identity::Part;
 using testing::PeopleWorld;
 
-constexpr std::string_view kDesk = "203.0.113.7";
-constexpr std::string_view kThief = "203.0.113.8";
-
 class ServicesTest : public ::testing::Test, public PeopleWorld {
  protected:
   void SetUp() override {

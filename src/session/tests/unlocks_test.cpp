@@ -8,9 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::PeopleWorld;
 
-constexpr std::string_view kDesk = "203.0.113.7";
-constexpr std::string_view kThief = "203.0.113.8";
-
 TEST(SourceKey, Table) {
   struct Row {
     const char* a;

@@ -12,6 +12,9 @@ class SessionWorld : public FactorWorld {
   SessionWorld() { options_session.boot_id = "boot-1"; }
   ~SessionWorld() override { close(); }
 
+  static constexpr std::string_view kDesk = "203.0.113.7";   ///< where a person works
+  static constexpr std::string_view kThief = "203.0.113.8";  ///< and where a thief sits
+
   session::Options options_session;
   std::unique_ptr<session::Sessions> sessions;
 
