@@ -34,6 +34,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these wrongly inside libstdc++ and coroutine frames at -O2.
   add_compile_options(-fcoroutines -fpch-preprocess -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
                       -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
+  # It takes what is not in a unit's first file for a header's; here several files are one unit (CMAKE_UNITY_BUILD).
+  add_compile_options(-Wno-subobject-linkage)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of libstdc++ 12
