@@ -73,8 +73,18 @@ export async function useService(at, gateway, service) {
     registration = registrations.find((r) => !r.isDeleted && r.scopeURL.startsWith(gateway.portal))?.registrationId ?? registration;
   });
   await cdp.send('ServiceWorker.enable');
+  // The DevTools say nothing of what becomes of a push, and one that meets a worker that is just being stopped is lost:
+  // it is delivered until the worker has told its page.
   return async (data) => {
     for (const until = Date.now() + 45_000; !registration; await sleep(50)) assert.ok(Date.now() < until, 'no service worker');
-    await cdp.send('ServiceWorker.deliverPushMessage', { origin: gateway.portal, registrationId: registration, data });
+    for (const until = Date.now() + 45_000; ;) {
+      await at.page.evaluate(() => {
+        globalThis.told = new Promise((done) => navigator.serviceWorker.addEventListener('message', () => done(true), { once: true }));
+      });
+      await cdp.send('ServiceWorker.deliverPushMessage', { origin: gateway.portal, registrationId: registration, data });
+      const told = at.page.evaluate(() => globalThis.told).catch(() => false);
+      if (await Promise.race([told, sleep(10_000)])) return;
+      assert.ok(Date.now() < until, 'the service worker told its page of no push');
+    }
   };
 }
