@@ -9,6 +9,7 @@
 namespace vestibule::portal {
 namespace {
 
+using http::chars::equals_folded;
 using http::chars::trimmed;
 
 /// Takes the part up to the next `by` off the front of `rest`.
@@ -26,14 +27,7 @@ bool is_handle_text(std::string_view text) noexcept {
   });
 }
 
-bool equals_either_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-bool json_type(std::string_view type) noexcept { return equals_either_case(next(type, ';'), "application/json"); }
+bool json_type(std::string_view type) noexcept { return equals_folded(next(type, ';'), "application/json"); }
 
 /// "q=0", "q=0.0", ...: not wanted at all.
 bool ruled_out(std::string_view parameters) noexcept {
@@ -116,7 +110,7 @@ bool accepts_coding(const http::Headers& headers, std::string_view coding) noexc
   while (!rest.empty()) {
     std::string_view entry = next(rest, ',');
     const std::string_view name = next(entry, ';');
-    if (equals_either_case(name, coding)) return !ruled_out(entry);
+    if (equals_folded(name, coding)) return !ruled_out(entry);
   }
   return false;
 }
@@ -133,8 +127,6 @@ bool matches_tag(const http::Headers& headers, std::string_view tag) noexcept {
 }
 
 namespace {
-
-using http::chars::trimmed;
 
 // No inline script, no eval, nobody else's anything. A script's sinks take no text (Trusted Types) but what the
 // one policy of ui/src/trusted.ts lets pass: the addresses of the portal's own two workers.

@@ -33,7 +33,7 @@ inline constexpr std::string_view kCookie = "__Host-vestibule";
 /// "http://localhost:8422": scheme, canonical host, port unless it is the scheme's own; nothing else.
 [[nodiscard]] bool is_origin(std::string_view text) noexcept;
 
-/// An entry of Accept-Encoding (RFC 9110 section 12.5.3) that is not ruled out by q=0.
+/// An entry of Accept-Encoding (RFC 9110 section 12.5.3) that is not ruled out by q=0; `coding` in lower case.
 [[nodiscard]] bool accepts_coding(const http::Headers& headers, std::string_view coding) noexcept;
 
 /// If-None-Match names this entity tag, or any (RFC 9110 section 13.1.2).

@@ -11,7 +11,7 @@ namespace {
 constexpr std::chrono::milliseconds kLook{5'000};  ///< what changes by time alone is looked at this often
 constexpr int kBeat = 4;                           ///< looks between two signs of life
 constexpr std::chrono::milliseconds kPace{250};    ///< between two looks into the log
-constexpr std::size_t kFollowed = 200;                ///< records at a time, and at the start
+constexpr std::size_t kFollowed = 200;             ///< records at a time, and at the start
 constexpr std::uint64_t kBehind = 1'000;           ///< further behind the log than this: the gap is named and left out
 
 void append_event(std::string& out, std::string_view event, std::string_view data) {
