@@ -78,6 +78,8 @@ function(vestibule_fuzz name)
     endif()
     add_executable(fuzz_${name} ${name}.cpp)
     target_link_libraries(fuzz_${name} PRIVATE fuzz_replay ${F_USES} ${F_LIBS})
+    # g++ takes a precompiled header only where the same macros are given
+    target_compile_options(fuzz_${name} PRIVATE $<TARGET_PROPERTY:GTest::gtest,INTERFACE_COMPILE_OPTIONS>)
     target_precompile_headers(fuzz_${name} REUSE_FROM precompiled_plain_test)
     add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${corpus})
     set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)

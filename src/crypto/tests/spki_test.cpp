@@ -17,7 +17,7 @@ namespace {
 
 using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
 
-struct Row {
+struct KeyRow {
   std::int64_t algorithm;
   Key key;
   const EVP_MD* hash;
@@ -31,7 +31,7 @@ Bytes point_of(EVP_PKEY* key) {
   return {raw.begin() + 1, raw.begin() + static_cast<std::ptrdiff_t>(size)};
 }
 
-Bytes numbers_of(const Row& row) {
+Bytes numbers_of(const KeyRow& row) {
   if (row.algorithm == -8) {
     Bytes out(32);
     std::size_t size = out.size();
@@ -48,13 +48,13 @@ Bytes numbers_of(const Row& row) {
   return out;
 }
 
-std::vector<Row> rows() {
-  std::vector<Row> out;
+std::vector<KeyRow> rows() {
+  std::vector<KeyRow> out;
   out.push_back({-7, Key(EVP_EC_gen("P-256")), EVP_sha256()});
   out.push_back({-35, Key(EVP_EC_gen("P-384")), EVP_sha384()});
   out.push_back({-8, Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")), nullptr});
   out.push_back({-257, Key(EVP_RSA_gen(2048)), EVP_sha256()});
-  for (Row& row : out) {
+  for (KeyRow& row : out) {
     row.numbers = numbers_of(row);
     unsigned char* der = nullptr;
     const int size = i2d_PUBKEY(row.key.get(), &der);
@@ -64,7 +64,7 @@ std::vector<Row> rows() {
   return out;
 }
 
-Bytes sign(const Row& row, std::string_view message) {
+Bytes sign(const KeyRow& row, std::string_view message) {
   const std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>> ctx(EVP_MD_CTX_new());
   std::size_t size = 0;
   EXPECT_EQ(EVP_DigestSignInit(ctx.get(), nullptr, row.hash, nullptr, row.key.get()), 1);
@@ -76,7 +76,7 @@ Bytes sign(const Row& row, std::string_view message) {
 }
 
 TEST(Spki, IsWhatOpenSslWrites) {
-  for (const Row& row : rows()) {
+  for (const KeyRow& row : rows()) {
     const auto spki = spki_of(row.algorithm, row.numbers);
     ASSERT_TRUE(spki) << row.algorithm;
     EXPECT_EQ(hex(*spki), hex(row.spki)) << row.algorithm;
@@ -94,12 +94,12 @@ TEST(Spki, IsWhatOpenSslWrites) {
 
 TEST(Spki, VerifiesWhatItsKeyHasSignedAndNothingElse) {
   const auto all = rows();
-  for (const Row& row : all) {
+  for (const KeyRow& row : all) {
     Bytes signature = sign(row, "what was said");
     EXPECT_TRUE(verify_spki(row.algorithm, row.spki, as_bytes("what was said"), signature)) << row.algorithm;
     EXPECT_FALSE(verify_spki(row.algorithm, row.spki, as_bytes("what was sald"), signature)) << row.algorithm;
     EXPECT_FALSE(verify_spki(row.algorithm, row.spki, as_bytes("what was said"), {})) << row.algorithm;
-    for (const Row& other : all) {
+    for (const KeyRow& other : all) {
       if (other.algorithm == row.algorithm) continue;
       EXPECT_FALSE(verify_spki(other.algorithm, row.spki, as_bytes("what was said"), signature)) << other.algorithm;
       EXPECT_FALSE(verify_spki(row.algorithm, other.spki, as_bytes("what was said"), signature)) << other.algorithm;
@@ -110,7 +110,7 @@ TEST(Spki, VerifiesWhatItsKeyHasSignedAndNothingElse) {
 }
 
 TEST(Spki, HasOneSpelling) {
-  for (const Row& row : rows()) {
+  for (const KeyRow& row : rows()) {
     const Bytes signature = sign(row, "x");
     for (std::size_t bit = 0; bit < row.spki.size() * 8; ++bit) {
       Bytes spki = row.spki;

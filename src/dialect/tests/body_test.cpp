@@ -15,7 +15,7 @@ constexpr auto kC = Kind::llamacpp;
 constexpr auto kV = Kind::vllm;
 constexpr const char* kChatPath = "/v1/chat/completions";
 
-struct Row {
+struct BodyRow {
   const char* what;
   Kind kind;
   const char* path;
@@ -33,8 +33,8 @@ Result<Facts> classify(Kind kind, const char* path, std::string_view body, const
   return get(kind).classify(*need, path, body, rules, scratch);
 }
 
-void check(const std::vector<Row>& rows, const Rules& rules = {}) {
-  for (const Row& r : rows) {
+void check(const std::vector<BodyRow>& rows, const Rules& rules = {}) {
+  for (const BodyRow& r : rows) {
     SCOPED_TRACE(std::string(r.what) + ": " + std::string(name(r.kind)) + " " + r.path + " " + r.body.substr(0, 300));
     std::string scratch;
     const auto facts = classify(r.kind, r.path, r.body, rules, scratch);
@@ -178,7 +178,7 @@ TEST(Body, Types) {
 
 TEST(Body, ObjectsOfOthers) {
   const char* R_ = "/v1/responses";
-  const std::vector<Row> rows = {
+  const std::vector<BodyRow> rows = {
       {"store missing", kO, R_, R"({"model":"m"})", Reason::object_foreign},
       {"store null", kO, R_, with(R"("store":null)"), Reason::object_foreign},
       {"store true", kO, R_, with(R"("store":true)"), Reason::object_foreign},
@@ -211,8 +211,8 @@ TEST(Body, ObjectsOfOthers) {
   // Opened, they all pass.
   Rules open;
   open.server_objects = true;
-  std::vector<Row> passed = rows;
-  for (Row& r : passed) r.reason = Reason::ok;
+  std::vector<BodyRow> passed = rows;
+  for (BodyRow& r : passed) r.reason = Reason::ok;
   check(passed, open);
   check({
       {"store false", kO, R_, with(R"("store":false)")},
@@ -229,7 +229,7 @@ TEST(Body, ObjectsOfOthers) {
 
 TEST(Body, RemoteUrls) {
   const auto image = [](const std::string& url) { return part(R"({"type":"image_url","image_url":{"url":")" + url + "\"}}"); };
-  const std::vector<Row> rows = {
+  const std::vector<BodyRow> rows = {
       {"http", kO, kChatPath, image("http://a/b.png"), Reason::remote_url_denied},
       {"https", kV, kChatPath, image("https://a/b.png"), Reason::remote_url_denied},
       {"file", kC, kChatPath, image("file:///etc/passwd"), Reason::remote_url_denied},
@@ -265,8 +265,8 @@ TEST(Body, RemoteUrls) {
   check(rows);
   Rules open;
   open.remote_urls = true;
-  std::vector<Row> passed = rows;
-  for (Row& r : passed) r.reason = Reason::ok;
+  std::vector<BodyRow> passed = rows;
+  for (BodyRow& r : passed) r.reason = Reason::ok;
   check(passed, open);
   check({
       {"data", kO, kChatPath, image("data:image/png;base64,AA==")},
@@ -283,7 +283,7 @@ TEST(Body, RemoteUrls) {
 }
 
 TEST(Body, ServerTools) {
-  std::vector<Row> rows;
+  std::vector<BodyRow> rows;
   for (const char* type : {"mcp", "code_interpreter", "web_search", "web_search_preview", "web_search_2025_08_26", "file_search",
                            "computer_use_preview", "image_generation", "shell", "local_shell", "Function", "function ", ""}) {
     rows.push_back({type, kO, kChatPath, with(std::string(R"("tools":[{"type":"function","function":{}},{"type":")") + type + R"("}])"),
@@ -302,8 +302,8 @@ TEST(Body, ServerTools) {
   check(rows);
   Rules open;
   open.server_tools = true;
-  std::vector<Row> opened = rows;
-  for (Row& r : opened) r.reason = Reason::ok;
+  std::vector<BodyRow> opened = rows;
+  for (BodyRow& r : opened) r.reason = Reason::ok;
   check(opened, open);
   // Nobody is asked about what the server runs.
   open.gated_tools = true;
@@ -311,7 +311,7 @@ TEST(Body, ServerTools) {
 }
 
 TEST(Body, ReachingIntoTheServer) {
-  std::vector<Row> rows = {
+  std::vector<BodyRow> rows = {
       {"chat_template", kV, kChatPath, with(R"("chat_template":"{{ x }}")"), Reason::route_denied},
       {"kv_transfer_params", kV, kChatPath, with(R"("kv_transfer_params":{"remote_host":"a"})"), Reason::route_denied},
       {"ec_transfer_params", kV, kChatPath, with(R"("ec_transfer_params":{"a":1})"), Reason::route_denied},
@@ -324,7 +324,7 @@ TEST(Body, ReachingIntoTheServer) {
       {"chat_template_kwargs", kV, kChatPath, with(R"("chat_template_kwargs":{"chat_template":"x"})"), Reason::route_denied},
   };
   check(rows);
-  for (Row& r : rows) {
+  for (BodyRow& r : rows) {
     Rules open;
     open.operations = {std::string("body.") + r.what};
     r.reason = Reason::ok;

@@ -120,7 +120,9 @@ TEST(Repeats, AreReadAsWhatIsReadAnew) {
       ASSERT_EQ(a.calls.size(), b.calls.size()) << alike.bytes;
       for (std::size_t i = 0; i < a.calls.size(); ++i) ASSERT_EQ(a.calls[i].arguments, b.calls[i].arguments) << alike.bytes;
       ASSERT_EQ(std::count(a.at_once.begin(), a.at_once.end(), '\n'), std::count(b.at_once.begin(), b.at_once.end(), '\n')) << alike.bytes;
-      if (!a.error && a.calls.empty()) ASSERT_EQ(a.at_once + a.at_end, alike.bytes);
+      if (!a.error && a.calls.empty()) {
+        ASSERT_EQ(a.at_once + a.at_end, alike.bytes);
+      }
       broke += a.error ? 1 : 0;
       called += a.calls.empty() ? 0 : 1;
       plain += !a.error && a.calls.empty() ? 1 : 0;

@@ -57,7 +57,7 @@ void expect_same_when_cut(const std::string& text, const Limits& limits = {}) {
   EXPECT_EQ(verdict(p, state), whole) << "byte by byte";
 }
 
-struct Row {
+struct RequestRow {
   std::string name, text;
   Reason reason = Reason::request_malformed;
 };
@@ -72,8 +72,8 @@ std::string host(const std::string& value) {
   return "GET / HTTP/1.1\r\nHost: " + value + "\r\n\r\n";
 }
 
-std::vector<Row> malformed() {
-  std::vector<Row> rows = {
+std::vector<RequestRow> malformed() {
+  std::vector<RequestRow> rows = {
       // --- start line
       {"empty line ahead", "\r\n" + start("GET / HTTP/1.1")},
       {"LF ahead", "\n" + start("GET / HTTP/1.1")},
@@ -316,7 +316,7 @@ TEST(Request, MalformedIsRefusedHoweverItIsCut) {
   const auto rows = malformed();
   EXPECT_GE(rows.size(), 120U);
   std::set<std::string> names;
-  for (const Row& row : rows) {
+  for (const RequestRow& row : rows) {
     SCOPED_TRACE(row.name);
     EXPECT_TRUE(names.insert(row.name).second);
     EXPECT_EQ(in_one_piece(row.text), "bad:" + std::string(info(row.reason).code));

@@ -20,7 +20,7 @@ CommonPasswords common() {
   return std::move(*list);
 }
 
-struct Row {
+struct PasswordRow {
   const char* name;
   std::string password;
   std::string user;
@@ -30,7 +30,7 @@ struct Row {
 TEST(PasswordRules, Table) {
   const CommonPasswords list = common();
   EXPECT_EQ(list.size(), 5U) << "comments are no passwords";
-  const Row rows[] = {
+  const PasswordRow rows[] = {
       {"a phrase", "correct horse battery staple", "alice", true},
       {"twelve characters", "kz8#mqw2vTrx", "alice", true},
       {"eleven characters", "kz8#mqw2vTr", "alice", false},
@@ -57,7 +57,7 @@ TEST(PasswordRules, Table) {
       {"no composition rule", "only lower case here", "alice", true},
       {"spaces count", "a b c d e f g", "bob", true},
   };
-  for (const Row& row : rows) {
+  for (const PasswordRow& row : rows) {
     const auto verdict = check_password(row.password, row.user, PasswordRules{}, list);
     EXPECT_EQ(verdict.has_value(), row.good) << row.name << (verdict ? "" : ": " + verdict.error().detail);
     if (!verdict) {

@@ -35,7 +35,7 @@ using namespace test;
 constexpr auto kDeny = Outcome::deny;
 constexpr auto kConfirm = Outcome::confirm;
 
-struct Row {
+struct DecisionRow {
   const char* name;
   std::string policy;
   Call call;
@@ -47,7 +47,7 @@ struct Row {
 const std::string kOffice = "hours = [\"Mon-Fri 08:00-18:00\"]\nzone = \"Europe/Berlin\"";
 const Shown kRecovery{FactorKind::recovery_code};
 
-std::vector<Row> rows() {
+std::vector<DecisionRow> rows() {
   const auto no = Reason::policy_no_rule;
   const auto ok = Reason::ok;
   return {
@@ -180,7 +180,7 @@ std::vector<Row> rows() {
 TEST(Decide, Table) {
   const auto table = rows();
   EXPECT_GE(table.size(), 80U);
-  for (const Row& row : table) {
+  for (const DecisionRow& row : table) {
     SCOPED_TRACE(row.name);
     const Policy p = must_parse(row.policy);
     const auto d = Situated(row.call).decide(p);

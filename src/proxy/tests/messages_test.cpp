@@ -100,13 +100,13 @@ class MessagesTest : public ConfirmingWorld, public ::testing::Test {
           if (piece.empty()) return;
           body += piece;
         }
-        std::string reply;
+        std::string answer;
         {
           const std::lock_guard lock(mutex);
           seen.push_back(head + body);
-          reply = reply_;
+          answer = reply_;
         }
-        plug.send(reply);
+        plug.send(answer);
       }
     });
   }

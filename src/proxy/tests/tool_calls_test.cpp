@@ -217,7 +217,9 @@ TEST_F(ToolCallsTest, DisabledWhileItWaitsAndAfterItWasSigned) {
     Plug plug = begin(call(p));
     ASSERT_TRUE(asked(p, 2));
     const approval::ConfirmationId first = waiting_for(p).front().id;
-    if (has_signed) ASSERT_EQ(sign(p, {first}), Reason::ok);
+    if (has_signed) {
+      ASSERT_EQ(sign(p, {first}), Reason::ok);
+    }
     ASSERT_TRUE(run(users->disable(p.id, administrator())));
     const Reply r = whole(plug);
     EXPECT_NE(r.status, 200);

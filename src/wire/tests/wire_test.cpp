@@ -275,7 +275,7 @@ Called call_upstream(const std::function<void(Plug&, int)>& script, int times, i
   return out;
 }
 
-struct Row {
+struct ReplyRow {
   const char* name;
   std::string reply;     // sent after each request; the connection stays open unless close
   bool close;
@@ -284,7 +284,7 @@ struct Row {
 };
 
 TEST(Upstream, RepliesTable) {
-  const Row rows[] = {
+  const ReplyRow rows[] = {
       {"length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, Reason::ok, 1},
       {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, Reason::ok, 1},
       {"interim replies are passed over", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, Reason::ok, 1},
@@ -303,7 +303,7 @@ TEST(Upstream, RepliesTable) {
       {"half a head", "HTTP/1.1 200 OK\r\nContent-Le", true, Reason::upstream_aborted, 2},
       {"nothing at all", "", true, Reason::upstream_unreachable, 2},
   };
-  for (const Row& row : rows) {
+  for (const ReplyRow& row : rows) {
     SCOPED_TRACE(row.name);
     int connections = 0;
     const Called out = call_upstream(
