@@ -17,8 +17,8 @@
 
 namespace vestibule::store {
 
-/// Forward-only, versioned per room: versions count from 1 and are applied in order, each in one
-/// transaction. A database whose version of a room is newer than the code's is refused.
+/// Forward-only, versioned per room: versions count from 1; what a database lacks is applied in order,
+/// all of it or nothing. A database whose version of a room is newer than the code's is refused.
 struct Migration {
   std::string_view room;
   int version;

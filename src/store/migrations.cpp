@@ -44,6 +44,40 @@ Result<void> in_transaction(Tx& tx, F f) {
   return done;
 }
 
+// Within the transaction.
+Result<void> apply_missing(Tx& tx, std::span<const Migration> migrations, const std::map<std::string_view, int>& known, const EngineNames& names) {
+  auto table = tx.run(
+      "CREATE TABLE IF NOT EXISTS schema_version (room TEXT PRIMARY KEY, version BIGINT NOT NULL)");
+  if (!table) return std::move(table).error();
+  std::map<std::string, int, std::less<>> there;
+  auto read = tx.query("SELECT room, version FROM schema_version", {}, [&](const Row& r) {
+    there[std::string(r.text(0))] = static_cast<int>(r.integer(1));
+    return true;
+  });
+  if (!read) return read;
+  // A room that this program does not know is newer than it, too.
+  for (const auto& [room, version] : there) {
+    const auto mine = known.find(room);
+    const int newest = mine == known.end() ? 0 : mine->second;
+    if (version > newest) {
+      return fail(Reason::store_unavailable,
+                  fmt::format("the database was written by a newer version of this program (its part `{}` has"
+                              " version {}, this program knows {}): run the newer program, or restore a backup",
+                              room, version, newest));
+    }
+  }
+  for (const Migration& m : migrations) {
+    const auto has = there.find(m.room);
+    if (has != there.end() && has->second >= m.version) continue;
+    auto done = apply(tx, m, names);
+    if (!done) {
+      return fail(done.error().code,
+                  fmt::format("migration {} of `{}` failed: {}", m.version, m.room, done.error().detail));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> statements(std::string_view script, const EngineNames& names) {
@@ -86,36 +120,9 @@ Result<void> migrate(Tx& tx, std::span<const Migration> migrations, const Engine
       return fail(Reason::internal, fmt::format("migration {} of room {} is out of order", m.version, m.room));
     }
   }
-  auto table = tx.run(
-      "CREATE TABLE IF NOT EXISTS schema_version (room TEXT PRIMARY KEY, version BIGINT NOT NULL)");
-  if (!table) return std::move(table).error();
-  std::map<std::string, int, std::less<>> there;
-  auto read = tx.query("SELECT room, version FROM schema_version", {}, [&](const Row& r) {
-    there[std::string(r.text(0))] = static_cast<int>(r.integer(1));
-    return true;
-  });
-  if (!read) return read;
-  // A room that this program does not know is newer than it, too.
-  for (const auto& [room, version] : there) {
-    const auto mine = known.find(room);
-    const int newest = mine == known.end() ? 0 : mine->second;
-    if (version > newest) {
-      return fail(Reason::store_unavailable,
-                  fmt::format("the database was written by a newer version of this program (its part `{}` has"
-                              " version {}, this program knows {}): run the newer program, or restore a backup",
-                              room, version, newest));
-    }
-  }
-  for (const Migration& m : migrations) {
-    const auto has = there.find(m.room);
-    if (has != there.end() && has->second >= m.version) continue;
-    auto done = in_transaction(tx, [&] { return apply(tx, m, names); });
-    if (!done) {
-      return fail(done.error().code,
-                  fmt::format("migration {} of `{}` failed: {}", m.version, m.room, done.error().detail));
-    }
-  }
-  return {};
+  // All in one: an upgrade that fails half-way leaves a database that the older program opens, and the
+  // first start waits for the disk once and not forty times.
+  return in_transaction(tx, [&] { return apply_missing(tx, migrations, known, names); });
 }
 
 }  // namespace vestibule::store

@@ -18,8 +18,9 @@ struct EngineNames {
 /// quotes ('', "") stay; statements that contain others (triggers) are not understood.
 [[nodiscard]] std::vector<std::string> statements(std::string_view script, const EngineNames& names);
 
-/// Applies what is missing, each migration in a transaction of its own. Refuses a database with a
-/// newer version of a room than `migrations` has, and a room whose versions are not 1, 2, 3...
+/// Applies all that is missing in one transaction: if one of them fails, none was applied. Refuses a
+/// database with a newer version of a room than `migrations` has, and a room whose versions are not
+/// 1, 2, 3...
 Result<void> migrate(Tx& tx, std::span<const Migration> migrations, const EngineNames& names);
 
 }  // namespace vestibule::store

@@ -219,6 +219,7 @@ TEST_P(StoreContract, MigrationsGoForwardOnly) {
   auto bad = place_->open({}, broken);
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().detail.find("two"), std::string::npos);
+  EXPECT_TRUE(place_->open({}, first)) << "what came before the broken one was not applied either";
   auto opened = place_->open({}, both);
   ASSERT_TRUE(opened) << opened.error().detail;
   db_ = std::move(*opened);
