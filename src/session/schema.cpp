@@ -132,6 +132,10 @@ CREATE INDEX session_by_last_seen ON session (last_seen);
 CREATE INDEX session_handle_by_end ON session_handle (ends);
 CREATE INDEX credential_unlock_by_end ON credential_unlock (ends)
 )"},
+    // Keys of one who is disabled are found without reading everybody's.
+    store::Migration{"session", 7, R"(
+CREATE INDEX session_handle_by_account ON session_handle (account) WHERE account IS NOT NULL
+)"},
     // Beside the session's row, which most have alone.
     store::Migration{"session_family", 1, R"(
 CREATE TABLE session_family (
