@@ -13,8 +13,10 @@ find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
   # A precompiled header holds the whole paths of what it has read: what ccache keeps is good for its own
   # directory alone (its default), or a unit would see the headers of another clone.
+  # By the contents of what was read (depend mode), not by what the preprocessor made of it: a header that
+  # differs in a comment alone is another file to `#pragma once`, and a precompiled one of before does not fit.
   # clang's memory in large pages, where the kernel gives them to those who ask: an eighth of its time.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros
       GLIBC_TUNABLES=glibc.malloc.hugetlb=1 ${VESTIBULE_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${VESTIBULE_CCACHE})
 endif()
