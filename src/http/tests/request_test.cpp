@@ -449,6 +449,7 @@ TEST(Request, KeepAliveAndContinue) {
   for (const Case& c :
        {Case{"1.1", "", true, false}, Case{"1.1", "Connection: close\r\n", false, false},
         Case{"1.1", "Connection: keep-alive, CLOSE\r\n", false, false},
+        Case{"1.0", "Connection: x\r\nConnection: keep-alive\r\n", true, false},
         Case{"1.1", "Connection: x\r\nConnection: close\r\n", false, false},
         Case{"1.0", "", false, false}, Case{"1.0", "Connection: Keep-Alive\r\n", true, false},
         Case{"1.1", "Expect: 100-Continue\r\n", true, true},
