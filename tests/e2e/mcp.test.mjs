@@ -127,7 +127,7 @@ test('the official runner: every scenario for an authorization server', async (t
     const run = await conformance(['authorization', '--url', gateway.portal, '--client-id', registered.client_id, '--resource', `${gateway.url}/mcp`,
       '--port', String(port), '--spec-version', version, '--output-dir', 'results'], (out) => {
       const url = /^http\S+\/oauth\/authorize\?\S+$/m.exec(out)?.[0];
-      if (!url || asked || !out.includes('Waiting')) return;
+      if (!url || asked || !out.includes('Callback server started')) return;  // it listens only then
       asked = true;
       consent(url).then((back) => fetch(back)).catch((error) => { asked = error; });
     });
