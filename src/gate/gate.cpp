@@ -347,12 +347,19 @@ struct Gate::Begun {
   audit::Ticket ticket;
 };
 
-std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act,
+Gate::Judged Gate::judge(const Caller& caller, const domain::Act& act) const noexcept {
+  Judged out;
+  out.now = clock_.now();
+  out.raised = signals(caller, act);
+  out.decision = decide(caller, act, out.raised, out.now, policy::Known::whole);
+  return out;
+}
+
+std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, const domain::Act& act, const Judged& judged,
                                                        const std::optional<approval::Drawn>& drawn) {
   PerCore& core = mine();
-  const Instant now = clock_.now();
-  const domain::Signals raised = signals(caller, act);
-  domain::Decision decision = decide(caller, act, raised, now, policy::Known::whole);
+  const Instant now = judged.now;
+  domain::Decision decision = judged.decision;
   if (drawn && mandatable(caller, decision) && options_.mandates->stands(*drawn, now.wall)) {
     decision.outcome = domain::Outcome::allow;
     decision.reason = Reason::ok;
@@ -408,13 +415,14 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   s->gate = this;
   s->live = nullptr;
   s->started = started;
+  s->waited = {};
   s->ends = std::chrono::steady_clock::time_point::max();
   s->decision = decision;
   s->completion = Completion{};
   s->admitted = now;
   s->subject = caller.who.subject;
   s->evidence = caller.who.evidence;
-  s->signals = raised;
+  s->signals = judged.raised;
   s->handle = caller.who.handle;
   s->drawn = drawn;
   s->source = caller.source;
@@ -438,7 +446,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   if (core.first != nullptr) core.first->prev = s.get();
   core.first = s.get();
   // What the signal asks for was given: the client need not stay new for ever.
-  if (raised.has(domain::Signal::new_client) && core.new_clients.size() < kNewClients &&
+  if (judged.raised.has(domain::Signal::new_client) && core.new_clients.size() < kNewClients &&
       options_.history->unheard(caller.who.subject.user, caller.client)) {
     core.new_clients.push_back({caller.who.subject.user, std::string(risk::family_of(caller.client))});
   }
@@ -458,13 +466,22 @@ Verdict Gate::finish(Begun begun, const Result<void>& durable, const Caller& cal
   return refusal(reason, s.decision, caller, act);
 }
 
-net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act, Wait wait) {
+std::optional<Verdict> Gate::try_admit(const Caller& caller, const domain::Act& act, const Judged& judged, Wait wait) {
+  const bool may_draw = options_.mandates != nullptr && caller.who.flags.key;
+  if (may_draw || (options_.await_admission && wait == Wait::durable)) return std::nullopt;
+  std::variant<Begun, domain::Refusal> begun = begin(caller, act, judged, std::nullopt);
+  if (auto* refused = std::get_if<domain::Refusal>(&begun)) return std::move(*refused);
+  return std::move(std::get<Begun>(begun).admission);
+}
+
+net::Task<Verdict> Gate::admit(const Caller& caller, const domain::Act& act, Judged judged, Wait wait) {
   std::optional<approval::Drawn> drawn;
   if (options_.mandates != nullptr && caller.who.flags.key) {
     Result<std::optional<approval::Drawn>> taken = co_await draw(caller, act);
     if (taken) drawn = *taken;  // a store that fails admits nothing, and says so below
+    judged = judge(caller, act);  // it may have taken a while
   }
-  std::variant<Begun, domain::Refusal> begun = begin(caller, act, drawn);
+  std::variant<Begun, domain::Refusal> begun = begin(caller, act, judged, drawn);
   if (auto* refused = std::get_if<domain::Refusal>(&begun)) co_return std::move(*refused);
   Begun& b = std::get<Begun>(begun);
   Result<void> durable;

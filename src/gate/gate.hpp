@@ -112,7 +112,17 @@ class Gate {
     durable,
     none,  ///< nothing goes out for this act alone: another one's record, made on this core behind it, is waited for
   };
-  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act, Wait wait = Wait::durable);
+  /// What is known of an act before anything of it is recorded; good in this turn of the core.
+  struct Judged {
+    Instant now{};
+    domain::Signals raised;
+    domain::Decision decision;
+  };
+  [[nodiscard]] Judged judge(const Caller& caller, const domain::Act& act) const noexcept;
+  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act, Judged judged, Wait wait = Wait::durable);
+  net::Task<Verdict> admit(const Caller& caller, const domain::Act& act) { return admit(caller, act, judge(caller, act)); }
+  /// The same where nothing has to be waited for. Nothing: await admit().
+  [[nodiscard]] std::optional<Verdict> try_admit(const Caller& caller, const domain::Act& act, const Judged& judged, Wait wait = Wait::durable);
   // --- tool calls of an admitted act (releases.cpp)
   /// What policy asks for a tool call: allow; confirm, also where an older proof would have to be given again,
   /// since the confirmation is one; step_up, where none is asked for; deny. Nothing recorded.
@@ -176,7 +186,7 @@ class Gate {
   struct Begun;
   /// admit() without its wait: a plain function, so that what it needs lies on the stack and not in a
   /// coroutine's frame.
-  [[nodiscard]] std::variant<Begun, domain::Refusal> begin(const Caller& caller, const domain::Act& act,
+  [[nodiscard]] std::variant<Begun, domain::Refusal> begin(const Caller& caller, const domain::Act& act, const Judged& judged,
                                                            const std::optional<approval::Drawn>& drawn);
   /// A key's call that lacks a proof, where a mandate would do.
   [[nodiscard]] bool mandatable(const Caller& caller, const domain::Decision& decision) const noexcept;

@@ -60,43 +60,25 @@ void Watched::tell_later(std::optional<Handler>& waiting) noexcept {
   asio::post(executor, [h = std::move(h), open = is_open()]() mutable { h(open); });
 }
 
-Task<bool> Watched::wait_readable() {
-  auto start = [](auto handler, Watched* w) {
-    w->reader_.emplace(std::move(handler));
-    if (!w->is_open() || w->readable_) w->tell_later(w->reader_);
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      start, asio::use_awaitable_t<Executor>{}, this);
+void Watched::Wait::Start::operator()(Handler handler, Watched* w, For kind) const {
+  std::optional<Handler>& waiting = kind == For::writable ? w->writer_ : w->reader_;
+  waiting.emplace(std::move(handler));
+  if (kind == For::writable && w->is_open()) w->ask_writable();
+  const bool at_once = kind == For::next_turn || !w->is_open() || (kind == For::readable && w->readable_);
+  if (at_once) w->tell_later(waiting);
 }
 
-Task<bool> Watched::next_turn() {
-  auto start = [](auto handler, Watched* w) {
-    w->reader_.emplace(std::move(handler));
-    w->tell_later(w->reader_);
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      start, asio::use_awaitable_t<Executor>{}, this);
+void Watched::ask_writable() noexcept {
+  if (asks_writable_) return;
+  // Changing what is asked for tells once more what is there already: no edge is lost.
+  epoll_event ev{};
+  ev.events = EPOLLIN | EPOLLRDHUP | EPOLLET | EPOLLOUT;
+  ev.data.ptr = this;
+  asks_writable_ = ::epoll_ctl(poller_->epoll_.native_handle(), EPOLL_CTL_MOD, fd(), &ev) == 0;
+  if (!asks_writable_) close();  // tells who waits
 }
 
-Task<bool> Watched::wait_writable() {
-  auto start = [](auto handler, Watched* w) {
-    w->writer_.emplace(std::move(handler));
-    if (w->is_open() && !w->asks_writable_) {
-      // Changing what is asked for tells once more what is there already: no edge is lost.
-      epoll_event ev{};
-      ev.events = EPOLLIN | EPOLLRDHUP | EPOLLET | EPOLLOUT;
-      ev.data.ptr = w;
-      if (::epoll_ctl(w->poller_->epoll_.native_handle(), EPOLL_CTL_MOD, w->fd(), &ev) == 0) {
-        w->asks_writable_ = true;
-      } else {
-        w->close();  // tells who waits
-      }
-    }
-    if (!w->is_open() && w->writer_) w->tell_later(w->writer_);
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      start, asio::use_awaitable_t<Executor>{}, this);
-}
+bool Watched::up_to_date() const noexcept { return poller_->all_told_; }
 
 // A coroutine that is resumed may destroy this: nothing is touched after the last resumption.
 void Watched::happened(std::uint32_t events) {
@@ -184,20 +166,35 @@ void Poller::watch_again() {
 void Poller::on_events() {
   const int n = ::epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0);
   left_ = std::span(events_).first(static_cast<std::size_t>(std::max(n, 0)));
+  const bool all = left_.size() < events_.size();
+  begin_turn(left_.size());
   while (!left_.empty()) {
     const epoll_event ev = left_.front();
     left_ = left_.subspan(1);
+    all_told_ = all && left_.empty();
     if (ev.data.ptr != nullptr) static_cast<Watched*>(ev.data.ptr)->happened(ev.events);
   }
-  resumed_.swap(after_);
-  for (Watched::Handler& h : resumed_) h(true);
-  resumed_.clear();
+  go_by_stages();
 }
 
-Task<bool> Poller::others_told() {
-  auto start = [](auto handler, Poller* p) { p->after_.push_back(std::move(handler)); };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      start, asio::use_awaitable_t<Executor>{}, this);
+void Poller::begin_turn(std::size_t many) noexcept {
+  many_ = many;
+  now_ = Stage::reads;
+}
+
+void Poller::go_by_stages() {
+  for (std::size_t stage = 1; stage < kStages; ++stage) {
+    now_ = static_cast<Stage>(stage);
+    resumed_.swap(waiting_[stage]);  // who is resumed waits for later ones alone
+    for (Handler& h : resumed_) h();
+    resumed_.clear();
+  }
+  many_ = 0;
+  all_told_ = false;
+}
+
+void Poller::Reach::Start::operator()(Handler handler, Poller* p, Stage to) const {
+  p->waiting_[static_cast<std::size_t>(to)].push_back(std::move(handler));
 }
 
 }  // namespace vestibule::net

@@ -43,7 +43,21 @@ class Socket {
 /// were told by close(). Not movable: the kernel holds its address.
 class Watched {
  public:
-  using Handler = asio::detail::awaitable_handler<Executor, bool>;
+  using Handler = asio::detail::awaitable_async_op_handler<void(bool), Executor>;
+  /// What is waited for: `co_await` it at once. It has no coroutine of its own. False: the socket was closed.
+  struct Wait {
+    enum class For : std::uint8_t { readable, next_turn, writable };
+    struct Start {
+      void operator()(Handler handler, Watched* w, For kind) const;
+    };
+    Watched* watched;
+    For what;
+    template <class Token>
+    auto operator()(Token&& token) -> decltype(asio::async_initiate<Token, void(bool)>(Start(), token, watched, what)) {
+      return asio::async_initiate<Token, void(bool)>(Start(), token, watched, what);
+    }
+  };
+
   /// Non-blocking from now on. A socket that epoll does not take (out of memory) is closed.
   Watched(Poller& poller, Socket socket) noexcept;
   ~Watched();
@@ -61,16 +75,19 @@ class Watched {
   void drained() noexcept { readable_ = hung_up_; }
 
   /// Waits until readable() or the socket is closed (false). One reader at a time.
-  Task<bool> wait_readable();
+  [[nodiscard]] Wait wait_readable() noexcept { return {this, Wait::For::readable}; }
   /// The same, but only until the core's next turn: others come first. (The reader's wait.)
-  Task<bool> next_turn();
+  [[nodiscard]] Wait next_turn() noexcept { return {this, Wait::For::next_turn}; }
   /// After a write that would block: waits until the socket takes bytes again, or is closed (false).
   /// One writer at a time.
-  Task<bool> wait_writable();
+  [[nodiscard]] Wait wait_writable() noexcept { return {this, Wait::For::writable}; }
 
   /// Notified when the peer hangs up, or the socket is closed: for whoever waits for something else and does
   /// not read. Null: nobody any more.
   void tell_of_hang_up(Signal* signal) noexcept { hang_up_ = signal; }
+
+  /// All that the kernel had to tell when this turn of the core began has been told: what is not readable was quiet then.
+  [[nodiscard]] bool up_to_date() const noexcept;
 
   /// Ends everything; who waits is told, on a later turn of the core.
   void close() noexcept;
@@ -81,6 +98,7 @@ class Watched {
   friend class Poller;
   void happened(std::uint32_t events);
   void tell_later(std::optional<Handler>& waiting) noexcept;
+  void ask_writable() noexcept;
 
   Poller* poller_;  // null once it is gone
   Socket socket_;
@@ -94,6 +112,22 @@ class Watched {
   bool asks_writable_ = false;  // EPOLLOUT is asked for, once a write has blocked
 };
 
+/// A turn of a core takes all sockets that have something to tell through these stages together: a request's path is more code than
+/// a processor's first cache holds, and so each part of it is fetched once for all requests of the turn, not once for each. What is
+/// written last goes out in one row: a peer that sleeps is woken once for all of it.
+enum class Stage : std::uint8_t {
+  reads,  ///< what the sockets have is taken from them
+  heads,
+  callers,
+  bodies,
+  verdicts,
+  records,
+  dispatches,
+  replies,
+  writes,
+  completions,
+};
+
 /// One a core, on its thread only. Its own epoll descriptor lies within Asio's, so that one thread
 /// waits for both.
 class Poller {
@@ -104,16 +138,39 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
   void stop() noexcept;
 
-  /// Are there sockets of this turn that have not been told yet?
-  [[nodiscard]] bool others_first() const noexcept { return !left_.empty(); }
-  /// Waits until they have been. What all who waited write then goes out in one row: a peer that sleeps is woken once for
-  /// all of it, not once for each, and the program's parts run one after the other and not in turn with the kernel's.
-  Task<bool> others_told();
+  /// May there be others of this turn that have not come as far?
+  [[nodiscard]] bool others_before(Stage stage) const noexcept { return stage > now_ && many_ > 1; }
+  /// `co_await` it at once: until they have, if others_before(stage). It has no coroutine of its own. Whoever waits may be told
+  /// to go meanwhile, or find what he uses closed.
+  struct Reach {
+    struct Start {
+      void operator()(asio::detail::awaitable_async_op_handler<void(), Executor> handler, Poller* p, Stage to) const;
+    };
+    Poller* poller;
+    Stage stage;
+    template <class Token>
+    auto operator()(Token&& token) -> decltype(asio::async_initiate<Token, void()>(Start(), token, poller, stage)) {
+      return asio::async_initiate<Token, void()>(Start(), token, poller, stage);
+    }
+  };
+  [[nodiscard]] Reach reach(Stage stage) noexcept { return {this, stage}; }
+  /// A turn of its own for as many as have waited for one thing, all of whom `tell` resumes: they go by stages too. Between the
+  /// core's turns.
+  template <class Tell>
+  void turn(std::size_t many, Tell&& tell) {
+    begin_turn(many);
+    std::forward<Tell>(tell)();
+    go_by_stages();
+  }
 
  private:
+  using Handler = asio::detail::awaitable_async_op_handler<void(), Executor>;
+  static constexpr std::size_t kStages = static_cast<std::size_t>(Stage::completions) + 1;
   friend class Watched;
   void watch_again();
   void on_events();
+  void begin_turn(std::size_t many) noexcept;
+  void go_by_stages();
   [[nodiscard]] bool add(Watched& w) noexcept;
   void remove(Watched& w) noexcept;
   void unlink(Watched& w) noexcept;
@@ -121,8 +178,11 @@ class Poller {
   asio::posix::basic_stream_descriptor<Executor> epoll_;
   std::array<epoll_event, 128> events_{};
   std::span<epoll_event> left_;  // of the batch that is being told
-  std::vector<Watched::Handler> after_;  // wait for its end
-  std::vector<Watched::Handler> resumed_;
+  std::size_t many_ = 0;         // in this turn; 0: between turns
+  bool all_told_ = false;        // what the kernel knew when the turn began
+  Stage now_ = Stage::reads;
+  std::array<std::vector<Handler>, kStages> waiting_;
+  std::vector<Handler> resumed_;
   Watched* first_ = nullptr;
   bool stopped_ = false;
 };

@@ -57,7 +57,7 @@ bool Stream::dried_up() noexcept {
   return io_.readable();
 }
 
-Task<bool> Stream::wait_to_read() {
+Watched::Wait Stream::wait_to_read() noexcept {
   if (std::exchange(in_a_row_, 0) >= kInARow) return io_.next_turn();
   if (tls_read_writes_) return io_.wait_writable();
   return io_.wait_readable();
@@ -225,6 +225,7 @@ Task<ErrorCode> Stream::write(Pieces pieces) {
 bool Stream::quiet() noexcept {
   if (peer_gone()) return false;
   if (ssl_ != nullptr && SSL_pending(ssl_) > 0) return false;
+  if (io_.up_to_date()) return !io_.readable();
   char byte = 0;
   const ssize_t n = ::recv(io_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) return false;

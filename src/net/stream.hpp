@@ -60,7 +60,7 @@ class Stream {
   /// few reads in a row, or a peer that sends without end would keep the core to itself.
   [[nodiscard]] std::optional<IoResult> try_read(std::span<char> buffer) noexcept;
   /// After try_read() gave nothing: until it has something to tell. (No coroutine of its own.)
-  Task<bool> wait_to_read();
+  [[nodiscard]] Watched::Wait wait_to_read() noexcept;
 
   /// All bytes, in one system call if the socket takes them. Only a peer that does not take them meets
   /// a deadline: see set_write_limit().
@@ -80,8 +80,8 @@ class Stream {
   [[nodiscard]] bool peer_gone() const noexcept { return !io_.is_open() || io_.hung_up(); }
   /// Notified as soon as that is so. Null: nobody any more.
   void tell_of_hang_up(Signal* signal) noexcept { io_.tell_of_hang_up(signal); }
-  /// Nothing is readable and the peer has not closed (looks at the socket): an idle connection fit for
-  /// reuse.
+  /// Nothing is readable and the peer has not closed: an idle connection fit for reuse. Asks the kernel where it has not told
+  /// all in this turn of the core.
   [[nodiscard]] bool quiet() noexcept;
   [[nodiscard]] Peer peer() const noexcept;
   [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }

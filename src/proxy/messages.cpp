@@ -53,7 +53,7 @@ std::string instead(const Message& m, const dialect::Ruling& ruling, bool may_as
 
 }  // namespace
 
-Result<void> Proxy::read_message(Request& r) const {
+Result<void> Proxy::understand(Request& r) const {
   const http::RequestHead& head = r.exchange.head();
   // DNS rebinding (the specification's "Security Warning"): a page of a stranger's has no business here, token or not.
   if (const auto origin = head.headers.find(http::Known::origin)) {
@@ -99,26 +99,31 @@ Result<void> Proxy::read_message(Request& r) const {
   return {};
 }
 
-net::Task<std::optional<domain::Refusal>> Proxy::prove_for_tool(Request& r) {
-  if (!r.message || !r.message->calls_tool()) co_return std::nullopt;
+bool Proxy::read_message(Request& r) {
+  const Result<void> read = understand(r);
+  return read ? true : stop(r, read.error().code, read.error().detail);
+}
+
+net::Task<bool> Proxy::prove_for_tool(Request& r) {
+  if (!r.message || !r.message->calls_tool()) co_return true;
   const dialect::ToolCall call = call_of(*r.message);
   const domain::Act act = act_of(r.act, call);
   const domain::Decision d = gate_.consider_call(r.caller, act);
-  if (d.outcome != domain::Outcome::step_up) co_return std::nullopt;
+  if (d.outcome != domain::Outcome::step_up) co_return true;
   // A mandate may cover models; of tools it says nothing. Nobody is rung for what nobody can give.
-  if (gate_.consider(r.caller, act).outcome == domain::Outcome::allow) co_return std::nullopt;
+  if (gate_.consider(r.caller, act).outcome == domain::Outcome::allow) co_return true;
   domain::Refusal refusal;
   refusal.reason = d.reason;
   refusal.need = d.need;
   refusal.hint = gate_.why(r.caller, act, d);
-  std::optional<domain::Refusal> still = co_await hold(r, act, std::move(refusal));
-  if (still && still->reason != Reason::client_gone) {
+  r.refusal = co_await hold(r, act, std::move(refusal));
+  if (r.refusal && r.refusal->reason != Reason::client_gone) {
     domain::Decision said = d;
-    said.reason = still->reason;
+    said.reason = r.refusal->reason;
     gate_.refuse(r.caller, act, said);
     r.known = false;  // recorded
   }
-  co_return still;
+  co_return !r.refusal;
 }
 
 net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
@@ -149,7 +154,8 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
     said.why = info(done.reason).text;
   } else {
     done.status = static_cast<std::uint16_t>(info(done.reason).status);
-    co_await refuse(r, done.reason);
+    stop(r, done.reason);
+    co_await refuse(r);
     co_return false;
   }
   const std::string body = instead(m, said, r.may_ask());
@@ -164,6 +170,19 @@ net::Task<bool> Proxy::rule_message(Request& r, gate::Admission& admission) {
   const Result<void> sent = co_await r.exchange.reply(head, body);
   static_cast<void>(sent);  // whether it is heard or not, there is nothing more to do
   co_return false;
+}
+
+net::Task<Result<void>> Proxy::bring_messages(Request& r, const http::ResponseHead& reply) {
+  Relay::Naming naming = [this, &r](std::string_view id) {
+    return door_.session_key == nullptr ? std::string() : session_name(*door_.session_key, id, r.caller.who.subject.user, r.point->name, r.opens_urls);
+  };
+  Result<void> relayed = co_await r.relay->messages(reply, r.admission->decision(), r.caller.request, judging(r), std::move(naming), r.learning);
+  // Of a reply that broke, too: what was learnt from it counts.
+  if (!r.learning.news.empty()) {
+    const Result<void> stored = co_await door_.definitions->keep(std::move(r.learning.news), r.learning.by);
+    static_cast<void>(stored);  // nothing of it went out
+  }
+  co_return relayed;
 }
 
 // Without it the call goes on all the same: a server that wants one refuses, and says so.
@@ -183,7 +202,7 @@ net::Task<> Proxy::fetch_receipt(Request& r, std::string_view confirmation) cons
   r.receipt = std::move(text);
 }
 
-Reason Proxy::still_allowed(const Request& r) const {
+Reason Proxy::still_allowed(const Request& r) const noexcept {
   const dialect::ToolCall call = call_of(*r.message);
   const domain::Decision d = gate_.consider_call(r.caller, act_of(r.act, call));
   return d.outcome == domain::Outcome::deny ? d.reason : Reason::ok;

@@ -2,20 +2,14 @@
 
 #include <optional>
 
-#include "base/counters.hpp"
-#include "base/log.hpp"
 #include "crypto/hash.hpp"
 #include "gate/shown.hpp"
 #include "gate/source.hpp"
 #include "http/url.hpp"
 #include "json/writer.hpp"
-#include "policy/policy.hpp"
-#include "proxy/heads.hpp"
 #include "proxy/holding.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/request.hpp"
-#include "proxy/session_name.hpp"
-#include "proxy/tool_calls.hpp"
 
 namespace vestibule::proxy {
 namespace {
@@ -23,19 +17,6 @@ namespace {
 using gate::source_of;
 
 constexpr std::size_t kSpare = 256;  // slots that a core keeps
-
-/// Without what a browser says about its page: a model server decides nothing by it (some would refuse).
-std::unique_ptr<http::RequestHead> without_page(const http::RequestHead& head) {
-  auto out = std::make_unique<http::RequestHead>(head);
-  out->headers.clear();
-  for (const http::HeaderField& f : head.headers) {
-    const bool page = f.known == http::Known::origin || f.known == http::Known::referer ||
-                      f.known == http::Known::sec_fetch_site || f.known == http::Known::sec_fetch_mode ||
-                      f.known == http::Known::sec_fetch_dest;
-    if (!page) out->headers.add(head.headers.base(), f);
-  }
-  return out;
-}
 
 constexpr std::string_view kResourceMetadata = "/.well-known/oauth-protected-resource";
 
@@ -116,174 +97,236 @@ Result<session::Identified> Proxy::identify(const Request& r) const {
   return gate_.identify(head, session::Audience::access, r.caller.source, r.act.access_point);
 }
 
+// Whatever needs no wait is a plain function and leaves what it found in the request: a coroutine's frame that held all of that
+// would be larger than what is kept for reuse.
 net::Task<> Proxy::serve(wire::Exchange& exchange) {
-  const http::RequestHead& head = exchange.head();
   Lease lease(*this, exchange);
   Request& r = lease.request();
-  r.caller.request = gate_.new_request();
-  r.caller.source = source_of(exchange.peer());
-  r.caller.client = head.headers.find(http::Known::user_agent).value_or(std::string_view{});
+  net::Poller& poller = core_.poller();
 
   // Which door?
-  const std::string* canonical = host(head.host);
-  if (canonical == nullptr) {
-    co_await refuse(r, Reason::host_unknown);
+  bool goes_on = find_door(r);
+  if (r.describes) {
+    co_await describe(r);
     co_return;
-  }
-  std::string decoded;  // only paths with escapes need it
-  if (head.parts.escaped) decoded.resize(head.parts.path.size());
-  const std::string_view path = http::decode_path(head.parts, decoded);
-  if (path.starts_with(kResourceMetadata) && !door_.identify) {
-    co_await describe(exchange, *canonical, path.substr(kResourceMetadata.size()));
-    co_return;
-  }
-  const auto route = r.targets->catalogue->route(*canonical, path);
-  if (route) {
-    r.point = route->point;
-    r.target = &r.targets->points[route->index];
-    r.dialect = &dialect::get(r.point->kind);
-    r.face = r.dialect->face(route->path);
-    r.act.access_point = r.point->name;
-    r.act.sensitivity = r.point->sensitivity;
   }
 
   // Who asks? Before anything is said about what exists.
-  if (!gate_.knows_all()) {
-    Result<void> recalled;
-    if (door_.recall) {
-      recalled = co_await door_.recall(head);
-    } else {
-      recalled = co_await gate_.recall(head);
-    }
-    if (!recalled) {
-      co_await refuse(r, recalled.error().code);
-      co_return;
-    }
-  }
-  Result<session::Identified> who = identify(r);
-  if (!who) {
-    co_await refuse(r, who.error().code);
-    co_return;
-  }
-  r.caller.who = std::move(*who);
-  if (r.caller.who.bound.holder) {
-    const Result<void> shown = gate_.show_possession(r.caller, head, {exchange.tls(), exchange.certificate()});
-    if (!shown) {
-      r.caller.who = {};  // a stolen token says nothing of who is here
-      co_await refuse(r, shown.error().code, shown.error().detail);
-      co_return;
-    }
-  }
-  r.known = true;
-  if (!route) {
-    co_await refuse(r, Reason::route_unknown);
-    co_return;
+  if (goes_on) {
+    if (poller.others_before(net::Stage::callers)) co_await poller.reach(net::Stage::callers);
+    if (!gate_.knows_all()) goes_on = co_await recall(r);
+    goes_on = goes_on && know_caller(r);
   }
 
-  // What for? The path first: its least requirement is asked for before the body is read.
-  if (asks_for_websocket(head.headers)) {
-    co_await refuse(r, Reason::upgrade_refused);
-    co_return;
+  // What for? Before anything is waited for, the path alone must be allowed; what is here whole is decided about once, below.
+  if (goes_on) {
+    if (poller.others_before(net::Stage::bodies)) co_await poller.reach(net::Stage::bodies);
+    goes_on = find_need(r);
   }
-  Result<dialect::Need> need = r.dialect->need(head.method, route->path, head.parts.query, r.point->rules);
-  if (!need) {
-    co_await refuse(r, need.error().code);
-    co_return;
-  }
-  r.need = *need;
-  r.path = route->path;
-  r.act.operation = r.need.operation;
-  const domain::Decision early = gate_.consider(r.caller, r.act);
-  // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
-  if (early.outcome != domain::Outcome::allow && early.reason != Reason::policy_no_rule) {
-    domain::Refusal refusal;
-    refusal.reason = early.reason;
-    refusal.need = early.need;
-    refusal.hint = gate_.why(r.caller, r.act, early);
-    std::optional<domain::Refusal> still = co_await hold(r, r.act, std::move(refusal));
-    if (still) {
-      if (still->reason == early.reason) gate_.refuse(r.caller, r.act, early);
-      r.known = still->reason != early.reason;  // recorded already
-      co_await refuse(r, std::move(*still));
-      co_return;
-    }
-  }
-
+  if (goes_on && r.waits) goes_on = co_await allows_path(r);
   // The body of what is classified is read whole, and exactly these bytes go on.
-  Result<void> fit = r.dialect->check_head(r.need, head.headers);
-  if (!fit) {
-    co_await refuse(r, fit.error().code, fit.error().detail);
-    co_return;
-  }
-  if (r.need.body == dialect::BodyRule::none && head.framing.kind != http::BodyKind::none) {
-    co_await refuse(r, Reason::body_shape, "this operation takes no body");
-    co_return;
-  }
-  if (r.need.body == dialect::BodyRule::whole) {
-    if (const std::optional<std::string_view> here = exchange.body_with_head(r.point->max_body)) {
-      r.body = *here;
-    } else {
-      Result<std::string_view> body = co_await exchange.read_whole(r.point->max_body);
-      if (!body) {
-        if (body.error().code == Reason::client_gone) {
-          exchange.abort();
-          co_return;
-        }
-        co_await refuse(r, body.error().code);
-        co_return;
-      }
-      r.body = *body;
-      // It may have taken minutes: rights that were withdrawn meanwhile count no more.
-      Result<session::Identified> again = identify(r);
-      if (!again) {
-        co_await refuse(r, again.error().code);
-        co_return;
-      }
-      r.caller.who = std::move(*again);
-    }
-    r.act.body_bytes = r.body.size();
-    if (!r.body.empty()) r.act.body_digest = crypto::sha256(as_bytes(r.body));
-  }
-  if (r.point->kind == dialect::Kind::mcp) {
-    Result<void> read = read_message(r);
-    if (!read) {
-      co_await refuse(r, read.error().code, read.error().detail);
-      co_return;
-    }
-    std::optional<domain::Refusal> lacks = co_await prove_for_tool(r);
-    if (lacks) {
-      co_await refuse(r, std::move(*lacks));
-      co_return;
-    }
-  } else {
-    Result<dialect::Facts> facts = r.dialect->classify(r.need, route->path, r.body, r.point->rules, r.scratch);
-    if (!facts) {
-      co_await refuse(r, facts.error().code, facts.error().detail);
-      co_return;
-    }
-    r.act.model = facts->model;
-    r.act.stream = facts->stream;
-    r.act.tools = facts->tools;
+  goes_on = goes_on && fits(r);
+  if (goes_on && r.need.body == dialect::BodyRule::whole && !r.body_here) goes_on = co_await read_body(r);
+  if (goes_on) {
+    const bool mcp = r.point->kind == dialect::Kind::mcp;
+    goes_on = mcp ? read_message(r) : classify(r);
+    if (goes_on && mcp) goes_on = co_await prove_for_tool(r);
   }
 
   // May they?
-  for (bool held = false;; held = true) {
-    // The message of a tool call goes nowhere without the call's own record.
-    const bool carries = r.message && r.message->calls_tool();
-    gate::Verdict verdict = co_await gate_.admit(r.caller, r.act, carries ? gate::Gate::Wait::none : gate::Gate::Wait::durable);
-    auto* const refusal = std::get_if<domain::Refusal>(&verdict);
-    if (refusal == nullptr) {
-      co_await forward(r, std::move(std::get<gate::Admission>(verdict)));
-      co_return;
-    }
-    const Reason recorded = refusal->reason;  // by admit()
-    std::optional<domain::Refusal> still(std::move(*refusal));
-    if (!held) still = co_await hold(r, r.act, std::move(*still));
-    if (!still) continue;
-    r.known = still->reason != recorded;
-    co_await refuse(r, std::move(*still));
+  for (bool held = false; goes_on && !r.admission; held = true) {
+    if (poller.others_before(net::Stage::verdicts)) co_await poller.reach(net::Stage::verdicts);
+    r.judged = gate_.judge(r.caller, r.act);
+    if (poller.others_before(net::Stage::records)) co_await poller.reach(net::Stage::records);
+    goes_on = try_admit(r);
+    if (!goes_on) goes_on = co_await admit(r, held);
+  }
+
+  if (!goes_on) {
+    if (r.malformed && !r.waits) co_await refuse_form(r);
+    co_await refuse(r);
     co_return;
   }
+  co_await forward(r);
+  if (poller.others_before(net::Stage::completions)) co_await poller.reach(net::Stage::completions);
+}
+
+bool Proxy::stop(Request& r, Reason reason, std::string_view hint) {
+  domain::Refusal& refusal = r.refusal.emplace();
+  refusal.reason = reason;
+  refusal.hint = hint;
+  if (info(reason).status == 503) refusal.retry_after_s = 1;
+  return false;
+}
+
+bool Proxy::find_door(Request& r) {
+  const http::RequestHead& head = r.exchange.head();
+  r.caller.request = gate_.new_request();
+  r.caller.source = source_of(r.exchange.peer());
+  r.caller.client = head.headers.find(http::Known::user_agent).value_or(std::string_view{});
+  const std::string* canonical = host(head.host);
+  if (canonical == nullptr) return stop(r, Reason::host_unknown);
+  if (head.parts.escaped) r.decoded.resize(head.parts.path.size());
+  const std::string_view path = http::decode_path(head.parts, r.decoded);
+  if (path.starts_with(kResourceMetadata) && !door_.identify) {
+    r.describes = true;
+    r.path = path.substr(kResourceMetadata.size());
+    return false;
+  }
+  const auto route = r.targets->catalogue->route(*canonical, path);
+  if (!route) return true;  // who asks is asked first
+  r.point = route->point;
+  r.target = &r.targets->points[route->index];
+  r.dialect = &dialect::get(r.point->kind);
+  r.path = route->path;
+  r.face = r.dialect->face(route->path);
+  r.act.access_point = r.point->name;
+  r.act.sensitivity = r.point->sensitivity;
+  return true;
+}
+
+net::Task<bool> Proxy::recall(Request& r) {
+  const http::RequestHead& head = r.exchange.head();
+  Result<void> recalled;
+  if (door_.recall) {
+    recalled = co_await door_.recall(head);
+  } else {
+    recalled = co_await gate_.recall(head);
+  }
+  co_return recalled ? true : stop(r, recalled.error().code);
+}
+
+bool Proxy::know_caller(Request& r) {
+  const http::RequestHead& head = r.exchange.head();
+  Result<session::Identified> who = identify(r);
+  if (!who) return stop(r, who.error().code);
+  r.caller.who = std::move(*who);
+  if (r.caller.who.bound.holder) {
+    const Result<void> shown = gate_.show_possession(r.caller, head, {r.exchange.tls(), r.exchange.certificate()});
+    if (!shown) {
+      r.caller.who = {};  // a stolen token says nothing of who is here
+      return stop(r, shown.error().code, shown.error().detail);
+    }
+  }
+  r.known = true;
+  return r.point != nullptr || stop(r, Reason::route_unknown);
+}
+
+bool Proxy::find_need(Request& r) {
+  const http::RequestHead& head = r.exchange.head();
+  if (asks_for_websocket(head.headers)) return stop(r, Reason::upgrade_refused);
+  const Result<dialect::Need> need = r.dialect->need(head.method, r.path, head.parts.query, r.point->rules);
+  if (!need) return stop(r, need.error().code);
+  r.need = *need;
+  r.act.operation = r.need.operation;
+  const bool whole = r.need.body == dialect::BodyRule::whole;
+  if (whole) {
+    if (const std::optional<std::string_view> body = r.exchange.body_with_head(r.point->max_body)) {
+      r.body_here = true;
+      take_body(r, *body);
+    }
+  }
+  r.waits = r.need.body == dialect::BodyRule::stream || (whole && !r.body_here) || r.point->kind == dialect::Kind::mcp;
+  return true;
+}
+
+void Proxy::take_body(Request& r, std::string_view body) {
+  r.body = body;
+  r.act.body_bytes = body.size();
+  if (!body.empty()) r.act.body_digest = crypto::sha256(as_bytes(body));
+}
+
+bool Proxy::fits(Request& r) {
+  const http::RequestHead& head = r.exchange.head();
+  const Result<void> fit = r.dialect->check_head(r.need, head.headers);
+  r.malformed = true;
+  if (!fit) return stop(r, fit.error().code, fit.error().detail);
+  if (r.need.body == dialect::BodyRule::none && head.framing.kind != http::BodyKind::none) {
+    return stop(r, Reason::body_shape, "this operation takes no body");
+  }
+  r.malformed = false;
+  return true;
+}
+
+net::Task<bool> Proxy::read_body(Request& r) {
+  const Result<std::string_view> body = co_await r.exchange.read_whole(r.point->max_body);
+  if (!body && body.error().code == Reason::client_gone) co_return false;
+  if (!body) co_return stop(r, body.error().code);
+  take_body(r, *body);
+  // It may have taken minutes: rights that were withdrawn meanwhile count no more.
+  Result<session::Identified> again = identify(r);
+  if (!again) co_return stop(r, again.error().code);
+  r.caller.who = std::move(*again);
+  co_return true;
+}
+
+bool Proxy::classify(Request& r) {
+  const Result<dialect::Facts> facts = r.dialect->classify(r.need, r.path, r.body, r.point->rules, r.scratch);
+  if (!facts) {
+    r.malformed = true;
+    return stop(r, facts.error().code, facts.error().detail);
+  }
+  r.act.model = facts->model;
+  r.act.stream = facts->stream;
+  r.act.tools = facts->tools;
+  return true;
+}
+
+net::Task<bool> Proxy::allows_path(Request& r) {
+  domain::Act path = r.act;
+  path.body_bytes = 0;
+  const domain::Decision early = gate_.consider(r.caller, path);
+  // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
+  if (early.outcome == domain::Outcome::allow || early.reason == Reason::policy_no_rule) co_return true;
+  domain::Refusal refusal;
+  refusal.reason = early.reason;
+  refusal.need = early.need;
+  refusal.hint = gate_.why(r.caller, path, early);
+  r.refusal = co_await hold(r, path, std::move(refusal));
+  if (!r.refusal) co_return true;
+  if (r.refusal->reason == early.reason) gate_.refuse(r.caller, path, early);
+  r.known = r.refusal->reason != early.reason;  // recorded already
+  co_return false;
+}
+
+net::Task<> Proxy::refuse_form(Request& r) {
+  std::optional<domain::Refusal> form = std::exchange(r.refusal, std::nullopt);
+  const bool allowed = co_await allows_path(r);
+  if (allowed) r.refusal = std::move(form);
+}
+
+// The message of a tool call goes nowhere without the call's own record.
+gate::Gate::Wait Proxy::wait_of(const Request& r) noexcept {
+  return r.message && r.message->calls_tool() ? gate::Gate::Wait::none : gate::Gate::Wait::durable;
+}
+
+bool Proxy::try_admit(Request& r) {
+  std::optional<gate::Verdict> verdict = gate_.try_admit(r.caller, r.act, r.judged, wait_of(r));
+  return verdict && take(r, std::move(*verdict));
+}
+
+bool Proxy::take(Request& r, gate::Verdict verdict) {
+  if (auto* refusal = std::get_if<domain::Refusal>(&verdict)) {
+    r.refusal = std::move(*refusal);
+  } else {
+    r.admission.emplace(std::move(std::get<gate::Admission>(verdict)));
+  }
+  return r.admission.has_value();
+}
+
+net::Task<bool> Proxy::admit(Request& r, bool held) {
+  if (!r.refusal) {
+    gate::Verdict verdict = co_await gate_.admit(r.caller, r.act, r.judged, wait_of(r));
+    if (take(r, std::move(verdict))) co_return true;
+  }
+  const Reason recorded = r.refusal->reason;
+  if (!held) {
+    domain::Refusal refusal = std::move(*r.refusal);
+    r.refusal = co_await hold(r, r.act, std::move(refusal));
+  }
+  if (!r.refusal) co_return true;  // once more
+  r.known = r.refusal->reason != recorded;
+  co_return false;
 }
 
 net::Task<std::optional<domain::Refusal>> Proxy::hold(Request& r, const domain::Act& act, domain::Refusal refusal) {
@@ -302,35 +345,14 @@ std::chrono::steady_clock::time_point Proxy::held_until(Request& r) const {
   return r.held_until;
 }
 
-net::Task<Result<std::vector<dialect::Ruling>>> Proxy::rule(Request& r, const gate::Admission& admission,
-                                                            std::span<const dialect::ToolCall> calls) {
-  Relay& relay = *r.relay;
-  const bool refused = r.message && (r.message->url_answer == "decline" || r.message->url_answer == "cancel");
-  const auto until = r.may_ask() || refused ? std::chrono::steady_clock::now() : held_until(r);
-  Calling calling{r.exchange, r.caller, r.act, until, [this, &r] { return identify(r); },
-                  [this, &relay, &admission] { return relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission); },
-                  [&relay] { return relay.reassure(); }, std::chrono::seconds(15),
-                  [&relay](net::Signal* signal) { relay.tell_when_cut(signal); }};
-  calling.also = [&r](std::string_view tool) -> std::optional<approval::ToolPlace> {
-    const auto place = r.targets->catalogue->carried(r.point->name, tool);
-    if (!place) return std::nullopt;
-    return approval::ToolPlace{place->point->name, std::string(place->tool)};
-  };
-  if (!r.point->carries.empty()) {
-    calling.carried = [catalogue = r.targets->catalogue, here = r.point->name](const approval::ToolPlace& from, std::string_view tool) {
-      const auto place = catalogue->carried(from.access_point, from.tool);
-      return place && place->point->name == here && place->tool == tool;
-    };
-  }
-  Result<std::vector<dialect::Ruling>> rulings = co_await proxy::rule(door_.holding, gate_, std::move(calling), calls);
-  co_return rulings;
-}
-
-net::Task<> Proxy::describe(wire::Exchange& exchange, std::string_view host, std::string_view path) {
-  const auto& points = targets_->catalogue->points();
+net::Task<> Proxy::describe(Request& r) {
+  wire::Exchange& exchange = r.exchange;
+  const std::string_view path = r.path;
+  const std::string* canonical = host(exchange.head().host);
+  const auto& points = r.targets->catalogue->points();
   const access::AccessPoint* found = nullptr;
   for (const access::AccessPoint& p : points) {
-    if (p.prefix == path && (p.host.empty() || p.host == host) && (found == nullptr || !p.host.empty())) found = &p;
+    if (p.prefix == path && (p.host.empty() || (canonical != nullptr && p.host == *canonical)) && (found == nullptr || !p.host.empty())) found = &p;
   }
   if (found == nullptr && path.empty() && points.size() == 1) found = &points.front();
   const http::Method method = exchange.head().method;
@@ -362,20 +384,13 @@ void Proxy::refused(const net::Peer& peer, Reason reason) noexcept {
   gate_.refuse_unknown(source_of(peer), reason, {});
 }
 
-net::Task<> Proxy::refuse(Request& r, Reason reason, std::string_view hint) {
-  domain::Refusal refusal;
-  refusal.reason = reason;
-  refusal.hint = std::string(hint);
-  if (info(reason).status == 503) refusal.retry_after_s = 1;
-  co_await refuse(r, std::move(refusal));
-}
-
-net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
-  if (refusal.reason == Reason::client_gone) {
-    if (r.known) gate_.refuse(r.caller, r.act, refusal.reason);
+net::Task<> Proxy::refuse(Request& r) {
+  if (!r.refusal || r.refusal->reason == Reason::client_gone) {
+    if (r.refusal && r.known) gate_.refuse(r.caller, r.act, r.refusal->reason);
     r.exchange.abort();
     co_return;
   }
+  domain::Refusal& refusal = *r.refusal;
   refusal.request = r.caller.request;
   refusal.access_point = r.act.access_point;
   if (r.known) {
@@ -406,184 +421,6 @@ net::Task<> Proxy::refuse(Request& r, domain::Refusal refusal) {
   // Whether the client hears it or not, there is nothing more to do.
   const Result<void> sent = co_await r.exchange.reply(head, out.body);
   static_cast<void>(sent);
-}
-
-// Where tools are gated, a reply in which a client would find a tool call; under an error status too: there are clients that
-// look at none.
-std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const http::ResponseHead& reply) {
-  if (!r.point->rules.gated_tools || reply.framing.kind == http::BodyKind::none) return std::nullopt;
-  return dialect::reply_shape(r.need, r.path);
-}
-
-net::Task<> Proxy::forward(Request& r, gate::Admission admission) {
-  wire::Exchange& ex = r.exchange;
-  std::unique_ptr<http::RequestHead> plain;
-  if (!door_.fields.empty() || r.point->kind == dialect::Kind::mcp) plain = without_page(ex.head());
-  const http::RequestHead& head = plain ? *plain : ex.head();
-  gate::Completion& done = admission.completion();
-
-  std::string& out = r.upstream_head;
-  out.reserve(1024);  // a usual head
-  Relay& relay = r.relay.emplace(ex, door_);
-  auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream);
-  // A stream that waits for news is no answer under way: it ends with the proof that opened it.
-  if (r.need.reply == dialect::ReplyRule::messages && (head.method == http::Method::get || (r.message && r.message->listens))) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(admission.decision().time_left);
-    if (left.count() > 0) limit = std::min(limit, left);  // under a mandate there is no proof that ages
-  }
-  admission.watch(relay, limit);
-  if (r.message && r.message->calls_tool()) {
-    const bool goes_on = co_await rule_message(r, admission);
-    if (!goes_on) co_return;
-  }
-
-  std::optional<wire::UpstreamCall> call;
-  const http::ResponseHead* reply = nullptr;
-  Error failure = fail(Reason::upstream_unreachable);
-  // One upstream after the other while nothing has been sent; a pooled connection that turned out
-  // closed is tried anew once, and only if asking twice can do no harm.
-  const bool idempotent = (head.method == http::Method::get || head.method == http::Method::head) &&
-                          head.framing.kind == http::BodyKind::none;
-  bool fresh = false;
-  const std::function<bool()> nobody_waits = [&relay] { return relay.cut_reason() != Reason::ok || !relay.caller_present(); };
-  for (std::size_t attempt = 0; attempt < r.target->upstreams.size() + 1 && reply == nullptr; ++attempt) {
-    const std::size_t which = r.target->next++ % r.target->upstreams.size();
-    relay.drop();
-    call.reset();
-    wire::Upstream& upstream = *r.target->upstreams[which];
-    std::optional<wire::UpstreamCall> reused = fresh ? std::nullopt : upstream.pooled();
-    if (reused) {
-      call.emplace(std::move(*reused));
-      if (relay.cut_reason() != Reason::ok) break;
-    } else {
-      Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true, &nobody_waits);
-      if (relay.cut_reason() != Reason::ok) break;
-      if (!connected) {
-        failure = std::move(connected).error();
-        if (upstream.options().patience.count() > 0) break;  // that was all of it
-        continue;
-      }
-      call.emplace(std::move(*connected));
-    }
-    relay.use(*call);
-    out.clear();
-    if (!write_request_head(out, head, *r.point, r.need, r.target->authorities[which],
-                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
-      failure = fail(Reason::internal, "the request head could not be written");
-      break;
-    }
-    if (core_.poller().others_first()) co_await core_.poller().others_told();  // before it is asked whether all still stands
-    Reason standing = relay.cut_reason() != Reason::ok ? relay.cut_reason() : gate_.standing(admission);
-    if (standing == Reason::ok && r.message && r.message->calls_tool()) standing = still_allowed(r);
-    if (standing != Reason::ok) {
-      failure = fail(standing);
-      break;
-    }
-    net::Pieces pieces(out, r.body);
-    net::ErrorCode ec;
-    if (const std::optional<net::ErrorCode> sent = call->try_send(pieces)) {
-      ec = *sent;
-    } else {
-      ec = co_await call->send(pieces);
-    }
-    if (r.need.body == dialect::BodyRule::stream && !ec) {
-      const Result<void> uploaded = co_await relay.upload();
-      if (!uploaded && uploaded.error().code != Reason::upstream_unreachable) {
-        failure = uploaded.error();  // the client's fault: nothing is read back
-        break;
-      }
-      if (!uploaded) ec = boost::asio::error::broken_pipe;
-    }
-    if (!ec) call->sent_all();
-    // Even after a failed write: the upstream may have answered before the upload's end.
-    Result<const http::ResponseHead*> answered = co_await call->read_head(head.method);
-    if (answered) {
-      reply = *answered;
-      break;
-    }
-    failure = std::move(answered).error();
-    if (failure.code != Reason::upstream_unreachable || !(call->stale() && idempotent && !fresh)) break;
-    fresh = true;
-  }
-  wipe(out);  // it held the upstream's credential
-
-  if (reply == nullptr) {
-    if (relay.cut_reason() != Reason::ok) failure = fail(relay.cut_reason());
-    done.reason = failure.code;
-    done.status = static_cast<std::uint16_t>(info(failure.code).status);
-    log::info("not relayed", {{"access_point", r.point->name}, {"reason", info(failure.code).code},
-                              {"detail", failure.detail}, {"request", r.caller.request.text()}});
-    admission.unwatch();
-    if (failure.code == Reason::client_gone) {
-      ex.abort();
-      co_return;
-    }
-    r.known = false;  // the completion tells
-    co_await refuse(r, failure.code);
-    co_return;
-  }
-
-  done.first_byte = std::chrono::steady_clock::now();
-  done.status = static_cast<std::uint16_t>(reply->status);
-  Result<void> relayed;
-  if (r.need.reply == dialect::ReplyRule::models && reply->status == 200) {
-    auto allowed = [&](std::string_view model) {
-      domain::Act probe = r.act;
-      probe.model = model;
-      for (const std::string_view operation : {"chat", "complete", "embed"}) {
-        probe.operation = operation;
-        if (gate_.consider(r.caller, probe).outcome != domain::Outcome::deny) return true;
-      }
-      return false;
-    };
-    relayed = co_await relay.models(*r.dialect, *reply, r.point->rules, allowed, admission.decision(), r.caller.request);
-  } else if (r.need.reply == dialect::ReplyRule::messages) {
-    Relay::Naming naming = [this, &r](std::string_view id) {
-      return door_.session_key == nullptr ? std::string() : session_name(*door_.session_key, id, r.caller.who.subject.user, r.point->name, r.opens_urls);
-    };
-    relayed = co_await relay.messages(*reply, admission.decision(), r.caller.request, judging(r), std::move(naming), r.learning);
-    // Of a reply that broke, too: what was learnt from it counts.
-    if (!r.learning.news.empty()) {
-      const Result<void> stored = co_await door_.definitions->keep(std::move(r.learning.news), r.learning.by);
-      static_cast<void>(stored);  // nothing of it went out
-    }
-  } else if (const std::optional<dialect::ReplyShape> shape = gated_shape(r, *reply)) {
-    Relay::Ruler ruler = [this, &r, &admission](std::span<const dialect::ToolCall> calls) { return rule(r, admission, calls); };
-    relayed = co_await relay.inspect(*reply, admission.decision(), r.caller.request, *shape, std::move(ruler));
-  } else {
-    relayed = co_await relay.stream(*reply, admission.decision(), r.caller.request,
-                                    r.need.reply == dialect::ReplyRule::usage);
-  }
-  admission.unwatch();
-  done.reply_bytes = ex.reply_bytes();
-  const dialect::UsageObserver::Counts usage = relay.usage();
-  done.input_tokens = usage.input_tokens;
-  done.output_tokens = usage.output_tokens;
-  if (relay.cut_reason() != Reason::ok) {
-    done.reason = relay.cut_reason();
-  } else {
-    done.reason = relayed ? Reason::ok : relayed.error().code;
-  }
-  if (relayed && relay.cut_reason() == Reason::ok) co_return;
-
-  if (!ex.begun()) {
-    r.known = false;
-    co_await refuse(r, done.reason);
-    co_return;
-  }
-  // The reply has begun: say why in the stream's own shape if the client is there, then break off,
-  // so that nobody takes the end for a clean one.
-  if (done.reason != Reason::client_gone) {
-    domain::Refusal refusal;
-    refusal.reason = done.reason;
-    refusal.request = r.caller.request;
-    const std::string last = dialect::Dialect::render_cut(refusal, r.face);
-    if (relay.event_stream() && !last.empty()) {
-      const Result<void> sent = co_await ex.write(last);
-      static_cast<void>(sent);
-    }
-  }
-  ex.abort();
 }
 
 }  // namespace vestibule::proxy

@@ -77,33 +77,64 @@ class Proxy final : public wire::Handler {
   struct Slot;     // the memory of one request, used again for the next
   class Lease;
 
+  // --- the steps of serve(), in their order: false where it does not go on, and the request tells why
+  static bool stop(Request& request, Reason reason, std::string_view hint = {});  ///< that is why; false
+  bool find_door(Request& request);
+  net::Task<bool> recall(Request& request);
+  bool know_caller(Request& request);
+  bool find_need(Request& request);
+  /// The path alone, before its body.
+  net::Task<bool> allows_path(Request& request);
+  static bool fits(Request& request);
+  net::Task<bool> read_body(Request& request);
+  static void take_body(Request& request, std::string_view body);
+  static bool classify(Request& request);
+  /// Without a wait. False: it was refused, or admit() has to wait.
+  bool try_admit(Request& request);
+  /// Waits: for the record, or for people, unless it was `held` for them before. True: admitted, or to be asked about once more.
+  net::Task<bool> admit(Request& request, bool held);
+  static bool take(Request& request, gate::Verdict verdict);
+  [[nodiscard]] static gate::Gate::Wait wait_of(const Request& request) noexcept;
+  /// What is wrong with a body is told to nobody who may not send one.
+  net::Task<> refuse_form(Request& request);
+  net::Task<> refuse(Request& request);
+  /// RFC 9728: which authorization server gives out tokens for the access point at this path.
+  net::Task<> describe(Request& request);
   [[nodiscard]] Result<session::Identified> identify(const Request& request) const;
   /// Nothing: it may go on and is decided about from the beginning.
   net::Task<std::optional<domain::Refusal>> hold(Request& request, const domain::Act& act, domain::Refusal refusal);
+  /// Until when people are waited for; from its first reason to wait on.
+  [[nodiscard]] std::chrono::steady_clock::time_point held_until(Request& request) const;
+
+  // --- once it is admitted (forward.cpp)
+  net::Task<> forward(Request& request);
+  void prepare(Request& request);
+  static net::Task<Result<wire::UpstreamCall>> connect(Relay& relay, wire::Upstream& upstream);
+  [[nodiscard]] Reason standing(const Request& request) const noexcept;
+  bool give_up(Request& request, Error failure);
+  net::Task<Result<void>> bring(Request& request, const http::ResponseHead& reply);
+  net::Task<> break_off(Request& request);
+  [[nodiscard]] bool may_use(const Request& request, std::string_view model) const;
+  [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
   /// What becomes of the tool calls of its reply.
   net::Task<Result<std::vector<dialect::Ruling>>> rule(Request& request, const gate::Admission& admission,
                                                        std::span<const dialect::ToolCall> calls);
+
   // --- MCP (messages.cpp)
   /// Whose page asks, which session, what the message is; then its call is known.
-  Result<void> read_message(Request& request) const;
-  /// A call of a tool that lacks a proof waits for it. Nothing: it may go on.
-  net::Task<std::optional<domain::Refusal>> prove_for_tool(Request& request);
+  bool read_message(Request& request);
+  Result<void> understand(Request& request) const;
+  /// A call of a tool that lacks a proof waits for it.
+  net::Task<bool> prove_for_tool(Request& request);
   /// Decides about the call that the message carries, once the message is admitted. True: it goes on. False: the
   /// client has its answer.
   net::Task<bool> rule_message(Request& request, gate::Admission& admission);
   /// What the tool server is shown of the confirmation that was used.
   net::Task<> fetch_receipt(Request& request, std::string_view confirmation) const;
   /// Of a call that was let through, right before it is sent.
-  [[nodiscard]] Reason still_allowed(const Request& request) const;
+  [[nodiscard]] Reason still_allowed(const Request& request) const noexcept;
   [[nodiscard]] dialect::mcp::Judging judging(Request& request) const;
-  [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);
-  /// Until when people are waited for; from its first reason to wait on.
-  [[nodiscard]] std::chrono::steady_clock::time_point held_until(Request& request) const;
-  /// RFC 9728: which authorization server gives out tokens for the access point at this path.
-  net::Task<> describe(wire::Exchange& exchange, std::string_view host, std::string_view path);
-  net::Task<> refuse(Request& request, domain::Refusal refusal);
-  net::Task<> refuse(Request& request, Reason reason, std::string_view hint = {});
-  net::Task<> forward(Request& request, gate::Admission admission);
+  net::Task<Result<void>> bring_messages(Request& request, const http::ResponseHead& reply);
 
   net::Core& core_;
   gate::Gate& gate_;

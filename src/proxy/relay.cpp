@@ -99,8 +99,8 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
   }
   observed_ = observe;
   net::Poller& poller = exchange_.core().poller();
-  if (poller.others_first()) {
-    co_await poller.others_told();
+  if (poller.others_before(net::Stage::writes)) {
+    co_await poller.reach(net::Stage::writes);
     if (cut_ != Reason::ok) co_return fail(cut_);
   }
   std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);

@@ -21,8 +21,15 @@ struct Proxy::Request {
   const dialect::Dialect* dialect = &dialect::get(dialect::Kind::http);
   dialect::Face face = dialect::Face::problem;  // in which shape a refusal is put: the route's own
   dialect::Need need;
+  std::string decoded;    // the path, if it has escapes
   std::string_view path;  // as the dialect sees it
   gate::Caller caller;
+  gate::Gate::Judged judged;
+  std::optional<domain::Refusal> refusal;    // why it does not go on; without one there is nobody to tell
+  bool describes = false;  // it asks about the door, not for what is behind it
+  bool waits = false;      // for something, before it is decided about as a whole
+  bool body_here = false;  // it came with the head
+  bool malformed = false;  // the refusal is for its form
   bool known = false;  // somebody is signed in: refusals are recorded one by one
   std::chrono::steady_clock::time_point held_until{};  // from when it is held for the first time
   domain::Act act;
@@ -37,6 +44,8 @@ struct Proxy::Request {
   [[nodiscard]] bool may_ask() const { return message && opens_urls && message->url_answer.empty() && !message->continues; }
   std::optional<Relay> relay;     // once it is forwarded
   std::string upstream_head;
+  std::unique_ptr<http::RequestHead> plain;  // what goes upstream, where that is not what came
+  std::optional<gate::Admission> admission;  // behind what it watches
 };
 
 }  // namespace vestibule::proxy

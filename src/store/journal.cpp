@@ -153,12 +153,16 @@ void CoreJournal::close() {
 void CoreJournal::settle(std::uint64_t from, std::uint64_t to, bool committed) {
   if (!committed) failed_.add(from, to);
   settled_to_ = to;
-  while (first_ != nullptr && first_->position <= settled_to_) {
-    Waiter* w = first_;
-    w->leave();
-    w->disarm();
-    w->resume(outcome(w->position));
-  }
+  std::size_t many = 0;
+  for (const Waiter* w = first_; w != nullptr && w->position <= to; w = w->next) ++many;
+  core_->poller().turn(many, [this] {
+    while (first_ != nullptr && first_->position <= settled_to_) {
+      Waiter* w = first_;
+      w->leave();
+      w->disarm();
+      w->resume(outcome(w->position));
+    }
+  });
 }
 
 }  // namespace vestibule::store

@@ -97,12 +97,12 @@ net::Task<Connection::Next> Connection::one_request() {
       co_return Next::close;  // nobody is served a reply to half a head: it may be an attack on time
     }
     end_ += got->n;
+    const bool first = std::exchange(idle_, false);
+    net::Poller& poller = server_.core_.poller();
+    if (poller.others_before(net::Stage::heads)) co_await poller.reach(net::Stage::heads);
     state = parser_.feed(unread());
-    if (idle_) {
-      idle_ = false;
-      // the whole head, however slowly it drips
-      if (state == http::ParseState::need_more) stream_.set_deadline(options.head_time);
-    }
+    // the whole head, however slowly it drips
+    if (first && state == http::ParseState::need_more) stream_.set_deadline(options.head_time);
   }
   if (state == http::ParseState::bad) {
     g_malformed.add();

@@ -30,6 +30,8 @@ struct UpstreamCall::Link {
   std::size_t end = 0;
   std::size_t head_end = 0;
   std::uint64_t left = 0;
+  http::Method method = http::Method::get;
+  int interim = 0;  // replies before the reply
   bool reused = false;
   bool any_byte = false;  // of the present reply
   bool sent = false;
@@ -37,6 +39,7 @@ struct UpstreamCall::Link {
   bool body_done = false;
   bool keep = false;
   bool broken = false;
+  bool ended = false;  // nothing more will be read
   std::chrono::steady_clock::time_point idle_since;
 
   [[nodiscard]] std::string_view unread() const noexcept { return {buffer.data() + begin, end - begin}; }
@@ -73,50 +76,72 @@ void UpstreamCall::cancel() noexcept {
 }
 
 net::Task<Result<const http::ResponseHead*>> UpstreamCall::read_head(http::Method method) {
+  expect(method);
+  for (;;) {
+    const std::optional<Result<const http::ResponseHead*>> head = try_head();
+    if (head) co_return *head;
+    if (!fill()) co_await wait_to_read();
+  }
+}
+
+void UpstreamCall::expect(http::Method method) noexcept {
   Link& l = *link_;
+  l.method = method;
   l.parser.reset(method);
   l.begin = l.end = 0;
+  l.interim = 0;
   l.stream.set_deadline(owner_->options_.head);
-  int interim = 0;
-  for (;;) {
-    const http::ParseState state = l.begin == l.end ? http::ParseState::need_more : l.parser.feed(l.unread());
-    if (state == http::ParseState::bad) {
-      l.broken = true;
-      co_return fail(Reason::upstream_malformed, l.parser.error().why);
+}
+
+net::Watched::Wait UpstreamCall::wait_to_read() noexcept { return link_->stream.wait_to_read(); }
+
+// Whatever went wrong try_head() tells.
+bool UpstreamCall::fill() {
+  Link& l = *link_;
+  if (l.end == l.buffer.size()) {
+    if (l.begin > 0) {
+      std::memmove(l.buffer.data(), l.buffer.data() + l.begin, l.end - l.begin);
+      l.end -= l.begin;
+      l.begin = 0;
+    } else {
+      l.buffer.resize(l.buffer.size() * 2);  // bounded: the parser refuses heads over its limit
     }
-    if (state == http::ParseState::done) {
-      if (l.parser.head().status >= 200) break;
-      // 101 would hand the connection to a protocol that nobody asked for.
-      if (l.parser.head().status == 101 || ++interim > 16) {
-        l.broken = true;
-        co_return fail(Reason::upstream_malformed, "unwanted interim replies");
-      }
-      l.begin += l.parser.consumed();
-      l.parser.reset(method);
-      continue;
-    }
-    if (l.end == l.buffer.size()) {
-      if (l.begin > 0) {
-        std::memmove(l.buffer.data(), l.buffer.data() + l.begin, l.end - l.begin);
-        l.end -= l.begin;
-        l.begin = 0;
-      } else {
-        l.buffer.resize(l.buffer.size() * 2);  // bounded: the parser refuses heads over its limit
-      }
-    }
-    const std::optional<net::IoResult> r = l.stream.try_read({l.buffer.data() + l.end, l.buffer.size() - l.end});
-    if (!r) {
-      co_await l.stream.wait_to_read();
-      continue;
-    }
-    if (r->ec || r->n == 0) {
-      l.broken = true;
-      if (l.stream.timed_out()) co_return fail(Reason::upstream_timeout, "no reply head in time");
-      if (!l.any_byte) co_return fail(Reason::upstream_unreachable, "the upstream closed the connection");
-      co_return fail(Reason::upstream_aborted, "the upstream broke off within its reply's head");
-    }
+  }
+  const std::optional<net::IoResult> r = l.stream.try_read({l.buffer.data() + l.end, l.buffer.size() - l.end});
+  if (!r) return false;
+  if (r->ec || r->n == 0) {
+    l.broken = l.ended = true;
+  } else {
     l.any_byte = true;
     l.end += r->n;
+  }
+  return true;
+}
+
+std::optional<Result<const http::ResponseHead*>> UpstreamCall::try_head() {
+  Link& l = *link_;
+  http::ParseState state = http::ParseState::need_more;
+  while (l.begin != l.end) {
+    state = l.parser.feed(l.unread());
+    if (state != http::ParseState::done || l.parser.head().status >= 200) break;
+    // 101 would hand the connection to a protocol that nobody asked for.
+    if (l.parser.head().status == 101 || ++l.interim > 16) {
+      l.broken = true;
+      return fail(Reason::upstream_malformed, "unwanted interim replies");
+    }
+    l.begin += l.parser.consumed();
+    l.parser.reset(l.method);
+    state = http::ParseState::need_more;
+  }
+  if (state == http::ParseState::bad) {
+    l.broken = true;
+    return fail(Reason::upstream_malformed, l.parser.error().why);
+  }
+  if (state == http::ParseState::need_more) {
+    if (!l.ended) return std::nullopt;
+    if (l.stream.timed_out()) return fail(Reason::upstream_timeout, "no reply head in time");
+    if (!l.any_byte) return fail(Reason::upstream_unreachable, "the upstream closed the connection");
+    return fail(Reason::upstream_aborted, "the upstream broke off within its reply's head");
   }
   l.stream.clear_deadline();
   const http::ResponseHead& head = l.parser.head();
@@ -132,7 +157,7 @@ net::Task<Result<const http::ResponseHead*>> UpstreamCall::read_head(http::Metho
   l.body_done = head.framing.kind == http::BodyKind::none ||
                 (head.framing.kind == http::BodyKind::length && l.left == 0);
   l.decoder.reset();
-  co_return &head;
+  return &head;
 }
 
 std::optional<Result<std::string_view>> UpstreamCall::try_read_body() {

@@ -51,6 +51,12 @@ class UpstreamCall {
   /// the connection ended before a byte of the reply (see stale()); upstream_malformed,
   /// upstream_timeout.
   net::Task<Result<const http::ResponseHead*>> read_head(http::Method method);
+  /// The same without a coroutine: expect(), then try_head() until it answers; where it does not, fill(), and
+  /// where that finds nothing, await wait_to_read().
+  void expect(http::Method method) noexcept;
+  [[nodiscard]] std::optional<Result<const http::ResponseHead*>> try_head();
+  [[nodiscard]] bool fill();
+  [[nodiscard]] net::Watched::Wait wait_to_read() noexcept;
   /// After upstream_unreachable: the connection came from the pool and had been closed meanwhile.
   [[nodiscard]] bool stale() const noexcept;
   /// The next piece of the body, empty at the clean end only. A truncated body is upstream_aborted.

@@ -68,7 +68,8 @@ test('a warm request makes five calls on its sockets, and hardly a futex', async
     .reduce((sum, [, n]) => sum + n, 0) / requests;
   t.diagnostic(`per request: ${sockets.toFixed(2)} on sockets, ${waits.toFixed(2)} waiting, ${rest.toFixed(2)} other, ${futexes.toFixed(3)} futexes`);
   assert.ok(requests * 1.95 < core.sendmsg, 'the trace has seen all of it');
-  // Two writes; a read of the request, one of the reply, one look whether the pooled connection is quiet.
+  // Two writes; a read of the request, one of the reply, one look whether the pooled connection is quiet (none in a turn in
+  // which epoll has just told: records that are awaited end on turns of their own).
   // A reply in two segments is one read more.
   assert.ok(sockets < 6.3, JSON.stringify(core));
   // Only where the writer thread hands over a batch while the core takes from its queue, which strace makes long.

@@ -253,7 +253,7 @@ Task<> read_then_answer(Core& core, Stream& s, std::string& order) {
   const IoResult r = co_await s.read_some(buffer);
   EXPECT_EQ(r.n, 1U);
   order += 'r';
-  if (core.poller().others_first()) co_await core.poller().others_told();
+  if (core.poller().others_before(Stage::writes)) co_await core.poller().reach(Stage::writes);
   order += 'a';
 }
 Task<> read_before_answered(Core& core) {
@@ -267,11 +267,70 @@ Task<> read_before_answered(Core& core) {
   co_await sleep_for(core, 10ms);  // all three wait to read
   for (const Pair& each : p) each.say("x");
   co_await group.join();
-  // The last of a turn has nobody to wait for.
   EXPECT_EQ(order, "rrraaa");
-  EXPECT_FALSE(core.poller().others_first());
 }
 TEST(Stream, ATurnIsReadBeforeItIsAnswered) { run(read_before_answered); }
+
+// All of a turn pass one stage before any passes the next; one may leave out stages, and whoever is alone waits for nobody.
+Task<> pass_stages(Core& core, Stream& s, std::string& order, bool body) {
+  std::array<char, 8> buffer{};
+  const IoResult r = co_await s.read_some(buffer);
+  EXPECT_EQ(r.n, 1U);
+  Poller& poller = core.poller();
+  if (poller.others_before(Stage::heads)) co_await poller.reach(Stage::heads);
+  order += 'h';
+  EXPECT_FALSE(poller.others_before(Stage::heads)) << "it is there";
+  if (body && poller.others_before(Stage::bodies)) co_await poller.reach(Stage::bodies);
+  if (body) order += 'b';
+  if (poller.others_before(Stage::completions)) co_await poller.reach(Stage::completions);
+  order += 'c';
+}
+Task<> staged_turn(Core& core) {
+  std::array<Pair, 3> p;
+  Stream a(core, std::move(p[0].mine)), b(core, std::move(p[1].mine)), c(core, std::move(p[2].mine));
+  std::string order;
+  TaskGroup group(core);
+  group.spawn(pass_stages(core, a, order, true));
+  group.spawn(pass_stages(core, b, order, false));
+  group.spawn(pass_stages(core, c, order, true));
+  co_await sleep_for(core, 10ms);
+  for (const Pair& each : p) each.say("x");
+  co_await group.join();
+  EXPECT_EQ(order, "hhhbbccc");
+  order.clear();
+  TaskGroup alone(core);
+  alone.spawn(pass_stages(core, a, order, true));
+  co_await sleep_for(core, 10ms);
+  p[0].say("x");
+  co_await alone.join();
+  EXPECT_EQ(order, "hbc");
+  EXPECT_FALSE(core.poller().others_before(Stage::completions)) << "between turns there are no others";
+}
+TEST(Stream, ATurnGoesByStages) { run(staged_turn); }
+
+// Whether a connection is quiet is asked of the kernel only while it may know more than has been told.
+Task<> ask_whether_quiet(Core& core, Stream& mine, Stream& stray, Stream& idle) {
+  std::array<char, 8> buffer{};
+  const IoResult r = co_await mine.read_some(buffer);
+  EXPECT_EQ(r.n, 1U);
+  EXPECT_FALSE(stray.quiet()) << "not told yet";
+  EXPECT_TRUE(idle.quiet());
+  EXPECT_TRUE(core.poller().others_before(Stage::heads));
+  if (core.poller().others_before(Stage::heads)) co_await core.poller().reach(Stage::heads);
+  EXPECT_FALSE(stray.quiet()) << "told";
+  EXPECT_TRUE(idle.quiet());
+}
+Task<> quiet_in_a_turn(Core& core) {
+  std::array<Pair, 3> p;
+  Stream mine(core, std::move(p[0].mine)), stray(core, std::move(p[1].mine)), idle(core, std::move(p[2].mine));
+  TaskGroup group(core);
+  group.spawn(ask_whether_quiet(core, mine, stray, idle));
+  co_await sleep_for(core, 10ms);
+  p[0].say("x");
+  p[1].say("nobody asked");
+  co_await group.join();
+}
+TEST(Stream, BytesThatNobodyAskedForAreSeenInTheirTurn) { run(quiet_in_a_turn); }
 
 // Whoever waits for the others may be told to go meanwhile, or be closed by one of them.
 Task<> close_another(Stream& s, Stream& victim) {
@@ -284,7 +343,7 @@ Task<> answer_late(Core& core, Stream& s, ErrorCode& written) {
   std::array<char, 8> buffer{};
   const IoResult r = co_await s.read_some(buffer);
   EXPECT_EQ(r.n, 1U);
-  if (core.poller().others_first()) co_await core.poller().others_told();
+  if (core.poller().others_before(Stage::writes)) co_await core.poller().reach(Stage::writes);
   written = co_await s.write(Pieces("late"));
 }
 Task<> closed_while_others_go_first(Core& core) {

@@ -388,6 +388,56 @@ TEST_F(ProxyTest, RevocationStopAndLimitCutAStream) {
   }
 }
 
+// Admitted, and cut while it waits for the others of its turn, before a byte of it went upstream.
+class CutInItsTurnTest : public ProxyTest {
+ protected:
+  void SetUp() override { options_gate.await_admission = false; }  // or it would wait for the disk, and not in its turn
+};
+
+// Its socket has something to tell in the same turn, and it revokes behind the other's admission.
+net::Task<> revoke_behind_the_record(net::Core* core, net::Stream* mine, session::Sessions* sessions, UserId user, session::Actor by, bool* revoked) {
+  std::array<char, 8> buffer{};
+  co_await mine->read_some(buffer);
+  EXPECT_TRUE(core->poller().others_before(net::Stage::dispatches)) << "it came in a turn of its own";
+  if (core->poller().others_before(net::Stage::dispatches)) co_await core->poller().reach(net::Stage::dispatches);
+  const auto done = co_await sessions->revoke(Revocation::all_of(user), by);
+  *revoked = done.durable;
+}
+net::Task<bool> both_in_one_turn(session::Sessions* sessions, UserId user, session::Actor by, Plug* client, std::string request) {
+  net::Core& core = *net::Core::current();
+  std::array<int, 2> fds{};
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()), 0);
+  net::Stream mine(core, net::Socket(fds[0]));
+  const net::Socket other(fds[1]);
+  bool revoked = false;
+  net::TaskGroup group(core);
+  group.spawn(revoke_behind_the_record(&core, &mine, sessions, user, std::move(by), &revoked));
+  co_await net::sleep_for(core, 20ms);  // both wait to be told
+  EXPECT_EQ(::send(other.fd(), "x", 1, MSG_NOSIGNAL), 1);
+  client->send(request);
+  co_await group.join();
+  co_return revoked;
+}
+
+TEST_F(CutInItsTurnTest, WhatIsRevokedBehindItsAdmissionIsNotSent) {
+  open_with(noting(ok(kAnswer)));
+  Person root = person("root", {"administrator"});
+  Person p = person("alice");
+  Plug plug = Plug::to(ports[0]);
+  const std::string raw = request("POST", "/v1/chat/completions", p.token, kChat);
+  plug.send(raw);
+  plug.until(kAnswer);  // the connection stands, and one to the upstream too
+  ASSERT_EQ(count(), 1U);
+  EXPECT_TRUE(run(both_in_one_turn(sessions.get(), p.id, actor(root), &plug, raw)));
+  const std::string answer = plug.until("\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 403 ")) << answer;
+  EXPECT_NE(answer.find("revoked_in_flight"), std::string::npos) << answer;
+  EXPECT_EQ(count(), 1U) << "it reached the upstream";
+  ASSERT_TRUE(soon([&] { return entries_of(Kind::completion, "chat").size() == 2; })) << "it was admitted";
+  EXPECT_EQ(entries_of(Kind::completion, "chat").back().reason, "revoked_in_flight");
+  EXPECT_TRUE(soon([&] { return gate->live() == 0; }));
+}
+
 // ------------------------------------------------------------------------------- a bad upstream
 
 TEST_F(ProxyTest, AnUpstreamThatIsDownGives502) {
