@@ -225,7 +225,7 @@ Task<ErrorCode> Stream::write(Pieces pieces) {
 bool Stream::quiet() noexcept {
   if (peer_gone()) return false;
   if (ssl_ != nullptr && SSL_pending(ssl_) > 0) return false;
-  if (io_.up_to_date()) return !io_.readable();
+  if (io_.up_to_date() && !io_.readable()) return true;
   char byte = 0;
   const ssize_t n = ::recv(io_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) return false;
