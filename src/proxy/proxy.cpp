@@ -275,6 +275,7 @@ bool Proxy::classify(Request& r) {
 net::Task<bool> Proxy::allows_path(Request& r) {
   domain::Act path = r.act;
   path.body_bytes = 0;
+  path.body_digest = {};
   const domain::Decision early = gate_.consider(r.caller, path);
   // A rule that names models cannot match yet, so "no rule" is not the last word; all else is.
   if (early.outcome == domain::Outcome::allow || early.reason == Reason::policy_no_rule) co_return true;
