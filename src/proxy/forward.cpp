@@ -86,6 +86,14 @@ net::Task<> Proxy::forward(Request& r) {
     relay.drop();
     call.reset();
     wire::Upstream& upstream = *r.target->upstreams[which];
+    r.upstream_head.clear();
+    if (!write_request_head(r.upstream_head, head, *r.point, r.need, r.target->authorities[which],
+                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
+      failure = fail(Reason::internal, "the request head could not be written");
+      break;
+    }
+    // Before a connection is found quiet, and before it is asked whether all still stands.
+    if (poller.others_before(net::Stage::writes)) co_await poller.reach(net::Stage::writes);
     if (std::optional<wire::UpstreamCall> reused = fresh ? std::nullopt : upstream.pooled()) {
       call.emplace(std::move(*reused));
       if (relay.cut_reason() != Reason::ok) break;
@@ -100,14 +108,6 @@ net::Task<> Proxy::forward(Request& r) {
       call.emplace(std::move(*connected));
     }
     relay.use(*call);
-    r.upstream_head.clear();
-    if (!write_request_head(r.upstream_head, head, *r.point, r.need, r.target->authorities[which],
-                            r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
-      failure = fail(Reason::internal, "the request head could not be written");
-      break;
-    }
-    // Before it is asked whether all still stands.
-    if (poller.others_before(net::Stage::writes)) co_await poller.reach(net::Stage::writes);
     if (const Reason reason = standing(r); reason != Reason::ok) {
       failure = fail(reason);
       break;

@@ -153,16 +153,21 @@ void CoreJournal::close() {
 void CoreJournal::settle(std::uint64_t from, std::uint64_t to, bool committed) {
   if (!committed) failed_.add(from, to);
   settled_to_ = to;
-  std::size_t many = 0;
-  for (const Waiter* w = first_; w != nullptr && w->position <= to; w = w->next) ++many;
-  core_->poller().turn(many, [this] {
-    while (first_ != nullptr && first_->position <= settled_to_) {
-      Waiter* w = first_;
-      w->leave();
-      w->disarm();
-      w->resume(outcome(w->position));
-    }
-  });
+  // After a disk that hung there may be thousands: the first of them do not wait for the last.
+  constexpr std::size_t kTurn = 128;
+  for (;;) {
+    std::size_t many = 0;
+    for (const Waiter* w = first_; w != nullptr && w->position <= settled_to_ && many < kTurn; w = w->next) ++many;
+    if (many == 0) return;
+    core_->poller().turn(many, [this, many] {
+      for (std::size_t i = 0; i < many && first_ != nullptr && first_->position <= settled_to_; ++i) {
+        Waiter* w = first_;
+        w->leave();
+        w->disarm();
+        w->resume(outcome(w->position));
+      }
+    });
+  }
 }
 
 }  // namespace vestibule::store
