@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <thread>
 
 #include "proxy/tests/world.hpp"
 
@@ -205,6 +206,62 @@ TEST_F(ProxyTest, TheLeastRequirementIsAskedBeforeTheBody) {
   other.send(kChat);
   EXPECT_TRUE(other.until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
   EXPECT_FALSE(has(last(), "Expect:"));
+}
+
+// Where all came in one segment the whole is decided about at once; else the path first. What is said is the same.
+TEST_F(ProxyTest, TheVerdictDoesNotDependOnHowTheBodyCame) {
+  policy_text += R"toml(
+[[rule]]
+name = "embedding by day"
+effect = "allow"
+who = ["role:guest"]
+operation = ["embed"]
+hours = ["00:00-23:59"]
+zone = "UTC"
+[[rule]]
+name = "tiny at any time"
+effect = "allow"
+who = ["role:guest"]
+operation = ["embed"]
+model = ["tiny-*"]
+[[rule]]
+name = "big is for nobody"
+effect = "deny"
+who = ["role:guest"]
+model = ["big-*"]
+)toml";
+  open_with(noting(ok(kAnswer)));
+  Person guest = person("gus", {"guest"});
+  Person member = person("alice");
+  const auto embed = [](std::string_view model) { return R"({"model":")" + std::string(model) + R"(","input":["hi"]})"; };
+  struct Row { const char* name; Person* who; const char* path; std::string body; bool trusted; int status; };
+  const Row rows[] = {{"allowed", &guest, "/v1/embeddings", embed("tiny-1"), true, 200},
+                      {"the clock was set back", &guest, "/v1/embeddings", embed("tiny-1"), false, 0},
+                      {"the model is denied", &guest, "/v1/embeddings", embed("big-1"), true, 403},
+                      {"another operation", &guest, "/v1/chat/completions", std::string(kChat), true, 403},
+                      {"lapsed", &member, "/high/v1/chat/completions", std::string(kChat), true, 401},
+                      {"malformed, and allowed", &member, "/v1/chat/completions", R"({"model":"tiny-1","model":["hi"]})", true, 400},
+                      {"malformed, and not", &member, "/high/v1/chat/completions", R"({"model":"tiny-1","model":["hi"]})", true, 401}};
+  for (const Row& row : rows) {
+    clock.set_trusted(row.trusted);
+    const std::string head = request("POST", row.path, row.who->token, "",
+                                     "Content-Type: application/json\r\nContent-Length: " + std::to_string(row.body.size()) + "\r\n");
+    Reply replies[2];
+    for (const bool whole : {true, false}) {
+      Plug plug = Plug::to(ports[0]);
+      plug.send(whole ? head + row.body : head);
+      if (!whole) {
+        std::this_thread::sleep_for(30ms);
+        plug.send(row.body);
+      }
+      replies[whole ? 0 : 1] = parse_head(plug.until("\r\n\r\n"));
+    }
+    EXPECT_EQ(replies[0].status, replies[1].status) << row.name;
+    EXPECT_EQ(replies[0].reason(), replies[1].reason()) << row.name;
+    if (row.status != 0) EXPECT_EQ(replies[0].status, row.status) << row.name << ": " << replies[0].raw;
+    EXPECT_NE(replies[0].status, 0) << row.name;
+  }
+  clock.set_trusted(true);
 }
 
 // ----------------------------------------------------------------------------------------- fields
