@@ -1,6 +1,7 @@
 #include "http/write.hpp"
 
 #include <charconv>
+#include <cstring>
 
 #include "http/chars.hpp"
 #include "http/target.hpp"
@@ -49,26 +50,37 @@ HeadWriter& HeadWriter::request(std::string_view method, std::string_view target
   return *this;
 }
 
-HeadWriter& HeadWriter::field(std::string_view name, std::string_view value) {
+FieldName::FieldName(std::string_view text) noexcept : text_(text), token_(chars::is_token(text)) {}
+
+void HeadWriter::append(std::string_view name, std::string_view value) {
+  const std::size_t at = out_.size();
+  out_.resize(at + name.size() + value.size() + 4);
+  char* p = out_.data() + at;
+  const auto put = [&p](std::string_view text) {
+    if (!text.empty()) std::memcpy(p, text.data(), text.size());
+    p += text.size();
+  };
+  put(name);
+  put(": ");
+  put(value);
+  put("\r\n");
+}
+
+HeadWriter& HeadWriter::field(FieldName name, std::string_view value) {
   if (!ok_) return *this;
-  if (!started_ || !chars::is_token(name) ||
-      !chars::is_field_text(value.data(), value.size(), chars::ObsText::allow)) {
-    return refuse();
-  }
-  out_.append(name).append(": ").append(value).append("\r\n");
+  if (!started_ || !name.is_token() || !chars::is_field_text(value.data(), value.size(), chars::ObsText::allow)) return refuse();
+  append(name.text(), value);
   return *this;
 }
 
 HeadWriter& HeadWriter::copy(const HeaderField& parsed) {
   if (!ok_) return *this;
   if (!started_) return refuse();
-  out_.append(parsed.name).append(": ").append(parsed.value).append("\r\n");
+  append(parsed.name, parsed.value);
   return *this;
 }
 
-HeadWriter& HeadWriter::field(std::string_view name, std::uint64_t value) {
-  return field(name, Decimal(value).view());
-}
+HeadWriter& HeadWriter::field(FieldName name, std::uint64_t value) { return field(name, Decimal(value).view()); }
 
 HeadWriter& HeadWriter::framing(const Framing& framing) {
   switch (framing.kind) {

@@ -49,7 +49,7 @@ TEST(Write, NothingThatSplitsGetsThrough) {
     refused([&](HeadWriter& w) { w.request(value, "/"); });
     refused([&](HeadWriter& w) { w.request("GET", value); });
   }
-  for (const char* name : {"", "A B", "A:", "A ", "\xc3\xa9"}) {
+  for (const std::string_view name : {"", "A B", "A:", "A ", "\xc3\xa9"}) {
     refused([&](HeadWriter& w) { w.status(200).field(name, "b"); });
   }
   refused([](HeadWriter& w) { w.status(99); });
