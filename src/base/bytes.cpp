@@ -97,17 +97,14 @@ std::string base32(ByteView bytes) { return encode<5>(bytes, kBase32); }
 std::array<char, 26> base32_lower(const std::array<std::uint8_t, 16>& bytes) noexcept {
   static constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz234567";
   std::array<char, 26> out;
-  std::uint32_t acc = 0;
-  unsigned have = 0;
   std::size_t at = 0;
-  for (const std::uint8_t b : bytes) {
-    acc = (acc << 8U) | b;
-    for (have += 8; have >= 5;) {
-      have -= 5;
-      out[at++] = kLower[(acc >> have) & 31U];
-    }
+  for (std::size_t i = 0; i < 15; i += 5) {  // five bytes are eight digits
+    std::uint64_t five = 0;
+    for (std::size_t k = 0; k < 5; ++k) five = five << 8U | bytes[i + k];
+    for (unsigned shift = 40; shift > 0; ++at) out[at] = kLower[five >> (shift -= 5) & 31U];
   }
-  out[at] = kLower[(acc << (5 - have)) & 31U];  // 128 bits are 25 groups and three bits
+  out[at] = kLower[bytes[15] >> 3U];
+  out[at + 1] = kLower[bytes[15] << 2U & 31U];  // 128 bits are 25 groups and three bits
   return out;
 }
 

@@ -18,11 +18,17 @@ struct Id {
   auto operator<=>(const Id&) const = default;
   [[nodiscard]] bool is_nil() const noexcept { return *this == Id{}; }
   [[nodiscard]] static Id make(Rng& rng) { return Id{rng.take<16>()}; }
-  [[nodiscard]] std::string text() const {
+  [[nodiscard]] std::string text() const { return std::string(chars().view()); }
+  /// The same, for the path of every request: takes no memory.
+  struct Chars {
+    std::array<char, Tag::prefix.size() + 26> all;
+    [[nodiscard]] std::string_view view() const noexcept { return {all.data(), all.size()}; }
+  };
+  [[nodiscard]] Chars chars() const noexcept {
+    Chars out;
     const auto digits = base32_lower(bytes);
-    std::string out;
-    out.reserve(Tag::prefix.size() + digits.size());
-    out.append(Tag::prefix).append(digits.data(), digits.size());
+    std::memcpy(out.all.data(), Tag::prefix.data(), Tag::prefix.size());
+    std::memcpy(out.all.data() + Tag::prefix.size(), digits.data(), digits.size());
     return out;
   }
   [[nodiscard]] static std::optional<Id> parse(std::string_view text) {

@@ -26,23 +26,30 @@ constexpr auto kValue = reverse_alphabet();
 bool decode(std::string_view text, HandlePrefix prefix,
             std::array<std::uint8_t, kRaw>& raw) noexcept {
   if (text.size() != kHandleLength || text.substr(0, kPrefix) != prefix.text()) return false;
-  std::uint32_t acc = 0;
-  unsigned have = 0;
-  std::size_t at = 0;
-  std::uint8_t bad = 0;
-  for (const char c : text.substr(kPrefix)) {
-    const std::uint8_t v = kValue[static_cast<unsigned char>(c)];
+  const char* p = text.data() + kPrefix;
+  unsigned bad = 0;
+  const auto take = [&p, &bad] {
+    const unsigned v = kValue[static_cast<unsigned char>(*p++)];
     bad |= v;
-    acc = (acc << 6U) | (v & 0x3FU);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      raw[at++] = static_cast<std::uint8_t>(acc >> have);
-      acc &= (1U << have) - 1U;
-    }
+    return v;
+  };
+  const auto put = [&raw](std::size_t at, unsigned byte) { raw[at] = static_cast<std::uint8_t>(byte); };
+  std::size_t at = 0;
+  for (; at + 3 <= kRaw; at += 3) {  // four characters are three bytes
+    unsigned four = take() << 18U;
+    four |= take() << 12U;
+    four |= take() << 6U;
+    four |= take();
+    put(at, four >> 16U);
+    put(at + 1, four >> 8U);
+    put(at + 2, four);
   }
+  static_assert(kRaw % 3 == 1);
+  const unsigned first = take();
+  const unsigned last = take();
+  put(at, first << 2U | last >> 4U);
   // 54 characters are 324 bits: the last four must be zero, or one value had 16 spellings.
-  return (bad & 0xC0U) == 0 && acc == 0;
+  return (bad & 0xC0U) == 0 && (last & 0xFU) == 0;
 }
 
 }  // namespace
