@@ -62,12 +62,6 @@ std::int64_t minute_of(WallTime t) noexcept {
   return std::chrono::floor<std::chrono::minutes>(t.time_since_epoch()).count();
 }
 
-std::size_t encode_with(const Record& record, Salts& salts,
-                        std::span<std::uint8_t, kMaxEntry> out) {
-  const Salt salt = needs_salt(record) ? salts.take() : Salt{};
-  return encode(record, salt, out);
-}
-
 constexpr store::Migration kMigrations[] = {
     {"audit", 1,
      // Times are microseconds of UTC. `at` of a checkpoint is for people; it is not signed.
@@ -246,7 +240,7 @@ Result<Ticket> Log::submit(const Record& record, Urgency urgency) noexcept {
 
 std::size_t Log::encode(const Record& record, std::span<std::uint8_t, kMaxEntry> out) noexcept {
   PerCore* const mine = state_->mine();
-  return mine != nullptr ? encode_with(record, mine->salts, out) : 0;
+  return mine != nullptr ? audit::encode(record, mine->salts.take(), out) : 0;
 }
 
 Result<Ticket> Log::submit(ByteView encoded, Urgency urgency) noexcept {
@@ -258,7 +252,7 @@ void Log::append(store::Tx& tx, const Record& record, Cover cover) {
   // A job that fails leaves it standing: then there is a checkpoint more.
   state_->wanted |= cover == Cover::at_once;
   std::array<std::uint8_t, kMaxEntry> entry;
-  const std::size_t size = encode_with(record, state_->writer_salts, entry);
+  const std::size_t size = audit::encode(record, state_->writer_salts.take(), entry);
   tx.journal(ByteView(entry.data(), size));
 }
 

@@ -161,7 +161,15 @@ ByteView unless_nil(const T& id) noexcept {
 }
 
 bool is_zero(ByteView bytes) noexcept {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
+  std::uint64_t seen = 0;
+  std::size_t i = 0;
+  for (; i + sizeof seen <= bytes.size(); i += sizeof seen) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, bytes.data() + i, sizeof eight);
+    seen |= eight;
+  }
+  for (; i < bytes.size(); ++i) seen |= bytes[i];
+  return seen == 0;
 }
 
 constexpr std::uint8_t kUnixSocket = 1;
@@ -382,10 +390,6 @@ Digest commit_private(ByteView salt, ByteView bytes) noexcept {
 
 Digest commit_body(ByteView salt, const Digest& body) noexcept {
   return crypto::HmacKey(salt).mac({as_bytes("body"), body});
-}
-
-bool needs_salt(const Record& r) noexcept {
-  return has_field(private_of(r)) || !is_zero(r.body_digest);
 }
 
 std::size_t encode(const Record& r, const Salt& salt,

@@ -104,10 +104,9 @@ struct JournalEntry {
 };
 
 /// Writes the journal entry of a record; gives its size. Pure but for the HMACs; no allocation.
+/// The salt is of this record alone; where there is nothing to salt, it stays out.
 [[nodiscard]] std::size_t encode(const Record& record, const Salt& salt,
                                  std::span<std::uint8_t, kMaxEntry> out) noexcept;
-/// True if encode() will use the salt: do not draw one otherwise.
-[[nodiscard]] bool needs_salt(const Record& record) noexcept;
 
 /// Frame only: the leaf itself is not judged beyond its version and kind.
 [[nodiscard]] std::optional<JournalEntry> split_entry(ByteView entry) noexcept;
