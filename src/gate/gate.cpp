@@ -198,13 +198,13 @@ RequestId Gate::new_request() noexcept {
   return id;
 }
 
-domain::Signals Gate::signals(const Caller& caller) const noexcept {
+domain::Signals Gate::signals(const Caller& caller, Instant now) const noexcept {
   if (options_.history == nullptr) return {};
-  return options_.history->signals(caller.who.subject.user, caller.source, caller.client, clock_.now());
+  return options_.history->signals(caller.who.subject.user, caller.source, caller.client, now);
 }
 
-domain::Signals Gate::signals(const Caller& caller, const domain::Act& act) const noexcept {
-  domain::Signals out = signals(caller);
+domain::Signals Gate::signals(const Caller& caller, const domain::Act& act, Instant now) const noexcept {
+  domain::Signals out = signals(caller, now);
   if (options_.definitions != nullptr && !act.tool.empty() && options_.definitions->destructive(act.access_point, act.tool)) {
     out.raise(domain::Signal::destructive_tool);
   }
@@ -232,7 +232,7 @@ net::Task<> Gate::persist_clients() {
 
 domain::Decision Gate::consider(const Caller& caller, const domain::Act& act) const noexcept {
   const Instant now = clock_.now();
-  domain::Decision d = decide(caller, act, signals(caller, act), now, policy::Known::path);
+  domain::Decision d = decide(caller, act, signals(caller, act, now), now, policy::Known::path);
   // Whether a mandate covers the whole of it admit() finds out.
   if (mandatable(caller, d) && options_.mandates->might(caller.who.credential, act, caller.source, d.need, now.wall, known_of(act))) {
     d.outcome = domain::Outcome::allow;
@@ -256,7 +256,7 @@ bool Gate::mandatable(const Caller& caller, const domain::Decision& decision) co
 
 net::Task<Result<std::optional<approval::Drawn>>> Gate::draw(const Caller& caller, const domain::Act& act) {
   const Instant now = clock_.now();
-  const domain::Decision d = decide(caller, act, signals(caller, act), now, policy::Known::whole);
+  const domain::Decision d = decide(caller, act, signals(caller, act, now), now, policy::Known::whole);
   std::optional<approval::Drawn> none;
   if (!mandatable(caller, d)) co_return none;
   Result<std::optional<approval::Drawn>> drawn = co_await options_.mandates->draw(caller.who.credential, act, caller.source, d.need, now);
@@ -350,7 +350,7 @@ struct Gate::Begun {
 Gate::Judged Gate::judge(const Caller& caller, const domain::Act& act) const noexcept {
   Judged out;
   out.now = clock_.now();
-  out.raised = signals(caller, act);
+  out.raised = signals(caller, act, out.now);
   out.decision = decide(caller, act, out.raised, out.now, policy::Known::whole);
   return out;
 }
@@ -544,15 +544,16 @@ void Admission::watch(Live& live, std::chrono::milliseconds limit) noexcept {
 
 void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
   PerCore& core = mine();
+  const Instant now = clock_.now();
   (s->prev != nullptr ? s->prev->next : core.first) = s->next;
   if (s->next != nullptr) s->next->prev = s->prev;
   g_live.add(-1);
-  s->quota.settle(tokens_of(s->completion, s->act), clock_.boot());
+  s->quota.settle(tokens_of(s->completion, s->act), now.boot);
   if (s->drawn) options_.mandates->spend(*s->drawn, std::uint64_t{s->completion.input_tokens} + s->completion.output_tokens);
   // Its bytes are kept until the record is durable: the journal may be full or failing, or the batch be
   // rolled back.
   std::array<std::uint8_t, audit::kMaxEntry> entry;
-  const ByteView record(entry.data(), encode_completion(*s, entry));
+  const ByteView record(entry.data(), encode_completion(*s, now, entry));
   if (core.spare.size() < kSpare) core.spare.push_back(std::move(s));
   const Result<audit::Ticket> ticket = log_.submit(record, store::Urgency::soon);
   if (!ticket) {
@@ -586,8 +587,7 @@ net::Task<> Gate::settle(PerCore& core) {
   core.settling.clear();
 }
 
-std::size_t Gate::encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept {
-  const Instant now = clock_.now();
+std::size_t Gate::encode_completion(const Admission::State& s, Instant now, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept {
   audit::Record r;
   fill(r, s.act, s.subject, s.source, s.client, s.request);
   r.kind = audit::Kind::completion;

@@ -95,10 +95,10 @@ class Gate {
   /// credential_malformed, overloaded.
   [[nodiscard]] Result<void> show_possession(Caller& caller, const http::RequestHead& head, const Channel& channel);
   [[nodiscard]] RequestId new_request() noexcept;
-  /// What is out of the ordinary about this caller.
-  [[nodiscard]] domain::Signals signals(const Caller& caller) const noexcept;
+  /// What is out of the ordinary about this caller now.
+  [[nodiscard]] domain::Signals signals(const Caller& caller, Instant now) const noexcept;
   /// And about what he wants.
-  [[nodiscard]] domain::Signals signals(const Caller& caller, const domain::Act& act) const noexcept;
+  [[nodiscard]] domain::Signals signals(const Caller& caller, const domain::Act& act, Instant now) const noexcept;
   /// The decision alone, nothing recorded: the least requirement of a path before its body is read,
   /// lists filtered by what each caller may use.
   [[nodiscard]] domain::Decision consider(const Caller& caller, const domain::Act& act) const noexcept;
@@ -208,7 +208,7 @@ class Gate {
   [[nodiscard]] bool sleeps(std::string_view access_point, std::string_view tool) const noexcept;
   [[nodiscard]] Reason check(const Admission::State& s, const PerCore& core, Instant now) const noexcept;
   void complete(std::unique_ptr<Admission::State> s) noexcept;
-  std::size_t encode_completion(const Admission::State& s, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;
+  std::size_t encode_completion(const Admission::State& s, Instant now, std::span<std::uint8_t, audit::kMaxEntry> out) noexcept;
   /// Keeps no longer what is durable; what was rolled back becomes overdue.
   net::Task<> settle(PerCore& core);
   // A stop that the store has refused so far.

@@ -9,7 +9,8 @@ namespace vestibule::gate {
 using domain::Outcome;
 
 domain::Decision Gate::consider_call(const Caller& caller, const domain::Act& call) const noexcept {
-  domain::Decision d = decide(caller, call, signals(caller, call), clock_.now(), policy::Known::whole);
+  const Instant now = clock_.now();
+  domain::Decision d = decide(caller, call, signals(caller, call, now), now, policy::Known::whole);
   const bool confirms = d.need.confirmation != domain::Confirmation::none;
   if (d.outcome == Outcome::step_up && confirms) {
     d.outcome = Outcome::confirm;

@@ -202,7 +202,7 @@ net::Task<Result<Reply>> Portal::me(Call& call) {
   w.end_array();
   member_kinds(w, "second", offered(policies->active.sign_in_order(who.subject), working(*factors, 0), *preferred));
   w.key("signals").begin_array();
-  const domain::Signals signals = services_.gate.signals(call.caller);
+  const domain::Signals signals = services_.gate.signals(call.caller, services_.clock.now());
   for (const domain::Signal s : domain::kSignals) {
     if (signals.has(s)) w.value(domain::name(s));
   }

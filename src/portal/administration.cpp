@@ -272,7 +272,7 @@ net::Task<Result<Reply>> Portal::explain_policy(Call& call) {
   } else if (subject.user == self.subject.user) {
     gate::Caller as = call.caller;
     as.source = source;
-    signals = services_.gate.signals(as, act);
+    signals = services_.gate.signals(as, act, services_.clock.now());
   }
   const auto set = services_.gate.policies();
   const bool trusted = services_.clock.trusted();

@@ -253,7 +253,7 @@ Result<void> Portal::ask_policy(Call& call, std::uint8_t roles) const {
     const auto set = services_.gate.policies();
     d = policy::decide_both(set->active, set->staged ? &*set->staged : nullptr, call.act, who.subject, who.evidence,
                             call.caller.source, services_.clock.now(), services_.clock.trusted(),
-                            services_.gate.signals(call.caller));
+                            services_.gate.signals(call.caller, services_.clock.now()));
   }
   call.kinds = d.need.kinds;
   if (d.outcome == domain::Outcome::allow) return {};
