@@ -109,6 +109,35 @@ test('nothing outside it passes, and costs no call', async () => {
   await gateway.api('POST', `/v1/mandates/${made.body.id}/revoke`, {}, ada);
 });
 
+// The path is judged before the body has come, the whole once it is here: neither may take a call for itself.
+test('a call is taken once, however its body comes', async () => {
+  const made = await sign({ models: ['script*'], calls: 4 });
+  assert.equal(made.status, 201);
+  const left = async () => (await mine()).find((m) => m.id === made.body.id).calls_left;
+  const inTwo = async (text) => {
+    const whole = post(completions, key, text);
+    const body = whole.indexOf('\r\n\r\n') + 4;
+    const wire = await Wire.connect(gateway.port);
+    wire.write(whole.slice(0, body + 5));
+    await new Promise((done) => setTimeout(done, 50));
+    wire.write(whole.slice(body + 5));
+    const reply = await wire.reply();
+    wire.close();
+    return reply.headers['vestibule-reason'] ?? 'ok';
+  };
+  const inOne = async (text) => (await ask(completions, text)).reason;
+  let calls = 4;
+  for (const way of [inOne, inTwo, inTwo, inOne]) {
+    assert.notEqual(await way(prompt('hello', { model: 'big' })), 'ok');
+    assert.equal(await left(), calls, 'what is refused costs nothing');
+    assert.equal(await way(prompt('hello')), 'ok');
+    assert.equal(await left(), --calls);
+  }
+  assert.equal(await inOne(prompt('hello')), 'key_asleep');
+  assert.equal(await inTwo(prompt('hello')), 'key_asleep');
+  await gateway.api('POST', `/v1/mandates/${made.body.id}/revoke`, {}, ada);
+});
+
 test('one action ends it, and cuts what runs under it', async () => {
   const made = await sign({ calls: 100 });
   const slow = up.answer;
