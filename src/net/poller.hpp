@@ -86,7 +86,8 @@ class Watched {
   /// not read. Null: nobody any more.
   void tell_of_hang_up(Signal* signal) noexcept { hang_up_ = signal; }
 
-  /// All that the kernel had to tell when this turn of the core began has been told: what is not readable was quiet then.
+  /// All that the kernel had to tell when this turn of the core began has been told: what is not readable was quiet then, or when
+  /// a read of this turn found it drained.
   [[nodiscard]] bool up_to_date() const noexcept;
 
   /// Ends everything; who waits is told, on a later turn of the core.

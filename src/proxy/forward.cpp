@@ -39,7 +39,6 @@ std::optional<dialect::ReplyShape> Proxy::gated_shape(const Request& r, const ht
 void Proxy::prepare(Request& r) {
   const http::RequestHead& head = r.exchange.head();
   if (!door_.fields.empty() || r.point->kind == dialect::Kind::mcp) r.plain = without_page(head);
-  r.upstream_head.reserve(1024);  // a usual head
   r.relay.emplace(r.exchange, door_);
   auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(r.point->max_stream);
   // A stream that waits for news is no answer under way: it ends with the proof that opened it.
@@ -56,10 +55,34 @@ Reason Proxy::standing(const Request& r) const noexcept {
   return reason == Reason::ok && r.message && r.message->calls_tool() ? still_allowed(r) : reason;
 }
 
-net::Task<Result<wire::UpstreamCall>> Proxy::connect(Relay& relay, wire::Upstream& upstream) {
+net::Task<bool> Proxy::connect(Request& r, wire::Upstream& upstream) {
+  Relay& relay = *r.relay;
   const std::function<bool()> nobody_waits = [&relay] { return relay.cut_reason() != Reason::ok || !relay.caller_present(); };
   Result<wire::UpstreamCall> connected = co_await upstream.call(/*fresh=*/true, &nobody_waits);
-  co_return connected;
+  if (connected) {
+    r.call.emplace(std::move(*connected));
+  } else {
+    r.failure = std::move(connected).error();
+  }
+  co_return connected.has_value();
+}
+
+// The body, where it goes on as it comes. False: the client's fault, nothing is read back.
+net::Task<bool> Proxy::upload(Request& r, net::ErrorCode& ec) {
+  const Result<void> uploaded = co_await r.relay->upload();
+  if (uploaded) co_return true;
+  ec = boost::asio::error::broken_pipe;
+  if (uploaded.error().code == Reason::upstream_unreachable) co_return true;
+  r.failure = uploaded.error();
+  co_return false;
+}
+
+// The head of the reply, or why there is none; false: it has not come yet.
+bool Proxy::take_head(Request& r, const http::ResponseHead*& reply) {
+  std::optional<Result<const http::ResponseHead*>> answered = r.call->try_head();
+  if (answered && *answered) reply = **answered;
+  if (answered && !*answered) r.failure = std::move(*answered).error();
+  return answered.has_value();
 }
 
 net::Task<> Proxy::forward(Request& r) {
@@ -73,9 +96,7 @@ net::Task<> Proxy::forward(Request& r) {
     if (!goes_on) co_return;
   }
 
-  std::optional<wire::UpstreamCall> call;
   const http::ResponseHead* reply = nullptr;
-  Error failure = fail(Reason::upstream_unreachable);
   // One upstream after the other while nothing has been sent; a pooled connection that turned out
   // closed is tried anew once, and only if asking twice can do no harm.
   const bool idempotent = (head.method == http::Method::get || head.method == http::Method::head) &&
@@ -84,80 +105,76 @@ net::Task<> Proxy::forward(Request& r) {
   for (std::size_t attempt = 0; attempt < r.target->upstreams.size() + 1 && reply == nullptr; ++attempt) {
     const std::size_t which = r.target->next++ % r.target->upstreams.size();
     relay.drop();
-    call.reset();
+    r.call.reset();
     wire::Upstream& upstream = *r.target->upstreams[which];
     r.upstream_head.clear();
     if (!write_request_head(r.upstream_head, head, *r.point, r.need, r.target->authorities[which],
                             r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
-      failure = fail(Reason::internal, "the request head could not be written");
+      r.failure = fail(Reason::internal, "the request head could not be written");
       break;
     }
     // Before a connection is found quiet, and before it is asked whether all still stands.
     if (poller.others_before(net::Stage::writes)) co_await poller.reach(net::Stage::writes);
     if (std::optional<wire::UpstreamCall> reused = fresh ? std::nullopt : upstream.pooled()) {
-      call.emplace(std::move(*reused));
-      if (relay.cut_reason() != Reason::ok) break;
+      r.call.emplace(std::move(*reused));
     } else {
-      Result<wire::UpstreamCall> connected = co_await connect(relay, upstream);
-      if (relay.cut_reason() != Reason::ok) break;
-      if (!connected) {
-        failure = std::move(connected).error();
-        if (upstream.options().patience.count() > 0) break;  // that was all of it
-        continue;
-      }
-      call.emplace(std::move(*connected));
+      const bool connected = co_await connect(r, upstream);
+      if (!connected && upstream.options().patience.count() > 0) break;  // that was all of it
+      if (!connected && relay.cut_reason() == Reason::ok) continue;
     }
-    relay.use(*call);
+    if (relay.cut_reason() != Reason::ok) break;
+    relay.use(*r.call);
     if (const Reason reason = standing(r); reason != Reason::ok) {
-      failure = fail(reason);
+      r.failure = fail(reason);
       break;
     }
-    net::Pieces pieces(r.upstream_head, r.body);
+    r.pieces = net::Pieces(r.upstream_head, r.body);
     net::ErrorCode ec;
-    if (const std::optional<net::ErrorCode> sent = call->try_send(pieces)) {
+    if (const std::optional<net::ErrorCode> sent = r.call->try_send(r.pieces)) {
       ec = *sent;
     } else {
-      ec = co_await call->send(pieces);
+      ec = co_await r.call->send(r.pieces);
     }
     if (r.need.body == dialect::BodyRule::stream && !ec) {
-      const Result<void> uploaded = co_await relay.upload();
-      if (!uploaded && uploaded.error().code != Reason::upstream_unreachable) {
-        failure = uploaded.error();  // the client's fault: nothing is read back
-        break;
-      }
-      if (!uploaded) ec = boost::asio::error::broken_pipe;
+      const bool goes_on = co_await upload(r, ec);
+      if (!goes_on) break;
     }
-    if (!ec) call->sent_all();
+    if (!ec) r.call->sent_all();
     // Even after a failed write: the upstream may have answered before the upload's end.
-    call->expect(head.method);
-    std::optional<Result<const http::ResponseHead*>> answered = call->try_head();
+    r.call->expect(head.method);
+    bool answered = take_head(r, reply);
     while (!answered) {
-      if (!call->fill()) {
-        co_await call->wait_to_read();
+      if (!r.call->fill()) {
+        co_await r.call->wait_to_read();
         continue;
       }
       if (poller.others_before(net::Stage::replies)) co_await poller.reach(net::Stage::replies);
-      answered = call->try_head();
+      answered = take_head(r, reply);
     }
-    if (relay.cut_reason() != Reason::ok) break;
-    if (*answered) {
-      reply = **answered;
-      break;
-    }
-    failure = std::move(*answered).error();
-    if (failure.code != Reason::upstream_unreachable || !(call->stale() && idempotent && !fresh)) break;
+    if (reply != nullptr || relay.cut_reason() != Reason::ok) break;
+    if (r.failure.code != Reason::upstream_unreachable || !(r.call->stale() && idempotent && !fresh)) break;
     fresh = true;
   }
   wipe(r.upstream_head);  // it held the upstream's credential
 
-  if (reply == nullptr) {
-    if (give_up(r, failure)) co_await refuse(r);
+  if (reply == nullptr || relay.cut_reason() != Reason::ok) {
+    if (give_up(r)) co_await refuse(r);
     co_return;
   }
   gate::Completion& done = r.admission->completion();
   done.first_byte = std::chrono::steady_clock::now();
   done.status = static_cast<std::uint16_t>(reply->status);
-  const Result<void> relayed = co_await bring(r, *reply);
+  std::optional<Result<void>> relayed;
+  if (std::optional<net::Task<Result<void>>> looked_into = bring(r, *reply)) {
+    relayed = co_await std::move(*looked_into);
+  } else {
+    relayed = relay.begin(*reply, r.admission->decision(), r.caller.request, r.need.reply == dialect::ReplyRule::usage);
+    if (*relayed) {
+      if (poller.others_before(net::Stage::writes)) co_await poller.reach(net::Stage::writes);
+      relayed = relay.try_stream();
+      if (!relayed) relayed = co_await relay.stream();
+    }
+  }
   r.admission->unwatch();
   done.reply_bytes = r.exchange.reply_bytes();
   const dialect::UsageObserver::Counts usage = relay.usage();
@@ -166,13 +183,14 @@ net::Task<> Proxy::forward(Request& r) {
   if (relay.cut_reason() != Reason::ok) {
     done.reason = relay.cut_reason();
   } else {
-    done.reason = relayed ? Reason::ok : relayed.error().code;
+    done.reason = *relayed ? Reason::ok : relayed->error().code;
   }
   if (done.reason != Reason::ok) co_await break_off(r);
 }
 
 // What was admitted and brought no reply. False: nobody is there to be told.
-bool Proxy::give_up(Request& r, Error failure) {
+bool Proxy::give_up(Request& r) {
+  Error failure = std::move(r.failure);
   if (r.relay->cut_reason() != Reason::ok) failure = fail(r.relay->cut_reason());
   gate::Completion& done = r.admission->completion();
   done.reason = failure.code;
@@ -186,8 +204,9 @@ bool Proxy::give_up(Request& r, Error failure) {
   return failure.code != Reason::client_gone;
 }
 
-// The reply by what it is. Not a coroutine: what it hands over goes with the task.
-net::Task<Result<void>> Proxy::bring(Request& r, const http::ResponseHead& reply) {
+// A reply that is looked into before it goes on, by what it is; nothing: it goes as it comes. Not a coroutine: what it hands over
+// goes with the task.
+std::optional<net::Task<Result<void>>> Proxy::bring(Request& r, const http::ResponseHead& reply) {
   const domain::Decision& decision = r.admission->decision();
   if (r.need.reply == dialect::ReplyRule::models && reply.status == 200) {
     return r.relay->models(*r.dialect, reply, r.point->rules, [this, &r](std::string_view model) { return may_use(r, model); }, decision,
@@ -198,7 +217,7 @@ net::Task<Result<void>> Proxy::bring(Request& r, const http::ResponseHead& reply
     return r.relay->inspect(reply, decision, r.caller.request, *shape,
                             [this, &r](std::span<const dialect::ToolCall> calls) { return rule(r, *r.admission, calls); });
   }
-  return r.relay->stream(reply, decision, r.caller.request, r.need.reply == dialect::ReplyRule::usage);
+  return std::nullopt;
 }
 
 bool Proxy::may_use(const Request& r, std::string_view model) const {

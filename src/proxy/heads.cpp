@@ -88,7 +88,7 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
   } else {
     w.field("Accept-Encoding", "identity");
   }
-  w.field("X-Request-Id", request.text());
+  w.field("X-Request-Id", request.chars().view());
   if (!session.empty()) w.field("Mcp-Session-Id", session);
   if (!receipt.empty()) w.field("Vestibule-Receipt", receipt);
   if (need.body == dialect::BodyRule::stream) {
@@ -133,7 +133,7 @@ void copy_reply_fields(http::HeadWriter& out, const http::ResponseHead& head, bo
 }
 
 void add_own_fields(http::HeadWriter& out, const domain::Decision& decision, RequestId request) {
-  out.field("X-Request-Id", request.text());
+  out.field("X-Request-Id", request.chars().view());
   if (decision.time_left < std::chrono::hours(24 * 365)) {
     out.field("Vestibule-Expires-In",
               static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(decision.time_left).count()));

@@ -16,7 +16,8 @@ namespace {
 
 using gate::source_of;
 
-constexpr std::size_t kSpare = 256;  // slots that a core keeps
+constexpr std::size_t kSpare = 256;      // slots that a core keeps
+constexpr std::size_t kHeadKept = 4096;  // bytes of a head's memory that stay in one
 
 constexpr std::string_view kResourceMetadata = "/.well-known/oauth-protected-resource";
 
@@ -50,6 +51,7 @@ bool asks_for_websocket(const http::Headers& headers) noexcept {
 /// A coroutine's frame that held all of a request would be larger than what is kept for reuse, and be
 /// allocated anew each time.
 struct Proxy::Slot {
+  std::string upstream_head;  // its memory; it holds a credential and is wiped each time
   std::optional<Request> request;
 };
 
@@ -62,12 +64,14 @@ class Proxy::Lease {
     } else {
       slot_ = std::make_unique<Slot>();
     }
-    slot_->request.emplace(exchange, proxy.targets_);
+    slot_->request.emplace(exchange, proxy.targets_, slot_->upstream_head);
   }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   ~Lease() {
     slot_->request.reset();
+    wipe(slot_->upstream_head);
+    if (slot_->upstream_head.capacity() > kHeadKept) std::string().swap(slot_->upstream_head);
     if (proxy_.spare_.size() < kSpare) proxy_.spare_.push_back(std::move(slot_));
   }
   [[nodiscard]] Request& request() noexcept { return *slot_->request; }
@@ -148,6 +152,8 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
     co_return;
   }
   co_await forward(r);
+  r.relay->drop();
+  r.call.reset();  // its connection: somebody may need it before this one's turn comes
   if (poller.others_before(net::Stage::completions)) co_await poller.reach(net::Stage::completions);
 }
 

@@ -109,10 +109,12 @@ class Proxy final : public wire::Handler {
   // --- once it is admitted (forward.cpp)
   net::Task<> forward(Request& request);
   void prepare(Request& request);
-  static net::Task<Result<wire::UpstreamCall>> connect(Relay& relay, wire::Upstream& upstream);
+  static net::Task<bool> connect(Request& request, wire::Upstream& upstream);
+  static net::Task<bool> upload(Request& request, net::ErrorCode& ec);
+  static bool take_head(Request& request, const http::ResponseHead*& reply);
   [[nodiscard]] Reason standing(const Request& request) const noexcept;
-  bool give_up(Request& request, Error failure);
-  net::Task<Result<void>> bring(Request& request, const http::ResponseHead& reply);
+  bool give_up(Request& request);
+  std::optional<net::Task<Result<void>>> bring(Request& request, const http::ResponseHead& reply);
   net::Task<> break_off(Request& request);
   [[nodiscard]] bool may_use(const Request& request, std::string_view model) const;
   [[nodiscard]] static std::optional<dialect::ReplyShape> gated_shape(const Request& request, const http::ResponseHead& reply);

@@ -68,45 +68,52 @@ net::Task<Result<void>> Proxy::Relay::upload() {
   co_return Result<void>{};
 }
 
-net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, const domain::Decision& decision,
-                                             RequestId request, bool observe) {
+Result<void> Proxy::Relay::begin(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request, bool observe) {
   const std::string_view type = reply.headers.find(http::Known::content_type).value_or(std::string_view{});
   event_stream_ = type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
-  http::HeadWriter head = exchange_.start();
+  http::HeadWriter& head = head_.emplace(exchange_.start());
   head.status(reply.status, reply.reason);
   reply_fields(head, reply, /*replaced=*/false);
   add_own_fields(head, decision, request);
-  http::Framing framing = reply.framing;
-  if (framing.kind == http::BodyKind::until_close) framing.kind = http::BodyKind::chunked;
-  if (framing.kind == http::BodyKind::none && exchange_.head().method == http::Method::head) {
+  framing_ = reply.framing;
+  if (framing_.kind == http::BodyKind::until_close) framing_.kind = http::BodyKind::chunked;
+  if (framing_.kind == http::BodyKind::none && exchange_.head().method == http::Method::head) {
     // what a GET would have announced, if the upstream said so
     if (const auto length = reply.headers.find(http::Known::content_length)) head.field("Content-Length", *length);
-  } else if (framing.kind == http::BodyKind::none && reply.status != 204 && reply.status != 304) {
-    framing = {http::BodyKind::length, 0};
+  } else if (framing_.kind == http::BodyKind::none && reply.status != 204 && reply.status != 304) {
+    framing_ = {http::BodyKind::length, 0};
   }
 
   // Head and first bytes in one write if they have arrived together; else the head goes at once.
-  std::string_view first;
-  if (call_->has_buffered() && framing.kind != http::BodyKind::none) {
+  if (call_->has_buffered() && framing_.kind != http::BodyKind::none) {
     const std::optional<Result<std::string_view>> piece = call_->try_read_body();
-    if (piece && !*piece) co_return fail(piece->error().code, piece->error().detail);
-    if (piece) first = **piece;
+    if (piece && !*piece) return fail(piece->error().code, piece->error().detail);
+    if (piece) first_ = **piece;
     if (observe && call_->body_done()) {
-      usage_ = dialect::UsageObserver::counts_of(first);
+      usage_ = dialect::UsageObserver::counts_of(first_);
       observe = false;
     }
-    if (observe) observer_.feed(first);
+    if (observe) observer_.feed(first_);
   }
   observed_ = observe;
-  net::Poller& poller = exchange_.core().poller();
-  if (poller.others_before(net::Stage::writes)) {
-    co_await poller.reach(net::Stage::writes);
-    if (cut_ != Reason::ok) co_return fail(cut_);
-  }
-  std::optional<Result<void>> sent = exchange_.try_begin(head, framing, first);
-  if (!sent) sent = co_await flush();
-  if (!*sent) co_return std::move(*sent).error();
+  return {};
+}
 
+std::optional<Result<void>> Proxy::Relay::try_stream() {
+  if (cut_ != Reason::ok) return fail(cut_);
+  std::optional<Result<void>> sent = exchange_.try_begin(*head_, framing_, first_);
+  unsent_ = !sent;
+  const bool over = sent && *sent && exchange_.complete() && call_->body_done();
+  if (over || (sent && !*sent)) return sent;
+  return std::nullopt;
+}
+
+net::Task<Result<void>> Proxy::Relay::stream() {
+  std::optional<Result<void>> sent;
+  if (unsent_) {
+    sent = co_await flush();
+    if (!*sent) co_return std::move(*sent).error();
+  }
   // Whatever needs no wait goes without a coroutine of its own.
   while (!exchange_.complete()) {
     std::optional<Result<std::string_view>> piece = call_->try_read_body();
@@ -114,7 +121,7 @@ net::Task<Result<void>> Proxy::Relay::stream(const http::ResponseHead& reply, co
     if (cut_ != Reason::ok) co_return fail(cut_);
     if (!*piece) co_return fail(piece->error().code, piece->error().detail);
     if ((*piece)->empty()) break;
-    if (observe) observer_.feed(**piece);
+    if (observed_) observer_.feed(**piece);
     sent = exchange_.try_write(**piece);
     if (!sent) sent = co_await flush();
     if (!*sent) co_return std::move(*sent).error();

@@ -28,9 +28,11 @@ class Proxy::Relay final : public gate::Live {
 
   /// The request's body, piece by piece. upstream_unreachable: the upstream stopped taking it.
   net::Task<Result<void>> upload();
-  /// The reply, piece by piece as it comes.
-  net::Task<Result<void>> stream(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request,
-                                 bool observe);
+  /// The reply as it comes. begin(): its head, and what has come with it, which try_stream() sends; where that says nothing, there
+  /// is something to wait for, in stream(). The first two need no wait, and most replies no more than them.
+  [[nodiscard]] Result<void> begin(const http::ResponseHead& reply, const domain::Decision& decision, RequestId request, bool observe);
+  [[nodiscard]] std::optional<Result<void>> try_stream();
+  net::Task<Result<void>> stream();
   /// A list of models, whole, with those only that are allowed.
   net::Task<Result<void>> models(const dialect::Dialect& dialect, const http::ResponseHead& reply,
                                  const dialect::Rules& rules, std::function<bool(std::string_view)> allowed,
@@ -74,6 +76,10 @@ class Proxy::Relay final : public gate::Live {
   wire::Exchange& exchange_;
   const Door& door_;
   wire::UpstreamCall* call_ = nullptr;
+  std::optional<http::HeadWriter> head_;  // of a reply that goes as it comes, with how its body is framed and what of it is here
+  http::Framing framing_;
+  std::string_view first_;
+  bool unsent_ = false;  // not all of that went out at once
   dialect::UsageObserver observer_;
   dialect::UsageObserver::Counts usage_;  // of a reply that came in one piece
   bool observed_ = false;

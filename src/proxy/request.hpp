@@ -13,7 +13,7 @@
 namespace vestibule::proxy {
 
 struct Proxy::Request {
-  explicit Request(wire::Exchange& e, std::shared_ptr<Targets> t) : exchange(e), targets(std::move(t)) {}
+  Request(wire::Exchange& e, std::shared_ptr<Targets> t, std::string& head) : exchange(e), targets(std::move(t)), upstream_head(head) {}
   wire::Exchange& exchange;
   std::shared_ptr<Targets> targets;
   const access::AccessPoint* point = nullptr;
@@ -43,7 +43,10 @@ struct Proxy::Request {
   /// Who shows his person where to confirm need not wait, and is not let wait: he asks again. Once.
   [[nodiscard]] bool may_ask() const { return message && opens_urls && message->url_answer.empty() && !message->continues; }
   std::optional<Relay> relay;     // once it is forwarded
-  std::string upstream_head;
+  std::string& upstream_head;     // the slot's
+  net::Pieces pieces;             // that go upstream
+  std::optional<wire::UpstreamCall> call;
+  Error failure = fail(Reason::upstream_unreachable);  // why no reply came
   std::unique_ptr<http::RequestHead> plain;  // what goes upstream, where that is not what came
   std::optional<gate::Admission> admission;  // behind what it watches
 };
