@@ -107,7 +107,7 @@ net::Task<> Proxy::forward(Request& r) {
     relay.drop();
     r.call.reset();
     wire::Upstream& upstream = *r.target->upstreams[which];
-    r.upstream_head.clear();
+    wipe(r.upstream_head);  // of the attempt before: the next may be shorter
     if (!write_request_head(r.upstream_head, head, *r.point, r.need, r.target->authorities[which],
                             r.target->credential_line.reveal_text(), r.caller.request, r.body.size(), r.session, r.receipt)) {
       r.failure = fail(Reason::internal, "the request head could not be written");

@@ -123,9 +123,12 @@ test('a call is taken once, however its body comes', async () => {
     wire.write(whole.slice(body + 5));
     const reply = await wire.reply();
     wire.close();
-    return reply.headers['vestibule-reason'] ?? 'ok';
+    return reply.status === 200 ? 'ok' : reply.headers['vestibule-reason'];
   };
-  const inOne = async (text) => (await ask(completions, text)).reason;
+  const inOne = async (text) => {
+    const answer = await ask(completions, text);
+    return answer.status === 200 ? 'ok' : answer.reason;
+  };
   let calls = 4;
   for (const way of [inOne, inTwo, inTwo, inOne]) {
     assert.notEqual(await way(prompt('hello', { model: 'big' })), 'ok');
