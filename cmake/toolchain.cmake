@@ -63,6 +63,9 @@ if(VESTIBULE_PROFILE STREQUAL "make")
   add_compile_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile -fprofile-update=atomic)
   add_link_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile)
 elseif(VESTIBULE_PROFILE STREQUAL "use")
+  # Across rooms too. The frames of one coroutine have fields numbered by the unit, which -Wodr takes for two types.
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  add_link_options(-Wno-odr)
   # What never ran in training is made small; several threads count, so counts are mended, not refused.
   add_compile_options(-fprofile-use=${CMAKE_BINARY_DIR}/profile -fprofile-correction -Wno-missing-profile)
 endif()
