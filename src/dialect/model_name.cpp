@@ -25,6 +25,12 @@ Result<std::string_view> canonical_ollama(std::string_view name, std::string& sc
       (colon != std::string_view::npos && name.find(':', colon + 1) != std::string_view::npos)) {
     return bad("not a name of the form [host/][namespace/]model[:tag]");
   }
+  // A colon before the name is its host's, with a port; only where all three parts are there does the first one name a host.
+  const auto parts = std::count(name.begin(), name.end(), '/') + 1;
+  const std::size_t host = parts == 3 ? name.find('/') : 0;
+  if (parts > 3 || name.substr(0, last).find(':', host) != std::string_view::npos) {
+    return bad("not a name of the form [host[:port]/][namespace/]model[:tag]");
+  }
   const bool tagged = colon != std::string_view::npos;
   const bool as_is = tagged && slash == std::string_view::npos && std::none_of(name.begin(), name.end(), is_upper);
   if (as_is) return name;

@@ -14,7 +14,8 @@ namespace vestibule::dialect {
 /// Ollama (types/model/name.go) compares names without regard to case, puts the tag `latest` where
 /// none is given and reads `registry.ollama.ai/library/x` as `x`: the canonical name is lower case,
 /// has a tag and lacks that prefix. Schemes, digests and characters outside its own grammar are
-/// refused.
+/// refused, as are more than three parts and a colon that is neither the tag's nor a host's port: a
+/// canonical name is its own.
 [[nodiscard]] Result<std::string_view> canonical_model(Kind kind, std::string_view name, std::string& scratch);
 
 /// Ollama only: the tag says where the model runs rather than which one it is. `x:cloud` and

@@ -335,6 +335,30 @@ TEST(Body, ReachingIntoTheServer) {
          {"fallbacks", kO, kChatPath, with(R"("fallbacks":["a"])"), Reason::model_denied}});
 }
 
+// Two spellings of one model have one canonical name, and no canonical name is read as another's.
+TEST(Body, NamesOfOllamaModels) {
+  struct Row { const char* why; std::string_view name; std::string_view canonical; };  // empty: refused
+  const Row rows[] = {{"tag added", "qwen", "qwen:latest"},
+                      {"case", "Library/Qwen:7B", "qwen:7b"},
+                      {"its own registry", "registry.ollama.ai/library/qwen", "qwen:latest"},
+                      {"a namespace of it", "registry.ollama.ai/team/qwen:7b", "team/qwen:7b"},
+                      {"another host, with a port", "Models.lan:5000/library/qwen", "models.lan:5000/library/qwen:latest"},
+                      {"a registry within a registry", "registry.ollama.ai/registry.ollama.ai/qwen", ""},
+                      {"four parts", "registry.ollama.ai/models.lan/team/qwen", ""},
+                      {"a port without a host", ":5000/team/qwen", ""},
+                      {"a namespace with a colon", "registry.ollama.ai/:library/qwen:7b", ""},
+                      {"a namespace with a colon in it", "models.lan/te:am/qwen:7b", ""},
+                      {"a port, but no host", "team:1/qwen:7b", ""}};
+  for (const Row& row : rows) {
+    std::string scratch;
+    const Result<std::string_view> once = canonical_model(Kind::ollama, row.name, scratch);
+    EXPECT_EQ(once.value_or(""), row.canonical) << row.why;
+    if (!once) continue;
+    const std::string name(*once);
+    EXPECT_EQ(canonical_model(Kind::ollama, name, scratch).value_or(""), name) << row.why;
+  }
+}
+
 TEST(Body, ListedModels) {
   Rules rules;
   rules.models = {"llama3*", "qwen:7b", "kimi:cloud"};
