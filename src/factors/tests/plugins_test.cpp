@@ -22,6 +22,7 @@ struct FakePlugin {
   std::mutex mutex;
   std::vector<json::Value> seen;
   std::atomic<Fault> fault{Fault::none};
+  std::atomic<int> sent{0};  // to it, answered or not
   std::atomic<bool> hanging{false};
   std::atomic<bool> refuses{false};
   PluginHttpReply last;  // as it was signed for an earlier request
@@ -66,6 +67,7 @@ struct FakePlugin {
 };
 
 net::Task<Result<PluginHttpReply>> send_to(FakePlugin* plugin, std::string body, std::string signature) {
+  ++plugin->sent;
   while (plugin->hanging) co_await net::sleep_for(*net::Core::current(), 5ms);
   co_return plugin->answer(body, signature);
 }
@@ -234,7 +236,10 @@ TEST_F(PluginTest, WhileAPluginIsSlowOthersWrite) {
   const FactorId id = enrol();
   auto c = begin();
   words.hanging = true;
+  const int sent = words.sent;
   auto slow = spawn(proving(attempt("otter", c->id)));
+  while (words.sent == sent && slow.wait_for(1ms) == std::future_status::timeout) {
+  }
   for (int i = 0; i < 20; ++i) {
     EXPECT_TRUE(database->write_blocking([](store::Tx&) -> Result<void> { return {}; }));
   }
