@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "approval/confirmations.hpp"
-#include "approval/definitions.hpp"
 #include "approval/mandates.hpp"
 #include "audit/log.hpp"
 #include "gate/admission.hpp"
 #include "gate/dpop.hpp"
+#include "gate/options.hpp"
 #include "gate/policies.hpp"
 #include "gate/stops.hpp"
 #include "http/head.hpp"
@@ -24,7 +24,6 @@
 #include "net/tls.hpp"
 #include "policy/scope.hpp"
 #include "quota/share.hpp"
-#include "risk/history.hpp"
 #include "session/session.hpp"
 #include "store/denials.hpp"
 
@@ -36,20 +35,6 @@ class Sessions;
 }
 
 namespace vestibule::gate {
-
-struct Options {
-  std::chrono::milliseconds durable{5'000};  ///< how long an admission may wait for its record
-  bool await_admission = true;               ///< false only to measure what waiting costs
-  std::chrono::milliseconds sweep{500};      ///< how often live admissions are looked at
-  PolicyTrust trust = PolicyTrust::approval;
-  store::Denials* denials = nullptr;         ///< keeps stops that the store refuses; none: memory alone
-  risk::History* history = nullptr;          ///< what is usual for people; none: no signals
-  quota::Options quotas;
-  approval::Mandates* mandates = nullptr;    ///< what was signed ahead for keys that sleep; none: nothing
-  approval::Confirmations* confirmations = nullptr;  ///< what people sign call by call; none: such calls are refused
-  const approval::Definitions* definitions = nullptr;  ///< which tools sleep because they have changed; none: no tool
-  domain::KindSet enrollable = domain::KindSet::every();  ///< of which a policy may demand one by a day
-};
 
 /// Who asks, from where: what gate needs of an exchange. Views live as long as the exchange.
 struct Caller {

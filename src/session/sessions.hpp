@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,8 +64,7 @@ class Sessions {
   net::Task<Result<SignedIn>> start(std::string name, Secret password, domain::Source source, std::string client);
   /// Adds a proof of a second factor to the session: sign-in's second step, and every later step-up.
   /// Only the age of this factor is renewed. A recovery code opens factor management instead.
-  /// code_wrong, code_used, factor_locked (a pending session dies with it), factor_missing.
-  /// factor_cloned.
+  /// code_wrong, code_used, factor_locked (a pending session dies with it), factor_missing, factor_cloned.
   net::Task<Result<domain::Evidence>> prove(Identified who, FactorKind kind, Secret answer, Actor by,
                                             factors::ChallengeId challenge = {});
   /// A question for an authenticator, bound to this session and to one act: `purpose` as in
@@ -199,8 +197,7 @@ class Sessions {
   /// Until stop(): fills memory up, persists last-seen times, pending revocations and the clock's mark; deletes what
   /// has expired. Runs the other two rooms' maintenance as well.
   net::Task<> maintain(net::Core& core);
-  /// One round.
-  net::Task<Result<void>> maintain_once();
+  net::Task<Result<void>> maintain_once();  ///< one round
   void stop() noexcept { stopping_.store(true); }
   /// False while a revocation waits for the store.
   [[nodiscard]] bool all_persisted() const noexcept { return !denied_.any(); }
