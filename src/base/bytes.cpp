@@ -67,6 +67,17 @@ std::optional<Bytes> decode(std::string_view text, const std::array<std::int8_t,
   return out;
 }
 
+// The eight digits of 40 bits, the first in the lowest byte: parted in halves three times, and all eight
+// looked up at once.
+std::uint64_t base32_digits(std::uint64_t bits) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  std::uint64_t x = bits >> 20U | (bits & 0xFFFFFU) << 32U;
+  x = (x >> 10U & 0x000003FF000003FFU) | (x & 0x000003FF000003FFU) << 16U;
+  x = (x >> 5U & 0x001F001F001F001FU) | (x & 0x001F001F001F001FU) << 8U;
+  const std::uint64_t digit = (x + ones * (0x80 - 26)) >> 7U & ones;  // 1 where it is no letter
+  return x + ones * 'a' - digit * ('a' - '2' + 26);
+}
+
 }  // namespace
 
 std::string hex(ByteView bytes) { return encode<4>(bytes, kHex); }
@@ -95,16 +106,17 @@ std::optional<Bytes> unbase64url(std::string_view text) {
 std::string base32(ByteView bytes) { return encode<5>(bytes, kBase32); }
 
 std::array<char, 26> base32_lower(const std::array<std::uint8_t, 16>& bytes) noexcept {
-  static constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz234567";
   std::array<char, 26> out;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < 15; i += 5) {  // five bytes are eight digits
+  char* to = out.data();
+  const auto put = [&to](std::uint64_t digits, unsigned n) {
+    for (; n > 0; --n, digits >>= 8U) *to++ = static_cast<char>(digits & 0xFFU);
+  };
+  for (std::size_t i = 0; i < 15; i += 5) {
     std::uint64_t five = 0;
     for (std::size_t k = 0; k < 5; ++k) five = five << 8U | bytes[i + k];
-    for (unsigned shift = 40; shift > 0; ++at) out[at] = kLower[five >> (shift -= 5) & 31U];
+    put(base32_digits(five), 8);
   }
-  out[at] = kLower[bytes[15] >> 3U];
-  out[at + 1] = kLower[bytes[15] << 2U & 31U];  // 128 bits are 25 groups and three bits
+  put(base32_digits(std::uint64_t{bytes[15]} << 32U), 2);  // 128 bits are 25 groups and three bits
   return out;
 }
 

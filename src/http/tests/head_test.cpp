@@ -5,10 +5,29 @@
 #include <cctype>
 #include <string>
 
+#include "http/chars.hpp"
 #include "http/parse.hpp"
 
 namespace vestibule::http {
 namespace {
+
+// It looks at many bytes at once: none may be overlooked wherever it stands.
+TEST(FieldText, EveryByteAtEveryPlace) {
+  for (std::size_t size = 1; size <= 50; ++size) {
+    std::string text(size, 'a');
+    EXPECT_TRUE(chars::is_field_text(text.data(), size, chars::ObsText::refuse));
+    for (char& at : text) {
+      for (int c = 0; c < 256; ++c) {
+        at = static_cast<char>(c);
+        const bool plain = c == '\t' || (c >= 0x20 && c < 0x7F);
+        ASSERT_EQ(chars::is_field_text(text.data(), size, chars::ObsText::refuse), plain) << size << ' ' << c;
+        ASSERT_EQ(chars::is_field_text(text.data(), size, chars::ObsText::allow), plain || c >= 0x80) << size << ' ' << c;
+      }
+      at = 'a';
+    }
+  }
+  EXPECT_TRUE(chars::is_field_text("", 0, chars::ObsText::refuse));
+}
 
 TEST(KnownField, EveryNameInEveryCase) {
   for (int i = 0; i < static_cast<int>(Known::other); ++i) {
