@@ -156,8 +156,8 @@ fastcgi_temp_path {self.dir}; uwsgi_temp_path {self.dir}; scgi_temp_path {self.d
 class Gateway:
     """A gateway with one administrator and a token; one access point `bench` in front of `upstream`."""
 
-    def __init__(self, upstream, core=PROXY_CORE, cores=1, await_admission=True, extra="", kind="openai", tools="open", rules=""):
-        self.dir = folder()
+    def __init__(self, upstream, core=PROXY_CORE, cores=1, await_admission=True, extra="", kind="openai", tools="open", rules="", binary=BINARY):
+        self.dir, self.binary = folder(), binary
         self.port, self.status = free_port(), free_port()
         (self.dir / "vestibule.toml").write_text(f"""
 [server]
@@ -180,7 +180,7 @@ sensitivity = "low"
 tools = "{tools}"
 {extra}
 """)
-        default = subprocess.run([BINARY, "policy", "default"], capture_output=True, text=True, check=True).stdout
+        default = subprocess.run([self.binary, "policy", "default"], capture_output=True, text=True, check=True).stdout
         (self.dir / "policy.toml").write_text(default + rules)
         self.core = core
         self.start()
@@ -188,7 +188,7 @@ tools = "{tools}"
 
     def start(self):
         self.started = time.monotonic()
-        self.process = spawn([BINARY, "serve", "--config", self.dir / "vestibule.toml"], self.core,
+        self.process = spawn([self.binary, "serve", "--config", self.dir / "vestibule.toml"], self.core,
                              stdout=subprocess.DEVNULL)
         wait_port(self.port, 120)
         self.first_connection_ms = (time.monotonic() - self.started) * 1000
@@ -199,7 +199,7 @@ tools = "{tools}"
     def cli(self, *args, stdin=""):
         env = dict(os.environ, VESTIBULE_STATE=str(self.dir / "state"),
                    VESTIBULE_SOCKET=str(self.dir / "data/control.sock"))
-        p = subprocess.run([BINARY, *map(str, args)], input=stdin, capture_output=True, text=True, env=env, timeout=60)
+        p = subprocess.run([self.binary, *map(str, args)], input=stdin, capture_output=True, text=True, env=env, timeout=60)
         if p.returncode != 0:
             sys.exit(f"bench: vestibule {args[0]} failed: {p.stderr}{p.stdout}")
         return p.stdout

@@ -7,7 +7,7 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 
 option(VESTIBULE_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 set(VESTIBULE_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=")
-set(VESTIBULE_PROFILE "" CACHE STRING "make: count what runs; use: lay the program out by what was counted (scripts/optimize)")
+option(VESTIBULE_COUNT "Count what runs, into profile/ of the build directory (scripts/profile)" OFF)
 
 find_program(VESTIBULE_CCACHE ccache)
 if(VESTIBULE_CCACHE)
@@ -27,7 +27,7 @@ endif()
 
 # Debug information is kept small (-g1: line tables): a stack trace has lines, a link stays quick.
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -gdwarf-4 -g1")  # DWARF 4: what the valgrind of Debian 12 reads
 add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast
                     -Wno-psabi -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -59,15 +59,17 @@ if(VESTIBULE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
 endif()
-if(VESTIBULE_PROFILE STREQUAL "make")
-  add_compile_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile -fprofile-update=atomic)
-  add_link_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile)
-elseif(VESTIBULE_PROFILE STREQUAL "use")
-  # Across rooms too. The frames of one coroutine have fields numbered by the unit, which -Wodr takes for two types.
-  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
-  add_link_options(-Wno-odr)
-  # What never ran in training is made small; several threads count, so counts are mended, not refused.
-  add_compile_options(-fprofile-use=${CMAKE_BINARY_DIR}/profile -fprofile-correction -Wno-missing-profile)
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT VESTIBULE_FUZZ)
+  # What ships is laid out by what a load was seen to run. A function that has changed since is compiled as if
+  # it had not been counted; scripts/profile counts anew. Those that a file keeps to itself go by the file's name alone.
+  add_compile_options("SHELL:-mllvm -static-func-strip-dirname-prefix=99")
+  if(VESTIBULE_COUNT)
+    add_compile_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile -fprofile-update=atomic)
+    add_link_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile)
+  else()
+    add_compile_options(-fprofile-use=${CMAKE_SOURCE_DIR}/cmake/release.profdata -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
+                        -Wno-backend-plugin)
+  endif()
 endif()
 # Asio is compiled once (net/asio_impl.cpp), not in every unit; all units must see it alike.
 add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE

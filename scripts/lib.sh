@@ -48,16 +48,15 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build PRESET [TARGET...]: configures (with cmake_options besides) and builds, quietly unless something
-# is wrong.
-cmake_options=()
+# build PRESET [TARGET...]: configures and builds, quietly unless something is wrong. Configures anew each
+# time: of a folder that another preset, or another compiler, has left behind CMake would keep half.
 build() {
   local preset=$1
   shift
   local log="$root/build/$preset.log"
   mkdir -p "$root/build"
   say "building ($preset); the first time takes some minutes"
-  if ! (cd "$root" && cmake --preset "$preset" "${cmake_options[@]}" >"$log" 2>&1); then tail -n 40 "$log"; die "cmake failed"; fi
+  if ! (cd "$root" && cmake --fresh --preset "$preset" >"$log" 2>&1); then tail -n 40 "$log"; die "cmake failed"; fi
   if ! (cd "$root" && ninja -C "build/$preset" "$@" 2>&1 | tee -a "$log" |
         awk -v s="$started" '/^\[[0-9]+\/[0-9]+\]/ { split(substr($1, 2), n, "[/\\]]"); if (n[1] == n[2] || n[1] % 25 == 0) { printf "         %d of %d steps\n", n[1], n[2]; fflush() } next } /error|FAILED|warning/ { print; fflush() }'); then
     tail -n 60 "$log"
