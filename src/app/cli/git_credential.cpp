@@ -11,9 +11,12 @@ bool same_text(std::string_view a, std::string_view b) noexcept {
   return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
+// A scheme's own port may be said or not. Behind another port it is none: `host:8420:80` is no place at all.
 std::string_view without_port(std::string_view authority, std::string_view port) noexcept {
-  if (authority.ends_with(port) && authority.size() > port.size()) authority.remove_suffix(port.size());
-  return authority;
+  if (!authority.ends_with(port)) return authority;
+  const std::string_view host = authority.substr(0, authority.size() - port.size());
+  const bool whole = !host.empty() && (host.back() == ']' || host.find(':') == std::string_view::npos);
+  return whole ? host : authority;
 }
 
 }  // namespace

@@ -41,7 +41,10 @@ TEST(GitCredential, ATokenIsToldToThisGatewayAlone) {
                        Row{"http", "localhost:8421", "http://localhost:8420", false}, Row{"https", "ai.example.evil", "https://ai.example", false},
                        Row{"https", "evil@ai.example", "https://ai.example", false}, Row{"https", "ai.example/x", "https://ai.example", false},
                        Row{"http", "", "http://localhost:8420", false}, Row{"", "localhost:8420", "http://localhost:8420", false},
-                       Row{"http", ":80", "http://:80", true}, Row{"http", "localhost:8420", "localhost:8420", false}}) {
+                       Row{"http", ":80", "http://:80", true}, Row{"http", "localhost:8420", "localhost:8420", false},
+                       Row{"http", "localhost:8420:80", "http://localhost:8420", false}, Row{"http", "localhost:80:80", "http://localhost", false},
+                       Row{"https", "localhost:8420:443", "https://localhost:8420", false}, Row{"http", "[::1]:80", "http://[::1]", true},
+                       Row{"http", "[::1]:8420:80", "http://[::1]:8420", false}}) {
     const GitRequest request{r.protocol, r.host, {}, false};
     EXPECT_EQ(meant_for(request, r.url), r.meant) << r.protocol << " " << r.host << " " << r.url;
   }
