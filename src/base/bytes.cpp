@@ -67,8 +67,8 @@ std::optional<Bytes> decode(std::string_view text, const std::array<std::int8_t,
   return out;
 }
 
-// The eight digits of 40 bits, the first in the lowest byte: parted in halves three times, and all eight
-// looked up at once.
+// The eight digits of 40 bits, the first in the lowest byte: parted in halves three times, and each of the
+// eight made a letter or a figure at once.
 std::uint64_t base32_digits(std::uint64_t bits) noexcept {
   constexpr std::uint64_t ones = 0x0101010101010101U;
   std::uint64_t x = bits >> 20U | (bits & 0xFFFFFU) << 32U;
