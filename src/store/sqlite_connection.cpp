@@ -6,6 +6,8 @@
 #include <mutex>
 #include <vector>
 
+#include "store/gathering.hpp"
+
 namespace vestibule::store {
 namespace {
 
@@ -95,7 +97,7 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::file
 
   sqlite3* db = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int opened = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
+  const int opened = sqlite3_open_v2(file.c_str(), &db, flags, role == Role::writer ? gathering_vfs() : nullptr);
   std::unique_ptr<SqliteConnection> c(new SqliteConnection(db, busy));
   if (opened != SQLITE_OK) {
     return fail(Reason::store_unavailable,
