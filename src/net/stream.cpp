@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/secret.hpp"
+
 namespace vestibule::net {
 namespace {
 
@@ -177,16 +179,39 @@ Task<ErrorCode> Stream::tls_write(std::string_view bytes) {
   co_return ErrorCode{};
 }
 
+namespace {
+
+constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+
+// A short head and its body go as one: several pieces cost the kernel more than the copy costs here.
+ssize_t send_pieces(int fd, std::span<iovec> pieces) noexcept {
+  if (pieces.size() == 1) return ::send(fd, pieces[0].iov_base, pieces[0].iov_len, kSendFlags);
+  std::array<char, 4096> joined;
+  std::size_t size = 0;
+  for (const iovec& v : pieces) size += v.iov_len;
+  if (size > joined.size()) {
+    msghdr msg{};
+    msg.msg_iov = pieces.data();
+    msg.msg_iovlen = pieces.size();
+    return ::sendmsg(fd, &msg, kSendFlags);
+  }
+  char* to = joined.data();
+  for (const iovec& v : pieces) to = std::copy_n(static_cast<const char*>(v.iov_base), v.iov_len, to);
+  const ssize_t n = ::send(fd, joined.data(), size, kSendFlags);
+  const int why = errno;
+  wipe(joined.data(), size);  // it may hold a credential
+  errno = why;
+  return n;
+}
+
+}  // namespace
+
 // The socket mostly takes everything at once, so the call is made here and now.
 std::optional<ErrorCode> Stream::try_write(Pieces& pieces) noexcept {
   if (ssl_ != nullptr) return std::nullopt;
   while (!pieces.empty()) {
     if (!io_.is_open()) return ended();
-    const std::span<iovec> left = pieces.left();
-    msghdr msg{};
-    msg.msg_iov = left.data();
-    msg.msg_iovlen = left.size();
-    const ssize_t n = ::sendmsg(io_.fd(), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = send_pieces(io_.fd(), pieces.left());
     if (n >= 0) {
       pieces.advance(static_cast<std::size_t>(n));
     } else if (errno != EINTR) {

@@ -118,6 +118,33 @@ Task<> late_bytes(Core& core) {
 }
 TEST(Stream, WaitsForWhatIsNotThereYet) { run(late_bytes); }
 
+// Short ones are joined, longer ones are not, and a socket may stop taking them anywhere.
+Task<> pieces_in_order(Core& core) {
+  Pair p;
+  Stream s(core, std::move(p.mine));
+  std::string sent, got;
+  std::thread reader([&] {
+    std::vector<char> buffer(10'000);
+    for (;;) {
+      const ssize_t n = ::recv(p.other.fd(), buffer.data(), buffer.size(), 0);
+      if (n <= 0) return;
+      got.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+  });
+  for (const std::size_t size : {0UL, 1UL, 2047UL, 2048UL, 2049UL, 4095UL, 4096UL, 4097UL, 300'000UL}) {
+    const std::string first(size, 'a'), second(2048, 'b'), third(size / 2, 'c'), fourth(1, 'd');
+    sent += first + second + third + fourth + first;
+    const ErrorCode four = co_await s.write(Pieces(first, second, third, fourth));
+    const ErrorCode one = co_await s.write(Pieces(first));
+    EXPECT_FALSE(four);
+    EXPECT_FALSE(one);
+  }
+  s.shutdown_send();
+  reader.join();
+  EXPECT_TRUE(got == sent);
+}
+TEST(Stream, PiecesOfEverySizeArriveInOrder) { run(pieces_in_order); }
+
 Task<> full_socket(Core& core) {
   Pair p;
   Stream s(core, std::move(p.mine));
