@@ -24,7 +24,14 @@ constexpr Duration kTolerated = std::chrono::seconds(5);
 WallTime SystemClock::wall() const noexcept { return WallTime(read_clock(CLOCK_REALTIME)); }
 BootTime SystemClock::boot() const noexcept { return BootTime(read_clock(CLOCK_BOOTTIME)); }
 
-bool SystemClock::trusted() const noexcept { return wall() + kTolerated >= mark(); }
+bool SystemClock::trusted() const noexcept { return now().trusted; }
+
+Instant SystemClock::now() const noexcept {
+  const WallTime utc = wall();
+  return {utc, boot(), utc + kTolerated >= mark()};
+}
+
+WallTime coarse_wall() noexcept { return WallTime(read_clock(CLOCK_REALTIME_COARSE)); }
 
 void SystemClock::raise_mark(WallTime mark) noexcept {
   const std::int64_t wanted = mark.time_since_epoch().count();

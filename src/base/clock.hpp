@@ -28,6 +28,7 @@ using BootTime = BootClock::time_point;
 struct Instant {
   WallTime wall;
   BootTime boot;
+  bool trusted = true;  ///< Clock::trusted() at that moment
 };
 
 /// Thread-safe. Lives as long as the process (app owns it).
@@ -38,7 +39,7 @@ class Clock {
   [[nodiscard]] virtual BootTime boot() const noexcept = 0;
   /// False while the wall clock is behind its durable high-water mark: proofs count as lapsed.
   [[nodiscard]] virtual bool trusted() const noexcept = 0;
-  [[nodiscard]] Instant now() const noexcept { return {wall(), boot()}; }
+  [[nodiscard]] virtual Instant now() const noexcept { return {wall(), boot(), trusted()}; }
 };
 
 /// The machine's clocks. The high-water mark is raised by whoever persists it (app).
@@ -48,6 +49,8 @@ class SystemClock final : public Clock {
   [[nodiscard]] BootTime boot() const noexcept override;
   /// A small step back (NTP slew) is tolerated: 5 s.
   [[nodiscard]] bool trusted() const noexcept override;
+  /// Each clock is read once.
+  [[nodiscard]] Instant now() const noexcept override;
   /// Raises the mark; never lowers it.
   void raise_mark(WallTime mark) noexcept;
   [[nodiscard]] WallTime mark() const noexcept { return WallTime(Duration(mark_.load(std::memory_order_relaxed))); }
@@ -55,6 +58,9 @@ class SystemClock final : public Clock {
  private:
   std::atomic<std::int64_t> mark_{0};
 };
+
+/// UTC as of the kernel's last tick, at most 10 ms ago, for a tenth of the price: for what is told in seconds.
+[[nodiscard]] WallTime coarse_wall() noexcept;
 
 /// A clock that tests move.
 class ManualClock final : public Clock {

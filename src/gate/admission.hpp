@@ -36,7 +36,7 @@ struct Completion {
   std::uint64_t reply_bytes = 0;
   std::uint32_t input_tokens = 0;
   std::uint32_t output_tokens = 0;
-  std::chrono::steady_clock::time_point first_byte{};
+  BootTime first_byte{};  ///< of the reply, as answered() has it; the epoch: none came
 };
 
 /// The right to go on with one act. Its destructor records the completion. On one core.
@@ -49,6 +49,8 @@ class Admission {
 
   [[nodiscard]] const domain::Decision& decision() const noexcept { return state_->decision; }
   [[nodiscard]] Completion& completion() noexcept { return state_->completion; }
+  /// The reply begins, now.
+  void answered(int status) noexcept;
   /// From now on revocation, stops, tightened policy and `limit` cut it.
   void watch(Live& live, std::chrono::milliseconds limit) noexcept;
   void unwatch() noexcept { state_->live = nullptr; }
@@ -62,7 +64,7 @@ class Admission {
     State* prev = nullptr;
     State* next = nullptr;
     Live* live = nullptr;
-    std::chrono::steady_clock::time_point started, ends;
+    BootTime ends{};
     domain::Decision decision;
     Completion completion;
     Instant admitted{};
@@ -78,7 +80,6 @@ class Admission {
     std::string access_point, operation, model, client, tool;
     std::string carried;     // the tool that is called by what this act carries
     std::uint64_t policy_generation = 0;
-    std::chrono::microseconds waited{};
   };
   explicit Admission(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
   std::unique_ptr<State> state_;

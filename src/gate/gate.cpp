@@ -204,7 +204,7 @@ domain::Decision Gate::decide(const Caller& caller, const domain::Act& act, doma
   const PolicySet& set = *core.policies;
   const Asking asking(sessions_, caller.who.subject);
   domain::Decision d = policy::decide_all(set.active, set.staged ? &*set.staged : nullptr, act, caller.who.subject, asking.sponsor(),
-                                          caller.who.evidence, caller.source, now, clock_.trusted(), signals);
+                                          caller.who.evidence, caller.source, now, now.trusted, signals);
   // What it lacks is not a sign-in: its owner wakes it.
   if (d.outcome == domain::Outcome::step_up && caller.who.flags.key) d.reason = Reason::key_asleep;
   if (caller.who.flags.scoped && !sessions_.permits(caller.who.handle, act, caller.source, now, known)) {
@@ -310,7 +310,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   r.rule = decision.rule.view();
   r.policy = decision.policy;
   r.evidence = caller.who.evidence;
-  r.level = domain::level(caller.who.evidence, now, clock_.trusted(), decision.need.max_age, decision.need.kinds);
+  r.level = domain::level(caller.who.evidence, now, now.trusted, decision.need.max_age, decision.need.kinds);
 
   if (decision.outcome != domain::Outcome::allow) {
     g_refused.add();
@@ -332,7 +332,6 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   }
 
   r.kind = audit::Kind::admission;
-  const auto started = std::chrono::steady_clock::now();
   const Result<audit::Ticket> ticket =
       log_.submit(r, options_.await_admission ? store::Urgency::now : store::Urgency::soon);
   if (!ticket) {
@@ -349,9 +348,7 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
   }
   s->gate = this;
   s->live = nullptr;
-  s->started = started;
-  s->waited = {};
-  s->ends = std::chrono::steady_clock::time_point::max();
+  s->ends = BootTime::max();
   s->decision = decision;
   s->completion = Completion{};
   s->admitted = now;
@@ -392,13 +389,11 @@ std::variant<Gate::Begun, domain::Refusal> Gate::begin(const Caller& caller, con
 
 Verdict Gate::finish(Begun begun, const Result<void>& durable, const Caller& caller, const domain::Act& act) {
   Admission& admission = begun.admission;
-  Admission::State& s = *admission.state_;
-  s.waited = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - s.started);
   // The world may have changed while the disk turned.
   const Reason reason = durable ? standing(admission) : Reason::audit_unavailable;
   if (reason == Reason::ok) return std::move(admission);
   admission.completion().reason = reason;
-  return refusal(reason, s.decision, caller, act);
+  return refusal(reason, admission.decision(), caller, act);
 }
 
 std::optional<Verdict> Gate::try_admit(const Caller& caller, const domain::Act& act, const Judged& judged, Wait wait) {

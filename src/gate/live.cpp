@@ -64,7 +64,12 @@ Admission::~Admission() {
 
 void Admission::watch(Live& live, std::chrono::milliseconds limit) noexcept {
   state_->live = &live;
-  state_->ends = state_->started + limit;
+  state_->ends = state_->admitted.boot + limit;
+}
+
+void Admission::answered(int status) noexcept {
+  state_->completion.status = static_cast<std::uint16_t>(status);
+  state_->completion.first_byte = state_->gate->clock_.boot();
 }
 
 void Gate::complete(std::unique_ptr<Admission::State> s) noexcept {
@@ -125,22 +130,19 @@ std::size_t Gate::encode_completion(const Admission::State& s, Instant now, std:
   r.reply_bytes = s.completion.reply_bytes;
   r.input_tokens = s.completion.input_tokens;
   r.output_tokens = s.completion.output_tokens;
-  const auto end = std::chrono::steady_clock::now();
-  const auto first = s.completion.first_byte.time_since_epoch().count() != 0 ? s.completion.first_byte : end;
-  r.waited = std::chrono::duration_cast<std::chrono::microseconds>(first - s.started);
-  r.total = std::chrono::duration_cast<std::chrono::microseconds>(end - s.started);
+  r.waited = (s.completion.first_byte == BootTime{} ? now.boot : s.completion.first_byte) - s.admitted.boot;
+  r.total = now.boot - s.admitted.boot;
   r.body_digest = {};  // the admission has it
   return log_.encode(r, out);
 }
 
 void Gate::look(PerCore& core) noexcept {
   const Instant now = clock_.now();
-  const auto steady = std::chrono::steady_clock::now();
   for (Admission::State* s = core.first; s != nullptr;) {
     Admission::State* next = s->next;  // cut() ends the waits, the admission goes later
     if (s->live != nullptr) {
       Reason reason = check(*s, core, now);
-      if (reason == Reason::ok && steady > s->ends) reason = Reason::stream_limit;
+      if (reason == Reason::ok && now.boot > s->ends) reason = Reason::stream_limit;
       if (reason == Reason::ok && !s->live->caller_present()) reason = Reason::client_gone;
       if (reason == Reason::ok) {
         s->policy_generation = core.generation;

@@ -161,9 +161,7 @@ net::Task<> Proxy::forward(Request& r) {
     if (give_up(r)) co_await refuse(r);
     co_return;
   }
-  gate::Completion& done = r.admission->completion();
-  done.first_byte = std::chrono::steady_clock::now();
-  done.status = static_cast<std::uint16_t>(reply->status);
+  r.admission->answered(reply->status);
   std::optional<Result<void>> relayed;
   if (std::optional<net::Task<Result<void>>> looked_into = bring(r, *reply)) {
     relayed = co_await std::move(*looked_into);
@@ -176,6 +174,7 @@ net::Task<> Proxy::forward(Request& r) {
     }
   }
   r.admission->unwatch();
+  gate::Completion& done = r.admission->completion();
   done.reply_bytes = r.exchange.reply_bytes();
   const dialect::UsageObserver::Counts usage = relay.usage();
   done.input_tokens = usage.input_tokens;

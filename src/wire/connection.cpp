@@ -386,8 +386,7 @@ std::optional<Result<void>> Exchange::try_begin(http::HeadWriter& writer, http::
   if (c.server_.stopping_) close_ = true;
   if (framing.kind == http::BodyKind::chunked && head_.http10) framing.kind = http::BodyKind::until_close;
   if (framing.kind == http::BodyKind::until_close) close_ = true;
-  writer.field("Date", date().at(WallTime(std::chrono::duration_cast<Duration>(
-                           std::chrono::system_clock::now().time_since_epoch()))));
+  writer.field("Date", date().at(coarse_wall()));
   if (close_) {
     writer.field("Connection", "close");
   } else if (head_.http10) {

@@ -321,6 +321,7 @@ TEST_F(GateRestart, AWriteThatHangsDoesNotStopTheWatch) {
   ASSERT_TRUE(soon([&] { return hook.held.load(); }));
   Held held;
   ASSERT_EQ(hold(held, caller(alice), act_of("chat"), 0, 300ms), Reason::ok);
+  clock.advance(301ms);
   EXPECT_TRUE(soon([&] { return held.live.cuts == 1; }, 3s));
   EXPECT_EQ(held.live.why, Reason::stream_limit);
   hook.hanging = false;

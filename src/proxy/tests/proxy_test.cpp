@@ -430,6 +430,8 @@ TEST_F(ProxyTest, RevocationStopAndLimitCutAStream) {
       EXPECT_TRUE(run(gate->stop({gate::StopScope::user, "user1", clock.wall(), "root", ""}, actor(root))));
     } else if (row.reason == std::string("client_gone")) {
       plug.close();
+    } else {
+      clock.advance(2s);
     }
     if (row.reason != std::string("client_gone")) {
       const std::string end = plug.rest();
