@@ -1,6 +1,7 @@
 #include "domain/evidence.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace vestibule::domain {
 
@@ -65,27 +66,20 @@ Duration age(const Proof& proof, const Instant& now) noexcept {
   return elapsed;
 }
 
-template <class F>
-void Evidence::drop(F which) noexcept {
-  Proof* last = std::remove_if(proofs_.data(), proofs_.data() + size_, which);
-  size_ = static_cast<std::uint8_t>(last - proofs_.data());
-}
-
 void Evidence::add(const Proof& proof) noexcept {
   const bool ordinary = KindSet::ordinary().has(proof.kind);
-  drop([&](const Proof& p) { return p.kind == proof.kind && (!ordinary || p.factor == proof.factor); });
-  if (size_ == capacity) {
-    Proof* oldest = std::min_element(
-        proofs_.data(), proofs_.data() + size_,
-        [](const Proof& a, const Proof& b) { return a.wall < b.wall; });
-    *oldest = proofs_[size_ - 1U];
-    --size_;
+  const auto like_it = [&](const Proof& p) { return p.kind == proof.kind && (!ordinary || p.factor == proof.factor); };
+  proofs_.erase(std::remove_if(proofs_.begin(), proofs_.end(), like_it), proofs_.end());
+  if (proofs_.size() == capacity) {
+    *std::ranges::min_element(proofs_, {}, &Proof::wall) = proofs_.back();
+    proofs_.pop_back();
   }
-  proofs_[size_++] = proof;
+  proofs_.push_back(proof);
 }
 
 void Evidence::remove(FactorId factor) noexcept {
-  drop([&](const Proof& p) { return p.factor == factor; });
+  const auto from_it = [&](const Proof& p) { return p.factor == factor; };
+  proofs_.erase(std::remove_if(proofs_.begin(), proofs_.end(), from_it), proofs_.end());
 }
 
 int level(const Evidence& evidence, const Instant& now, bool trusted, Duration max_age, KindSet counts) noexcept {

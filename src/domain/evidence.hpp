@@ -2,7 +2,7 @@
 // Proofs, their ages, and the level they add up to. The level is derived when it is asked for and
 // never stored (lessons: a stored level goes stale).
 
-#include <array>
+#include <boost/container/static_vector.hpp>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -88,15 +88,12 @@ class Evidence {
   void add(const Proof& proof) noexcept;
   void remove(FactorId factor) noexcept;
   [[nodiscard]] const Proof* begin() const noexcept { return proofs_.data(); }
-  [[nodiscard]] const Proof* end() const noexcept { return proofs_.data() + size_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] const Proof* end() const noexcept { return proofs_.data() + proofs_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return proofs_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return proofs_.empty(); }
 
  private:
-  template <class F>
-  void drop(F which) noexcept;
-  std::array<Proof, capacity> proofs_{};
-  std::uint8_t size_ = 0;
+  boost::container::static_vector<Proof, capacity> proofs_;  // a copy moves those alone that are there
 };
 
 /// 0 nothing, 1 one kind of factor, 2 two different kinds, 3 phishing-resistant, user-verified and
