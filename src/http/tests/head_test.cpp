@@ -6,6 +6,7 @@
 #include <string>
 
 #include "http/chars.hpp"
+#include "http/field.hpp"
 #include "http/parse.hpp"
 
 namespace vestibule::http {
@@ -27,6 +28,26 @@ TEST(FieldText, EveryByteAtEveryPlace) {
     }
   }
   EXPECT_TRUE(chars::is_field_text("", 0, chars::ObsText::refuse));
+}
+
+TEST(FieldName, EveryByteAtEveryPlace) {
+  for (std::size_t size = 1; size <= 40; ++size) {
+    std::string line = std::string(size, 'a') + ": value";
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        line[at] = static_cast<char>(c);
+        HeaderField field;
+        const char* const why = parse_field(line, chars::ObsText::refuse, field);
+        // A colon ends the name early; a name of one letter and what follows is no second spelling of anything.
+        const bool good = (chars::of(line[at]) & chars::kToken) != 0 || (c == ':' && at > 0);
+        ASSERT_EQ(why == nullptr, good) << size << ' ' << at << ' ' << c;
+        if (good) {
+          ASSERT_EQ(field.name, line.substr(0, c == ':' ? at : size));
+        }
+      }
+      line[at] = 'a';
+    }
+  }
 }
 
 TEST(KnownField, EveryNameInEveryCase) {
