@@ -1,6 +1,7 @@
 #include "audit/record_codec.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "crypto/hash.hpp"
@@ -66,7 +67,14 @@ class Out {
   [[nodiscard]] std::uint8_t* at() const noexcept { return p_; }
   void byte(std::uint8_t b) noexcept { *p_++ = b; }
   void bytes(const void* data, std::size_t size) noexcept {
-    if (size > 0) std::memcpy(p_, data, size);
+    // Ids and digests by moves of their size, all else by a call.
+    if (size == 16) {
+      std::memcpy(p_, data, 16);
+    } else if (size == 32) {
+      std::memcpy(p_, data, 32);
+    } else if (size > 0) {
+      std::memcpy(p_, data, size);
+    }
     p_ += size;
   }
   void varint(std::uint64_t v) noexcept {
@@ -85,10 +93,13 @@ class Out {
   void field(std::uint8_t tag, ByteView value) noexcept { field(tag, value.data(), value.size()); }
   void number(std::uint8_t tag, std::uint64_t v) noexcept {
     if (v == 0) return;
-    std::array<std::uint8_t, 8> big{};
-    std::size_t from = 8;
-    for (; v != 0; v >>= 8U) big[--from] = static_cast<std::uint8_t>(v);
-    field(tag, big.data() + from, 8 - from);
+    const unsigned size = (static_cast<unsigned>(std::bit_width(v)) + 7) / 8;
+    byte(tag);
+    byte(static_cast<std::uint8_t>(size));
+    std::uint64_t big = v << (64 - 8 * size);
+    if constexpr (std::endian::native == std::endian::little) big = __builtin_bswap64(big);
+    std::memcpy(p_, &big, sizeof big);  // what is beyond its size is written over
+    p_ += size;
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace vestibule::json {
 namespace {
@@ -22,16 +23,26 @@ bool is_folded(std::string_view key) noexcept {
     const std::uint64_t upper = (x + ones * (0x80 - 'A')) & ~(x + ones * (0x80 - 'Z' - 1));
     return ((x | upper) & tops) == 0;
   };
-  const auto load = [](const char* at, std::size_t n) {
-    std::uint64_t x = 0;
-    std::memcpy(&x, at, n);
-    return x;
+  const char* const at = key.data();
+  const std::size_t size = key.size();
+  // Two loads that overlap cover every size between theirs.
+  const auto ends = [at, size](auto word) {
+    auto last = word;
+    std::memcpy(&word, at, sizeof word);
+    std::memcpy(&last, at + size - sizeof last, sizeof last);
+    return std::pair<std::uint64_t, std::uint64_t>{word, last};
   };
-  if (key.size() < 8) return folded8(key.empty() ? 0 : load(key.data(), key.size()));
-  for (std::size_t i = 0; i + 8 <= key.size(); i += 8) {
-    if (!folded8(load(key.data() + i, 8))) return false;
+  if (size < 8) {
+    if (size == 0) return true;
+    const auto [first, last] = size >= 4 ? ends(std::uint32_t{}) : size >= 2 ? ends(std::uint16_t{}) : ends(std::uint8_t{});
+    return folded8(first | last << 32U);
   }
-  return folded8(load(key.data() + key.size() - 8, 8));
+  for (std::size_t i = 0; i + 8 <= size; i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at + i, sizeof word);
+    if (!folded8(word)) return false;
+  }
+  return folded8(ends(std::uint64_t{}).second);
 }
 
 // Writes the folded key to out; its length, or kMaxKnown + 1 if it cannot be a known key.
