@@ -179,7 +179,7 @@ net::Task<Result<void>> Proxy::bring_messages(Request& r, const http::ResponseHe
   Result<void> relayed = co_await r.relay->messages(reply, r.admission->decision(), r.caller.request, judging(r), std::move(naming), r.learning);
   // Of a reply that broke, too: what was learnt from it counts.
   if (!r.learning.news.empty()) {
-    const Result<void> stored = co_await door_.definitions->keep(std::move(r.learning.news), r.learning.by);
+    const Result<void> stored = co_await door_.definitions->keep(std::move(r.learning.news), *r.learning.by);
     static_cast<void>(stored);  // nothing of it went out
   }
   co_return relayed;

@@ -110,10 +110,6 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
 
   // Which door?
   bool goes_on = find_door(r);
-  if (r.describes) {
-    co_await describe(r);
-    co_return;
-  }
 
   // Who asks? Before anything is said about what exists.
   if (goes_on) {
@@ -147,8 +143,7 @@ net::Task<> Proxy::serve(wire::Exchange& exchange) {
   }
 
   if (!goes_on) {
-    if (r.malformed && !r.waits) co_await refuse_form(r);
-    co_await refuse(r);
+    co_await turn_away(r);
     co_return;
   }
   co_await forward(r);
@@ -297,6 +292,16 @@ net::Task<bool> Proxy::allows_path(Request& r) {
   if (r.refusal->reason == early.reason) gate_.refuse(r.caller, path, early);
   r.known = r.refusal->reason != early.reason;  // recorded already
   co_return false;
+}
+
+// What does not go on: it is told why, or what it asked about the door itself.
+net::Task<> Proxy::turn_away(Request& r) {
+  if (r.describes) {
+    co_await describe(r);
+    co_return;
+  }
+  if (r.malformed && !r.waits) co_await refuse_form(r);
+  co_await refuse(r);
 }
 
 net::Task<> Proxy::refuse_form(Request& r) {

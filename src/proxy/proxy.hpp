@@ -96,6 +96,7 @@ class Proxy final : public wire::Handler {
   static bool take(Request& request, gate::Verdict verdict);
   [[nodiscard]] static gate::Gate::Wait wait_of(const Request& request) noexcept;
   /// What is wrong with a body is told to nobody who may not send one.
+  net::Task<> turn_away(Request& request);
   net::Task<> refuse_form(Request& request);
   net::Task<> refuse(Request& request);
   /// RFC 9728: which authorization server gives out tokens for the access point at this path.

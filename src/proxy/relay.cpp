@@ -329,7 +329,7 @@ net::Task<Result<void>> Proxy::Relay::messages(const http::ResponseHead& reply, 
 
 net::Task<Result<void>> Proxy::Relay::keep(Learning& learning) {
   std::vector<approval::Sighting> news = std::exchange(learning.news, {});
-  Result<void> stored = co_await door_.definitions->keep(std::move(news), learning.by);
+  Result<void> stored = co_await door_.definitions->keep(std::move(news), *learning.by);
   if (stored && cut_ != Reason::ok) co_return fail(cut_);
   co_return stored;
 }

@@ -16,7 +16,7 @@ namespace vestibule::proxy {
 /// What a reply tells of its server's tools, and whose request brought it.
 struct Learning {
   std::vector<approval::Sighting> news;
-  session::Actor by;
+  std::optional<session::Actor> by;  // where there may be news
 };
 
 class Proxy::Relay final : public gate::Live {
