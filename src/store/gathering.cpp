@@ -21,7 +21,6 @@ struct Held {
 // SQLite gives out the memory, of szOsFile bytes: the default VFS's own file lies behind this one.
 struct File : sqlite3_file {
   Held* held;  // null: writes go on at once
-  int failed;  // of what was held back: until a write or a sync has said so
   sqlite3_file* real() noexcept { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
 
@@ -29,13 +28,11 @@ sqlite3_vfs* g_real = nullptr;
 
 File& file_of(sqlite3_file* f) noexcept { return *static_cast<File*>(f); }
 
-// After an error what was held back is gone, and SQLite gives the transaction or the checkpoint up.
-int hand_on(File& f) noexcept {
-  if (f.failed == SQLITE_OK && f.held != nullptr && f.held->size > 0) {
-    const auto size = static_cast<int>(std::exchange(f.held->size, 0));
-    f.failed = f.real()->pMethods->xWrite(f.real(), f.held->bytes, size, f.held->at);
-  }
-  return f.failed;
+// What was held back and cannot be written is gone: SQLite, told so once, gives the transaction up.
+int settle(File& f) noexcept {
+  if (f.held == nullptr || f.held->size == 0) return SQLITE_OK;
+  const auto size = static_cast<int>(std::exchange(f.held->size, 0));
+  return f.real()->pMethods->xWrite(f.real(), f.held->bytes, size, f.held->at);
 }
 
 int write(sqlite3_file* file, const void* data, int amount, sqlite3_int64 at) noexcept {
@@ -43,8 +40,9 @@ int write(sqlite3_file* file, const void* data, int amount, sqlite3_int64 at) no
   Held* const held = f.held;
   if (held == nullptr) return f.real()->pMethods->xWrite(f.real(), data, amount, at);
   const auto size = static_cast<std::size_t>(amount);
-  if (held->at + static_cast<sqlite3_int64>(held->size) != at || held->size + size > kMost) static_cast<void>(hand_on(f));
-  if (f.failed != SQLITE_OK) return std::exchange(f.failed, SQLITE_OK);
+  if (held->at + static_cast<sqlite3_int64>(held->size) != at || held->size + size > kMost) {
+    if (const int failed = settle(f); failed != SQLITE_OK) return failed;
+  }
   if (size > kMost) return f.real()->pMethods->xWrite(f.real(), data, amount, at);
   if (held->size == 0) held->at = at;
   std::memcpy(held->bytes + held->size, data, size);
@@ -52,15 +50,9 @@ int write(sqlite3_file* file, const void* data, int amount, sqlite3_int64 at) no
   return SQLITE_OK;
 }
 
-int sync(sqlite3_file* file, int flags) noexcept {
-  File& f = file_of(file);
-  if (hand_on(f) != SQLITE_OK) return std::exchange(f.failed, SQLITE_OK);
-  return f.real()->pMethods->xSync(f.real(), flags);
-}
-
 int close(sqlite3_file* file) noexcept {
   File& f = file_of(file);
-  const int failed = hand_on(f);
+  const int failed = settle(f);
   const int closed = f.real()->pMethods->xClose(f.real());
   sqlite3_free(f.held);
   f.held = nullptr;
@@ -71,7 +63,7 @@ int close(sqlite3_file* file) noexcept {
 template <auto Method, class... Args>
 int then(sqlite3_file* file, Args... args) noexcept {
   File& f = file_of(file);
-  if (const int failed = hand_on(f); failed != SQLITE_OK) return failed;
+  if (const int failed = settle(f); failed != SQLITE_OK) return failed;
   return (f.real()->pMethods->*Method)(f.real(), args...);
 }
 // What does not. An error of the writing would be lost here besides: SQLite does not look at what most of these return.
@@ -90,7 +82,7 @@ constexpr M kMethods{
     .xRead = then<&M::xRead, void*, int, sqlite3_int64>,
     .xWrite = write,
     .xTruncate = then<&M::xTruncate, sqlite3_int64>,
-    .xSync = sync,
+    .xSync = then<&M::xSync, int>,
     .xFileSize = then<&M::xFileSize, sqlite3_int64*>,
     .xLock = pass<&M::xLock, int>,
     .xUnlock = pass<&M::xUnlock, int>,

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -84,6 +86,42 @@ TEST(Gathering, WhatIsWrittenInPiecesIsReadAsAWhole) {
   }
   ASSERT_EQ(file->xClose(file.get()), SQLITE_OK);
   EXPECT_TRUE(contents(path) == model);
+}
+
+// A limit on the size of files stands for a full disk: what cannot be written is told once, by whichever call hands it on, and what
+// comes later is as if nothing had been.
+TEST(Gathering, AnErrorIsToldOnce) {
+  TempDir dir;
+  std::ofstream(dir.path / "db") << "";
+  File file(dir.path / "db-wal");
+  const std::string piece(50'000, 'x');
+  const auto put = [&](sqlite3_int64 at) { return file->xWrite(file.get(), piece.data(), static_cast<int>(piece.size()), at); };
+  std::string read(1000, ' ');
+  const auto get = [&] { return file->xRead(file.get(), read.data(), static_cast<int>(read.size()), 0); };
+  const auto sync = [&] { return file->xSync(file.get(), SQLITE_SYNC_NORMAL); };
+  ASSERT_EQ(put(0), SQLITE_OK);
+  ASSERT_EQ(sync(), SQLITE_OK);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{60'000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  ASSERT_EQ(put(50'000), SQLITE_OK) << "held back";
+  EXPECT_NE(sync(), SQLITE_OK);
+  EXPECT_EQ(sync(), SQLITE_OK);
+  ASSERT_EQ(put(50'000), SQLITE_OK);
+  EXPECT_NE(get(), SQLITE_OK) << "a read is told too";
+  EXPECT_EQ(get(), SQLITE_OK);
+  ASSERT_EQ(put(50'000), SQLITE_OK);
+  ASSERT_EQ(put(100'000), SQLITE_OK);
+  EXPECT_NE(put(150'000), SQLITE_OK) << "it can be held back no longer";
+  EXPECT_EQ(sync(), SQLITE_OK);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, old);
+  ASSERT_EQ(put(50'000), SQLITE_OK);
+  EXPECT_EQ(sync(), SQLITE_OK);
+  EXPECT_EQ(contents(dir.path / "db-wal"), piece + piece);
+  EXPECT_EQ(file->xClose(file.get()), SQLITE_OK);
 }
 
 struct Closed {
