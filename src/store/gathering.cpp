@@ -106,7 +106,8 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
   f.pMethods = version >= 3 ? &kMethods<3> : version == 2 ? &kMethods<2> : &kMethods<1>;
   // Where a commit is filled up to the end of a sector, SQLite writes on behind its sync: nothing may be held back then.
   const bool whole = (f.real()->pMethods->xDeviceCharacteristics(f.real()) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
-  if (opened == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0 && whole) f.held = static_cast<Held*>(sqlite3_malloc64(sizeof(Held)));  // null: it goes on as it comes
+  const bool gathers = opened == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0 && whole;
+  if (gathers) f.held = static_cast<Held*>(sqlite3_malloc64(sizeof(Held)));  // without memory writes go on as they come
   if (f.held != nullptr) f.held->at = f.held->size = 0;
   return opened;
 }
