@@ -67,6 +67,11 @@ if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND CMAKE_CXX_COMPILER_ID STREQUAL
     add_compile_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile -fprofile-update=atomic)
     add_link_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profile)
   else()
+    # No depfile names the counts: new ones make another command line, and with it all objects anew.
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/release.profdata)
+    file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/release.profdata vestibule_counts)
+    string(SUBSTRING ${vestibule_counts} 0 16 vestibule_counts)
+    add_compile_definitions(VESTIBULE_COUNTS=0x${vestibule_counts})
     add_compile_options(-fprofile-use=${CMAKE_SOURCE_DIR}/cmake/release.profdata -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
                         -Wno-backend-plugin)
   endif()

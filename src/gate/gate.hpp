@@ -47,6 +47,9 @@ struct Caller {
 
 using Verdict = std::variant<Admission, domain::Refusal>;
 
+/// What the records of an act say of its body (domain::Act::body_digest): SHA-256 of the raw bytes.
+[[nodiscard]] Digest digest_of(std::string_view body) noexcept;
+
 /// One for the process; per-core state inside. Functions marked "core" run on a core and touch its
 /// own part only.
 class Gate {

@@ -1,8 +1,11 @@
 #include "gate/records.hpp"
 
+#include "crypto/hash.hpp"
 #include "policy/policy.hpp"
 
 namespace vestibule::gate {
+
+Digest digest_of(std::string_view body) noexcept { return crypto::sha256(as_bytes(body)); }
 
 void fill(audit::Record& r, const domain::Act& act, const domain::Subject& subject, const domain::Source& source,
           std::string_view client, RequestId request) {

@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "crypto/hash.hpp"
 #include "gate/shown.hpp"
 #include "gate/source.hpp"
 #include "http/url.hpp"
@@ -234,7 +233,7 @@ bool Proxy::find_need(Request& r) {
 void Proxy::take_body(Request& r, std::string_view body) {
   r.body = body;
   r.act.body_bytes = body.size();
-  if (!body.empty()) r.act.body_digest = crypto::sha256(as_bytes(body));
+  if (!body.empty()) r.act.body_digest = gate::digest_of(body);
 }
 
 bool Proxy::fits(Request& r) {

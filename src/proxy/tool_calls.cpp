@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "crypto/hash.hpp"
 
 namespace vestibule::proxy {
 namespace {
@@ -30,7 +29,7 @@ domain::Act act_of(const domain::Act& carrier, const dialect::ToolCall& call) {
   out.tool = call.name;
   out.arguments = call.arguments;
   out.body_bytes = call.arguments.size();
-  out.body_digest = crypto::sha256(as_bytes(call.arguments));
+  out.body_digest = gate::digest_of(call.arguments);
   out.tools = 0;
   out.stream = false;
   return out;
