@@ -13,8 +13,8 @@ namespace vestibule::http {
 
 /// True for every field by which a client could tell an upstream who it is, where it came from or
 /// which resource or method is really meant: X-Forwarded-*, Forwarded, Remote-User, X-Auth-*,
-/// SSL-Client-*, X-Original-URL, X-HTTP-Method-Override, keys and tokens (Authorization too), the
-/// headers of well-known identity proxies, and the gateway's own X-Vestibule-*. Case and the
+/// SSL-Client-*, X-Original-URL, X-HTTP-Method-Override, keys and tokens (Authorization too), for whom
+/// to act (Sudo, On-Behalf-Of), the headers of well-known identity proxies, and the gateway's own X-Vestibule-*. Case and the
 /// difference between '-', '_' and '.' do not matter. Cookie is not among them. Ordinary names cost
 /// two or three comparisons.
 [[nodiscard]] bool identity_header(std::string_view name) noexcept;

@@ -84,7 +84,24 @@ TEST(Identity, EverySpellingIsCaught) {
                                  "X-Scope-OrgID",
                                  "X-Cluster-Client-IP",
                                  "X-Client-IP",
-                                 "X-Envoy-External-Address"}) {
+                                 "X-Envoy-External-Address",
+                                 "Sudo",
+                                 "As-User",
+                                 "On-Behalf-Of",
+                                 "X-On-Behalf-Of",
+                                 "X-Act-As",
+                                 "X-Run-As",
+                                 "X-Delegated-User",
+                                 "ES-Security-RunAs-User",
+                                 "Kubeflow-UserId",
+                                 "X-OpenWebUI-User-Id",
+                                 "X-Trino-User",
+                                 "X-Presto-User",
+                                 "X-Grafana-Org-Id",
+                                 "X-Goog-User-Project",
+                                 "Private-Token",
+                                 "Job-Token",
+                                 "X-Vault-Token"}) {
     for (const char separator : {'-', '_', '.'}) {
       std::string upper, lower;
       for (const char c : name) {
