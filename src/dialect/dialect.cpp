@@ -34,8 +34,18 @@ bool is_json(std::string_view value) noexcept {
   return equals_folded(parameter, "charset=utf-8") || equals_folded(parameter, "charset=\"utf-8\"");
 }
 
+// With the boundary that it is divided by (RFC 2046 section 5.1.1): without one a server answers before it has read the body.
 bool is_form(std::string_view value) noexcept {
-  return equals_folded(trimmed(value.substr(0, value.find(';'))), "multipart/form-data");
+  std::size_t end = value.find(';');
+  if (!equals_folded(trimmed(value.substr(0, end)), "multipart/form-data")) return false;
+  while (end != std::string_view::npos) {
+    value.remove_prefix(end + 1);
+    end = value.find(';');
+    const std::string_view parameter = trimmed(value.substr(0, end));
+    const std::size_t equals = parameter.find('=');
+    if (equals != std::string_view::npos && equals + 1 < parameter.size() && equals_folded(parameter.substr(0, equals), "boundary")) return true;
+  }
+  return false;
 }
 
 bool encoded(const http::Headers& headers) noexcept {

@@ -139,7 +139,7 @@ net::Task<> Proxy::forward(Request& r) {
       const bool goes_on = co_await upload(r, ec);
       if (!goes_on) break;
     }
-    if (!ec) r.call->sent_all();
+    if (!ec && !unread_body(r.need, head)) r.call->sent_all();
     // Even after a failed write: the upstream may have answered before the upload's end.
     r.call->expect(head.method);
     bool answered = take_head(r, reply);
@@ -207,7 +207,7 @@ bool Proxy::give_up(Request& r) {
 // goes with the task.
 std::optional<net::Task<Result<void>>> Proxy::bring(Request& r, const http::ResponseHead& reply) {
   const domain::Decision& decision = r.admission->decision();
-  if (r.need.reply == dialect::ReplyRule::models && reply.status == 200) {
+  if (r.need.reply == dialect::ReplyRule::models && reply.status >= 200 && reply.status < 300) {
     return r.relay->models(*r.dialect, reply, r.point->rules, [this, &r](std::string_view model) { return may_use(r, model); }, decision,
                            r.caller.request);
   }

@@ -1,6 +1,7 @@
 #include "proxy/heads.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "http/hop.hpp"
 #include "http/parse.hpp"
@@ -29,7 +30,21 @@ bool same_field(std::string_view a, std::string_view b) noexcept {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return fold(x) == fold(y); });
 }
 
+// What makes a server keep state under a name of the client's choosing, as `conversation` in a body does. llama.cpp's streams that
+// can be taken up again: the reply is kept, a second request by that name ends the first, and none ends with its connection.
+// With them the fields of its tools and of its relay to other hosts.
+bool object_field(std::string_view name) noexcept {
+  static constexpr std::array<std::string_view, 3> kNames{"x-conversation-id", "x-tool-cwd", "x-tool-runtime"};
+  static constexpr std::string_view kRelay = "x-llama-server-proxy-";
+  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view n) { return same_field(name, n); }) ||
+         same_field(name.substr(0, kRelay.size()), kRelay);
+}
+
 }  // namespace
+
+bool unread_body(const dialect::Need& need, const http::RequestHead& head) noexcept {
+  return need.body == dialect::BodyRule::stream && head.framing.kind != http::BodyKind::none;
+}
 
 bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                         const dialect::Need& need, std::string_view authority, std::string_view credential_line,
@@ -53,6 +68,8 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
   w.request(head.method_text, target);
   w.field("Host", authority);
   const bool named = head.headers.has(Known::connection);
+  const bool legible = need.reply != dialect::ReplyRule::opaque;  // the reply is looked into
+  const bool objects = point.kind == dialect::Kind::http || mcp || point.rules.server_objects;
   for (const http::HeaderField& f : head.headers) {
     switch (f.known) {
       case Known::host:
@@ -63,6 +80,13 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
       case Known::accept_encoding:
       case Known::x_request_id:
         continue;
+      case Known::range:
+      case Known::if_match:
+      case Known::if_none_match:
+      case Known::if_modified_since:
+        // A part of a reply, or none, cannot be looked into.
+        if (legible) continue;
+        break;
       case Known::mcp_session_id:
         if (mcp) continue;
         break;
@@ -78,19 +102,21 @@ bool write_request_head(std::string& out, const http::RequestHead& head, const a
     }
     if (http::hop_by_hop(f.known) || http::identity_header(f.name) || own_field(f.name)) continue;
     if (named && http::connection_names(head.headers, f.name)) continue;
+    if (!objects && object_field(f.name)) continue;
     // The upstream's own credential is the gateway's to give, whatever its field is called.
     if (!point.credential_header.empty() && same_field(f.name, point.credential_header)) continue;
     w.copy(f);
   }
   // Replies that are looked into must be legible; the rest may be what the client asked for.
-  if (need.reply == dialect::ReplyRule::opaque) {
-    if (const auto accepts = head.headers.find(Known::accept_encoding)) w.field("Accept-Encoding", *accepts);
-  } else {
+  if (legible) {
     w.field("Accept-Encoding", "identity");
+  } else if (const auto accepts = head.headers.find(Known::accept_encoding)) {
+    w.field("Accept-Encoding", *accepts);
   }
   w.field("X-Request-Id", request.chars().view());
   if (!session.empty()) w.field("Mcp-Session-Id", session);
   if (!receipt.empty()) w.field("Vestibule-Receipt", receipt);
+  if (unread_body(need, head)) w.field("Connection", "close");
   if (need.body == dialect::BodyRule::stream) {
     w.framing(head.framing);
     if (head.framing.kind == http::BodyKind::none && head.method != http::Method::get && head.method != http::Method::head) {

@@ -11,9 +11,14 @@
 
 namespace vestibule::proxy {
 
+/// The body goes on as it comes, read by nobody here. A server that answers before it has read it would take the rest for its next
+/// request: such a request says Connection: close, and its connection is not used again.
+[[nodiscard]] bool unread_body(const dialect::Need& need, const http::RequestHead& head) noexcept;
+
 /// The request's head for the upstream: the same method and target (less the access point's prefix),
 /// fields that are neither of the connection nor about identity, credentials or cookies, the
-/// upstream's own Host and credential, and the framing of the body. `session`: of MCP, the upstream's own name of
+/// upstream's own Host and credential, and the framing of the body. Nor does one go on that makes a server keep an object by a name of
+/// the client's (unless the access point allows those), or asks for a part of a reply that is looked into. `session`: of MCP, the upstream's own name of
 /// it; `receipt`: of MCP, the value of Vestibule-Receipt. False if it cannot be written.
 [[nodiscard]] bool write_request_head(std::string& out, const http::RequestHead& head, const access::AccessPoint& point,
                                       const dialect::Need& need, std::string_view authority,

@@ -1,6 +1,7 @@
 // Model servers that break off, lie about lengths, answer too early, close under one's hands.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import { test, before, after, beforeEach } from 'node:test';
 import { Gateway, sleep } from './lib/gateway.mjs';
 import { Upstream, chat, json, chunk, piece, completion, eventStream, reply as plain } from './lib/upstream.mjs';
@@ -18,6 +19,7 @@ before(async () => {
   token = await gateway.token(admin);
 });
 after(async () => {
+  lazily.close();
   await gateway?.stop();
   await up?.close();
 });
@@ -35,6 +37,52 @@ const sane = async () => {
   assert.equal(reply.status, 200, reply.body);
   assert.equal(content(reply), mark);
 };
+
+// A server that answers at the end of a head and takes what follows for its next request, whatever its length and its `Connection` say.
+const lazy = { lines: [], opened: 0 };
+const lazily = net.createServer((socket) => {
+  lazy.opened += 1;
+  let text = '';
+  socket.on('error', () => {});
+  socket.on('data', (data) => {
+    text += data;
+    for (let end; (end = text.indexOf('\r\n\r\n')) >= 0;) {
+      const head = text.slice(0, end);
+      text = text.slice(end + 4);
+      lazy.lines.push({ line: head.split('\r\n')[0], closes: /^connection: close$/im.test(head) });
+      const said = head.startsWith('POST /v1/chat') ? JSON.stringify(completion('scripted', /X-Bob/.test(head) ? 'what bob asked for' : 'her own')) : '{}';
+      socket.write(`HTTP/1.1 ${head.startsWith('POST /v1/chat') ? '200 OK' : '404 Not Found'}\r\nContent-Type: application/json\r\nContent-Length: ${said.length}\r\n\r\n${said}`);
+      if (head.startsWith('POST /v1/chat') && !/X-Bob/.test(head)) text = '';  // her body
+    }
+  });
+});
+
+for (const [what, target, type, wrap] of [
+  ['a form', '/lazy/v1/audio/transcriptions', 'multipart/form-data; boundary=x', ''],
+  ['any body', '/lazy-any/upload', 'application/octet-stream', ''],
+  ['a chunked body', '/lazy-any/upload', 'application/octet-stream', 'chunked'],
+]) {
+  test(`${what} that an upstream has not read is nobody's next request`, async () => {
+    if (!lazily.listening) {
+      await new Promise((done) => lazily.listen(0, '127.0.0.1', done));
+      const url = `http://127.0.0.1:${lazily.address().port}`;
+      fs.appendFileSync(gateway.configFile, `[access_point.lazy]\nkind = "openai"\nprefix = "/lazy"\nupstreams = ["${url}"]\n[access_point.lazy-any]\nkind = "http"\nprefix = "/lazy-any"\nupstreams = ["${url}"]\n`);
+      await gateway.restart();
+    }
+    lazy.lines = [];
+    const smuggled = 'POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-Bob: 1\r\n\r\n';
+    const framing = wrap ? 'Transfer-Encoding: chunked' : `Content-Length: ${smuggled.length}`;
+    const body = wrap ? `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n` : smuggled;
+    const bob = await once(gateway.port, `POST ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: ${type}\r\n${framing}\r\n\r\n${body}`);
+    assert.equal(bob.status, 404, bob.body);
+    await sleep(100);
+    assert.ok(lazy.lines[0].closes, JSON.stringify(lazy.lines));
+    const opened = lazy.opened;
+    const ada = await once(gateway.port, post(target.replace(/(v1\/audio.*|upload)$/, 'v1/chat/completions'), token, prompt('hers')));
+    assert.equal(content(ada), 'her own');
+    assert.equal(lazy.opened, opened + 1);
+  });
+}
 
 test('connections to the upstream are reused', async () => {
   await sane();

@@ -341,6 +341,16 @@ model = ["big-*"]
   EXPECT_EQ(count(), 1U);
 }
 
+TEST_F(ProxyTest, AListOfModelsIsFilteredUnderEverySuccess) {
+  std::string said = ok(R"({"object":"list","data":[{"id":"tiny-1","object":"model"},{"id":"gpt-4","object":"model"}]})");
+  said.replace(said.find("200 OK"), 6, "203 No");
+  open_with(noting(said));
+  const Reply r = send(request("GET", "/v1/models", person("alice").token));
+  EXPECT_EQ(r.status, 203);
+  EXPECT_NE(r.body.find("tiny-1"), std::string::npos) << r.body;
+  EXPECT_EQ(r.body.find("gpt-4"), std::string::npos) << r.body;
+}
+
 // ---------------------------------------------------------------------------------------- streams
 
 constexpr std::string_view kSseHead =
