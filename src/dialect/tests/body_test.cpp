@@ -206,6 +206,9 @@ TEST(Body, ObjectsOfOthers) {
       {"old slot", kC, "/completion", with(R"("slot_id":3)"), Reason::object_foreign},
       {"slot as a double", kC, kChatPath, with(R"("id_slot":2.0)"), Reason::object_foreign},
       {"adapter", kC, kChatPath, with(R"("lora":[{"id":0,"scale":1}])"), Reason::object_foreign},
+      {"another's picture by its name", kV, kChatPath, part(R"({"type":"image_url","image_url":null,"uuid":"u"})"), Reason::object_foreign},
+      {"a name for a picture", kV, kChatPath, part(R"({"type":"image_url","image_url":{"url":"data:image/png;base64,AA"},"uuid":"u"})"), Reason::object_foreign},
+      {"names for all", kV, kChatPath, with(R"("multi_modal_uuids":{"image":["u"]})"), Reason::object_foreign},
   };
   check(rows);
   // Opened, they all pass.
@@ -221,6 +224,9 @@ TEST(Body, ObjectsOfOthers) {
       {"chat keeps nothing unasked", kO, kChatPath, R"({"model":"m"})"},
       {"nulls", kO, R_, with(R"("store":false,"previous_response_id":null,"conversation":null,"prompt":null)")},
       {"any slot", kC, kChatPath, with(R"("id_slot":-1)")},
+      {"a picture without a name", kV, kChatPath, part(R"({"type":"image_url","image_url":{"url":"data:image/png;base64,AA"},"uuid":null})")},
+      {"a tool that takes a uuid", kV, kChatPath, with(R"("tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"uuid":{"type":"string"},"UUID":{"type":"string"}}}}}])"), Reason::ok, "m", false, 1},
+      {"a call with a uuid", kV, kChatPath, R"({"model":"m","messages":[{"role":"assistant","tool_calls":[{"type":"function","function":{"name":"f","arguments":"{\"uuid\":\"u\"}"}}]}]})"},
       {"an item sent whole", kO, R_, with(R"("store":false,"input":[{"id":"i","type":"message","role":"user","content":"x"}])")},
       {"audio wanted", kO, kChatPath, with(R"("audio":{"voice":"alloy","format":"mp3"})")},
       {"counting keeps nothing", kO, "/v1/responses/input_tokens", R"({"model":"m"})"},
