@@ -139,7 +139,7 @@ net::Task<> Proxy::forward(Request& r) {
       const bool goes_on = co_await upload(r, ec);
       if (!goes_on) break;
     }
-    if (!ec && !unread_body(r.need, head)) r.call->sent_all();
+    if (!ec) r.call->sent_all();
     // Even after a failed write: the upstream may have answered before the upload's end.
     r.call->expect(head.method);
     bool answered = take_head(r, reply);
@@ -161,6 +161,9 @@ net::Task<> Proxy::forward(Request& r) {
     if (give_up(r)) co_await refuse(r);
     co_return;
   }
+  // What an upstream has left unread it would take for its next request: of a body that nobody here has read it may become one; of a
+  // prompt that it has refused, an error in the place of whoever's answer comes next.
+  if (unread_body(r.need, head) || (reply->status >= 400 && !r.body.empty())) r.call->use_once();
   r.admission->answered(reply->status);
   std::optional<Result<void>> relayed;
   if (std::optional<net::Task<Result<void>>> looked_into = bring(r, *reply)) {

@@ -65,6 +65,7 @@ net::Task<net::ErrorCode> UpstreamCall::send(net::Pieces pieces) {
 }
 
 void UpstreamCall::sent_all() noexcept { link_->sent = true; }
+void UpstreamCall::use_once() noexcept { link_->broken = true; }
 bool UpstreamCall::stale() const noexcept { return link_->reused && !link_->any_byte; }
 bool UpstreamCall::body_done() const noexcept { return link_->body_done; }
 

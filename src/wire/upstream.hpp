@@ -47,6 +47,8 @@ class UpstreamCall {
   [[nodiscard]] std::optional<net::ErrorCode> try_send(net::Pieces& pieces) noexcept;
   /// Whether the whole request went out; a connection with a half-sent request is never reused.
   void sent_all() noexcept;
+  /// The connection is for this request alone: the upstream may have answered without reading all of it.
+  void use_once() noexcept;
   /// The reply's head; 1xx are passed over. Views hold until the call ends. upstream_unreachable if
   /// the connection ended before a byte of the reply (see stale()); upstream_malformed,
   /// upstream_timeout.

@@ -91,6 +91,15 @@ test('connections to the upstream are reused', async () => {
   assert.equal(up.opened, opened);
 });
 
+test('where a prompt was answered with an error its connection is not used again', async () => {
+  await sane();
+  answer = async (r, socket) => socket.write(json({ error: { message: 'no' } }, 400));
+  assert.equal((await ask('a')).status, 400);
+  const opened = up.opened;
+  await sane();
+  assert.equal(up.opened, opened + 1);
+});
+
 test('a length that is not reached: the client sees a broken end', async () => {
   answer = async (r, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"choices":');
