@@ -68,7 +68,8 @@ KeyRing::KeyRing(const MasterKeys& keys, Rng& rng) : rng_(rng) {
 }
 
 Result<void> KeyRing::adopt(const MasterKey& key) {
-  if (key.key.size() != 32 || key.id <= active_id()) {
+  const std::unique_lock lock(mutex_);
+  if (key.key.size() != 32 || key.id <= keys_.rbegin()->first) {
     return fail(Reason::invalid_argument, "a new master key needs 32 bytes and an id above all others");
   }
   keys_.try_emplace(key.id, key.key);
@@ -76,30 +77,37 @@ Result<void> KeyRing::adopt(const MasterKey& key) {
 }
 
 Result<void> KeyRing::retire(std::uint32_t id) {
-  if (id == active_id()) return fail(Reason::conflict, "this key seals at present: rotate first");
+  const std::unique_lock lock(mutex_);
+  if (id == keys_.rbegin()->first) return fail(Reason::conflict, "this key seals at present: rotate first");
   if (keys_.erase(id) == 0) return fail(Reason::not_found, "master key " + std::to_string(id) + " is not here");
   return {};
 }
 
-std::uint32_t KeyRing::active_id() const noexcept { return keys_.rbegin()->first; }
+std::uint32_t KeyRing::active_id() const noexcept {
+  const std::shared_lock lock(mutex_);
+  return keys_.rbegin()->first;
+}
 
 std::vector<std::uint32_t> KeyRing::ids() const {
   std::vector<std::uint32_t> out;
+  const std::shared_lock lock(mutex_);
   for (const auto& [id, key] : keys_) out.push_back(id);
   return out;
 }
 
 Bytes KeyRing::seal(ByteView plaintext, const Place& place) const {
   if (plaintext.size() > kSealedMaxPlaintext) throw std::length_error("too large to seal");
-  const auto& [id, key] = *keys_.rbegin();
+  const std::uint32_t id = active_id();
   Bytes blob;
   blob.reserve(kSealedOverhead + plaintext.size());
   blob.push_back(kVersion);
   put_u32(blob, id);
   const auto salt = rng_.take<kSaltSize>();
   blob.insert(blob.end(), salt.begin(), salt.end());
-  const Secret derived = blob_key(key, blob);
-  aead_seal(key_of(derived), nonce_of(derived), associated(place), plaintext, blob);
+  const std::optional<Secret> derived = blob_secret(id, blob);
+  // Retired in this very moment: another has become the active one before.
+  if (!derived) return seal(plaintext, place);
+  aead_seal(key_of(*derived), nonce_of(*derived), associated(place), plaintext, blob);
   return blob;
 }
 
@@ -110,12 +118,11 @@ Result<Secret> KeyRing::open(ByteView blob, const Place& place) const {
   if (blob[0] != kVersion)
     return fail(Reason::sealed_unreadable, "unknown version " + std::to_string(blob[0]));
   const std::uint32_t id = get_u32(blob.subspan(1));
-  const auto found = keys_.find(id);
-  if (found == keys_.end())
+  const std::optional<Secret> derived = blob_secret(id, blob.first(kHeadSize));
+  if (!derived)
     return fail(Reason::sealed_unreadable,
                 "sealed under master key " + std::to_string(id) + ", which is not here");
-  const Secret derived = blob_key(found->second, blob.first(kHeadSize));
-  auto opened = aead_open(key_of(derived), nonce_of(derived), associated(place),
+  auto opened = aead_open(key_of(*derived), nonce_of(*derived), associated(place),
                           blob.subspan(kHeadSize));
   if (!opened)
     return fail(Reason::sealed_unreadable,
@@ -137,7 +144,15 @@ Result<Bytes> KeyRing::reseal(ByteView blob, const Place& place) const {
   return seal(opened->reveal(), place);
 }
 
+std::optional<Secret> KeyRing::blob_secret(std::uint32_t id, ByteView head) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = keys_.find(id);
+  if (found == keys_.end()) return std::nullopt;
+  return blob_key(found->second, head);
+}
+
 Result<KeyCheck> KeyRing::key_check(std::uint32_t id) const {
+  const std::shared_lock lock(mutex_);
   const auto found = keys_.find(id);
   if (found == keys_.end())
     return fail(Reason::not_found, "master key " + std::to_string(id) + " is not here");

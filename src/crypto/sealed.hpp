@@ -19,6 +19,7 @@
 
 #include <map>
 #include <optional>
+#include <shared_mutex>
 #include <string_view>
 #include <vector>
 
@@ -44,22 +45,20 @@ inline constexpr std::size_t kSealedMaxPlaintext = std::size_t{64} << 20U;
 /// Tells a wrong master key from a damaged blob; safe to store in clear.
 using KeyCheck = std::array<std::uint8_t, 16>;
 
-/// The master keys in use. Owned by app, made before any thread starts. seal(), open(), reseal(),
-/// key_check() and derive() are const and thread-safe; open_root() and create_root() belong to
-/// start-up, before the ring is shared.
+/// The master keys in use. Owned by app, made before any thread starts. Thread-safe, but for open_root() and
+/// create_root(), which belong to start-up, before the ring is shared.
 class KeyRing {
  public:
   /// `keys` as from master_key.hpp: not empty, ids unique (else std::invalid_argument). The highest
   /// id seals; all open. `rng` outlives the ring.
   KeyRing(const MasterKeys& keys, Rng& rng);
 
-  /// Rotation at run time: a further key, which seals from now on. Not thread-safe: call it where
-  /// everything else of this ring happens (the store's writer thread). invalid_argument if its id
-  /// is not above all others.
+  /// Rotation at run time: a further key, which seals from now on. invalid_argument if its id is not above all
+  /// others.
   [[nodiscard]] Result<void> adopt(const MasterKey& key);
 
   /// The end of a key at run time: what it has sealed does not open any more. conflict for the active
-  /// key, not_found. Where adopt() is called.
+  /// key, not_found.
   [[nodiscard]] Result<void> retire(std::uint32_t id);
 
   [[nodiscard]] std::uint32_t active_id() const noexcept;
@@ -104,6 +103,10 @@ class KeyRing {
   static constexpr Place kRootPlace{"meta", "derivation_root", "1"};
 
  private:
+  /// Key and nonce of the blob that begins with `head`; nothing if its master key is not here.
+  [[nodiscard]] std::optional<Secret> blob_secret(std::uint32_t id, ByteView head) const;
+
+  mutable std::shared_mutex mutex_;  // of keys_: secrets are opened on the pool's threads too
   std::map<std::uint32_t, HmacKey> keys_;
   std::vector<HmacKey> root_;  // none or one
   Rng& rng_;

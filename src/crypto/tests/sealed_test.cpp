@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "crypto/aead.hpp"
 
@@ -72,6 +74,30 @@ TEST_F(Sealed, OpensWhatItSealed) {
     ASSERT_TRUE(opened) << opened.error().detail;
     EXPECT_TRUE(opened->equals(plain));
   }
+}
+
+// Keys come and go on the writer's thread while the pool's open secrets.
+TEST_F(Sealed, KeysComeAndGoWhileOthersOpen) {
+  const Bytes blob = ring.seal(as_bytes("secret"), kPlace);
+  std::atomic<bool> over{false};
+  std::atomic<int> wrong{0}, opened{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      while (!over) {
+        static_cast<void>(ring.open(ring.seal(as_bytes("another"), kPlace), kPlace));  // its key may have gone meanwhile
+        if (!ring.open(blob, kPlace)) ++wrong;
+        ++opened;
+      }
+    });
+  }
+  for (std::uint32_t id = 2; id < 200 || opened < 100; ++id) {
+    ASSERT_TRUE(ring.adopt({id, Secret(Bytes(32, static_cast<std::uint8_t>(id)))}));
+    if (id > 2) ASSERT_TRUE(ring.retire(id - 1));
+  }
+  over = true;
+  for (std::thread& t : readers) t.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 // Pins the format: made by an independent implementation (Python's hmac and cryptography).
