@@ -1,5 +1,8 @@
 // A call that was confirmed when a model's reply brought it, made at the tool server that the operator has named for it.
 // The person has signed that too: the action says where else it may be called.
+#include <algorithm>
+#include <utility>
+
 #include "approval/confirmation_rows.hpp"
 #include "json/canonical.hpp"
 #include "json/value.hpp"
@@ -32,9 +35,14 @@ bool names(std::string_view action, const Confirmations::Carrying& call) {
 }  // namespace
 
 net::Task<Result<std::optional<ConfirmationId>>> Confirmations::find_carried(Carrying call, domain::Requirement present) const {
-  using Out = std::optional<ConfirmationId>;
   auto wanted = json::canonicalize(call.arguments);
-  if (!wanted) co_return Out{};  // what has no one form was never confirmed
+  if (!wanted) co_return std::optional<ConfirmationId>{};  // what has no one form was never confirmed
+  struct Found {
+    ConfirmationId id;
+    std::size_t needs;
+    std::vector<UserId> signers;
+  };
+  using Out = std::vector<Found>;
   auto job = [this, c = std::move(call), present, wanted = std::move(*wanted)](store::Tx& tx) -> Result<Out> {
     std::vector<ConfirmationRow> rows;
     auto read = tx.query(std::string(kConfirmationColumns) +
@@ -45,20 +53,27 @@ net::Task<Result<std::optional<ConfirmationId>>> Confirmations::find_carried(Car
                            return true;
                          });
     if (!read) return moved(read);
+    Out all;
     for (ConfirmationRow& row : rows) {
       auto opened = unseal(keys_, row);
       if (!opened) return moved(opened);
       const auto confirmed = json::canonicalize(row.confirmation.arguments);
       if (!confirmed || *confirmed != wanted || !names(row.confirmation.action, c)) continue;
       const Confirmation& found = row.confirmation;
-      auto good = still_in(tx, {found.id, found.account, found.digest, found.need}, present);
-      if (good) return Out(found.id);
-      if (good.error().code != Reason::confirmation_void) return moved(good);
+      std::vector<UserId> signers;
+      auto good = still_in(tx, {found.id, found.account, found.digest, found.need}, present, &signers);
+      if (good) all.push_back({found.id, signatures(found.need), std::move(signers)});
+      if (!good && good.error().code != Reason::confirmation_void) return moved(good);
     }
-    return Out{};
+    return all;
   };
-  Result<Out> out = co_await database_.read(std::move(job));
-  co_return out;
+  Result<Out> all = co_await database_.read(std::move(job));
+  if (!all) co_return std::move(all).error();
+  const auto stands = [this](UserId signer) { return users_.standing(signer) == identity::Users::Standing::good; };
+  for (const Found& found : *all) {
+    if (std::cmp_greater_equal(std::ranges::count_if(found.signers, stands), found.needs)) co_return std::optional(found.id);
+  }
+  co_return std::optional<ConfirmationId>{};
 }
 
 Result<Confirmations::Used> Confirmations::carry_in(store::Tx& tx, ConfirmationId id, const Carrying& call, const domain::Requirement& present,

@@ -1,6 +1,8 @@
 #pragma once
 // Rows of confirmations. Private to the room.
 
+#include <algorithm>
+
 #include "approval/confirmations.hpp"
 #include "approval/rows.hpp"
 
@@ -27,6 +29,10 @@ inline constexpr std::int64_t kNeverCarried = 1;
 inline constexpr std::int64_t kNotYetCarried = 2;
 /// A place as a row keeps it; of the names none holds a '/' before its own.
 [[nodiscard]] inline std::string place_text(const ToolPlace& p) { return p.access_point + "/" + p.tool; }
+/// How many people's signatures it takes.
+[[nodiscard]] inline std::size_t signatures(const domain::Requirement& need) noexcept {
+  return need.confirmation == domain::Confirmation::people ? std::max<std::size_t>(need.people, 1) : 1;
+}
 /// A requirement as a row keeps it.
 [[nodiscard]] Bytes packed_need(const domain::Requirement& need);
 /// What packed_need() does not write can never be met.

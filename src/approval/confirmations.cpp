@@ -334,7 +334,8 @@ Result<Confirmations::Used> Confirmations::use_in(store::Tx& tx, ConfirmationId 
   return used;
 }
 
-Result<Confirmations::Used> Confirmations::still_in(store::Tx& tx, const Taken& t, const domain::Requirement& present) const {
+Result<Confirmations::Used> Confirmations::still_in(store::Tx& tx, const Taken& t, const domain::Requirement& present,
+                                                    std::vector<UserId>* signers) const {
   const domain::Requirement& need = t.need;
   // Roles, hours, signals: more may be asked for than when it was signed.
   if (!(domain::stricter(need, present) == need)) return fail(Reason::confirmation_void, "more is asked for now");
@@ -358,15 +359,15 @@ Result<Confirmations::Used> Confirmations::still_in(store::Tx& tx, const Taken& 
   for (const One& one : all) {
     auto counts = factors_.counts_in(tx, one.user, one.factor);
     if (!counts) return moved(counts);
-    if (!*counts || users_.standing(one.user) != identity::Users::Standing::good) continue;
+    if (!*counts || (signers == nullptr && users_.standing(one.user) != identity::Users::Standing::good)) continue;
     auto why = why_not_in(tx, t.account, need, one.user);
     if (!why) return moved(why);
     if (!why->empty()) continue;
     ++good;
+    if (signers != nullptr) signers->push_back(one.user);
     for (const domain::Proof& p : one.evidence) used.proofs.push_back(p);
   }
-  const std::size_t wanted = need.confirmation == domain::Confirmation::people ? std::max<std::size_t>(need.people, 1) : 1;
-  if (good < wanted) return fail(Reason::confirmation_void, "a signature counts no more");
+  if (good < signatures(need)) return fail(Reason::confirmation_void, "a signature counts no more");
   return used;
 }
 

@@ -202,7 +202,9 @@ class Confirmations {
   Result<void> load(store::Tx& tx);
   Result<Asked> ask_in(store::Tx& tx, Wanted wanted, const Actor& by, Instant now, std::span<const Asked> taken);
   /// Whether all that was signed still counts, and no more is asked for than was then. confirmation_void.
-  Result<Used> still_in(store::Tx& tx, const Taken& taken, const domain::Requirement& present) const;
+  /// `signers`: adds whose signatures those are, and does not ask whether they are in good standing: for readers, since
+  /// memory is for the cores and the writer.
+  Result<Used> still_in(store::Tx& tx, const Taken& taken, const domain::Requirement& present, std::vector<UserId>* signers = nullptr) const;
   /// Rings those who are named as approvers, may sign and have not (approvers.cpp).
   Result<void> ring_approvers_in(store::Tx& tx, ConfirmationId id, UserId account, const domain::Requirement& need) const;
   Result<std::string> receipt_in(store::Tx& tx, const Confirmation& c) const;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -23,12 +24,21 @@ class Epochs {
  public:
   static Epochs& instance();
   /// Marks the calling thread's slot as reading. Sections do not nest. Threads that are no core
-  /// must use a slot of their own (set_core_slot) or be the writer.
+  /// must use a slot of their own (set_core_slot) or be the writer. Builds without optimisation abort where they do not.
   void enter() noexcept {
+#ifndef __OPTIMIZE__
+    // The threads of the pool share a slot; of two sections that nest, leaving the inner one would give up the outer one's entry.
+    if (core_slot() == kPoolSlot || std::exchange(inside(), true)) std::abort();
+#endif
     slots_[core_slot()].seen.store(global_.load(std::memory_order_relaxed),
                                    std::memory_order_seq_cst);
   }
-  void leave() noexcept { slots_[core_slot()].seen.store(0, std::memory_order_release); }
+  void leave() noexcept {
+#ifndef __OPTIMIZE__
+    inside() = false;
+#endif
+    slots_[core_slot()].seen.store(0, std::memory_order_release);
+  }
   /// Writer: opens a new epoch and returns its number. What was unlinked before may be freed once
   /// oldest() is at least this number.
   std::uint64_t advance() noexcept { return global_.fetch_add(1, std::memory_order_seq_cst) + 1; }
@@ -42,6 +52,12 @@ class Epochs {
   }
 
  private:
+#ifndef __OPTIMIZE__
+  static bool& inside() noexcept {  // a section of the calling thread
+    thread_local bool in = false;
+    return in;
+  }
+#endif
   struct alignas(64) Slot { std::atomic<std::uint64_t> seen{0}; };
   std::array<Slot, kMaxCores> slots_;
   std::atomic<std::uint64_t> global_{1};

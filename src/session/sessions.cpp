@@ -239,9 +239,12 @@ bool Sessions::standing(SessionId session, UserId user, const HandleKey& key, In
   }
   if (!session.is_nil()) {
     good = false;
+    SessionId parent;
     memory_.sessions().read(session, [&](const SessionEntry& s) {
-      good = s.user == user && !denied(session, user, s.parent, key) && check_times(s, now) == Reason::ok;
+      good = s.user == user && check_times(s, now) == Reason::ok;
+      parent = s.parent;
     });
+    good = good && !denied(session, user, parent, key);  // reads other tables
   }
   return good && users_.standing(user) == identity::Users::Standing::good;
 }
@@ -257,11 +260,13 @@ bool Sessions::sponsor(const domain::Subject& service, domain::Subject& out) con
 std::optional<domain::Evidence> Sessions::evidence(SessionId session, Instant now) const noexcept {
   std::optional<domain::Evidence> out;
   UserId user;
+  SessionId parent;
   memory_.sessions().read(session, [&](const SessionEntry& s) {
     user = s.user;
-    if (check_times(s, now) == Reason::ok && !denied(session, s.user, s.parent, HandleKey{})) out = s.evidence;
+    parent = s.parent;
+    if (check_times(s, now) == Reason::ok) out = s.evidence;
   });
-  if (!out || users_.standing(user) != identity::Users::Standing::good) {
+  if (!out || denied(session, user, parent, HandleKey{}) || users_.standing(user) != identity::Users::Standing::good) {
     return std::nullopt;
   }
   return out;
