@@ -21,6 +21,7 @@ Result<SessionEntry> Sessions::standing_in(store::Tx& tx, const Identified& who,
   if (times != Reason::ok) return fail(times);
   if (denied_.covers(id, who.subject.user, who.handle)) return fail(Reason::session_ended);
   if (users_.standing(who.subject.user) != identity::Users::Standing::good) return fail(Reason::user_disabled);
+  lapse((*session)->flags, (*session)->evidence, now);
   return std::move(**session);
 }
 

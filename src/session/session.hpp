@@ -37,7 +37,7 @@ struct HandleHash {
 
 struct Flags {
   bool enrol_grant : 1 = false;        ///< may enrol the first second factor
-  bool factor_management : 1 = false;  ///< a recovery code was used: may enrol one new factor
+  bool factor_management : 1 = false;  ///< a recovery code was used, Options::granted ago at most: may enrol one new factor
   bool pending : 1 = false;            ///< no second factor proved yet in this session
   bool key : 1 = false;                ///< an API key: no session, and evidence by unlocks alone
   bool scoped : 1 = false;             ///< the credential has limits of its own: Sessions::permits()

@@ -185,8 +185,14 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
   out.handle = key;
   out.credential = credential;
   out.flags = basis.flags;
+  lapse(out.flags, out.evidence, now);
   out.bound = basis.bound;
   return out;
+}
+
+void Sessions::lapse(Flags& flags, const domain::Evidence& evidence, Instant now) const noexcept {
+  const auto fresh = [&](const domain::Proof& p) { return p.kind == FactorKind::recovery_code && domain::age(p, now) <= options_.granted; };
+  if (flags.factor_management && std::ranges::none_of(evidence, fresh)) flags.factor_management = false;
 }
 
 Result<Identified> Sessions::identify(std::string_view token, Audience audience, const Presented& at,

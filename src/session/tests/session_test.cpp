@@ -385,6 +385,20 @@ TEST_F(SessionTest, ARecoveryCodeOpensFactorManagementAndNoAccessPoint) {
   EXPECT_EQ(entries("signin.recovery").size(), 1U);
 }
 
+TEST_F(SessionTest, ARecoveryCodeOpensFactorManagementForHalfAnHour) {
+  Person p = person("alice");
+  clock.advance(1min);
+  const std::string handle = started("alice");
+  EXPECT_EQ(prove(handle, std::string(p.recovery[0].reveal_text()), FactorKind::recovery_code), Reason::ok);
+  EXPECT_EQ(prove(handle, p.app.code(clock.wall()), FactorKind::totp), Reason::ok) << "and the session lives on with another factor";
+  clock.advance(options_session.granted - 1min);
+  EXPECT_TRUE(who(handle).flags.factor_management);
+  clock.advance(1min + 1s);
+  EXPECT_FALSE(who(handle).flags.factor_management);
+  App app;
+  EXPECT_EQ(enrol(handle, app).error().code, Reason::factor_exists);
+}
+
 TEST_F(SessionTest, KeycloakChangingFactorsNeedsACodeForThatVeryAct) {
   Person p = person("alice");
   clock.advance(30s);
