@@ -190,6 +190,7 @@ Result<Identified> Sessions::judge(const Basis& basis, const HandleKey& key, Aud
   return out;
 }
 
+// A recovery code opens the management of factors for a time of its own, however long the session lives.
 void Sessions::lapse(Flags& flags, const domain::Evidence& evidence, Instant now) const noexcept {
   const auto fresh = [&](const domain::Proof& p) { return p.kind == FactorKind::recovery_code && domain::age(p, now) <= options_.granted; };
   if (flags.factor_management && std::ranges::none_of(evidence, fresh)) flags.factor_management = false;

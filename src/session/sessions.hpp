@@ -207,8 +207,7 @@ class Sessions {
            factors::Factors& factors, audit::Log& log, const Clock& clock, Rng& rng, Options options);
   // in write jobs
   Result<SessionEntry> standing_in(store::Tx& tx, const Identified& who, Instant now) const;
-  /// A recovery code opens the management of factors for Options::granted, however long the session lives.
-  void lapse(Flags& flags, const domain::Evidence& evidence, Instant now) const noexcept;
+  void lapse(Flags& flags, const domain::Evidence& evidence, Instant now) const noexcept;  // what a recovery code opened
   /// How far a new session is: its first factor only, the same with a grant to enrol, or all it needs.
   enum class Opening : std::uint8_t { first_factor, granted, whole };
   Result<SignedIn> open_in(store::Tx& tx, UserId user, const domain::Proof& proof, Opening opening, Actor by, Instant now);
